@@ -1,0 +1,1 @@
+"""Turn records into files and pages."""

@@ -1,0 +1,94 @@
+"""Every error a user can meet: a stable code, a message, and a hint what to do.
+
+CxrscanError
+├── FilmError         one file cannot be scored; becomes a record, the run goes on
+├── BundleError       the model bundle is missing, damaged or of another make
+├── RunFolderError    the output folder cannot be used
+├── LabelError        the ground truth cannot be read
+└── TrainingError     the training data or configuration cannot be used
+
+Codes and their hints stand here once; ``docs/messages.md`` lists the same codes (a test compares).
+"""
+
+from __future__ import annotations
+
+#: code -> what the user can do about it.
+HINTS: dict[str, str] = {
+    # films
+    "empty-file": "The file has no content; copy it again from its source.",
+    "not-an-image": "The content is no JPEG, PNG, TIFF, BMP or DICOM in spite of the name; remove or rename it.",
+    "unreadable": "Check that the file exists and that you may read it.",
+    "truncated": "The picture ends early; copy or export it again.",
+    "decode-failed": "The picture is damaged or uses a feature that no decoder here knows; export it again.",
+    "too-large": "Raise --max-megapixels if the picture really is that large.",
+    "no-pixels": "This DICOM object carries no picture; it can be left out.",
+    "unsupported-transfer-syntax": "Convert the file to another transfer syntax, for example with dcmdjpeg.",
+    "bad-dicom": "The DICOM header is damaged or incomplete; send the object again from the archive.",
+    "internal-error": "This is a bug in cxrscan; please report it with the message.",
+    # bundles
+    "bundle-missing": "Give a folder that holds model.tflite and model.json.",
+    "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
+    "bundle-hash": "The weights differ from what model.json promises; take an undamaged copy.",
+    "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
+    # run folders
+    "no-images": "Give a folder that holds JPEG, PNG, TIFF, BMP or DICOM films; -v tells what was skipped.",
+    "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
+    "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
+    "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
+    # labels
+    "labels-unreadable": "Give a CSV file with the columns path and label.",
+    "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1.",
+    "labels-none": "No film lies in a folder called NORMAL or PNEUMONIA, or is named in the label file.",
+    # training
+    "data-unusable": "Give a folder with class folders NORMAL and PNEUMONIA, or train/ and test/ holding them.",
+    "config-invalid": "Compare the settings with training/configs and `cxrscan train --help`.",
+    "weights-invalid": "Give MobileNetV2 weights without top, a bundle's model.keras, or `none`.",
+    "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
+    "extra-missing": "Install the named extra, for example: pip install 'cxrscan[train]'.",
+}
+
+
+class CxrscanError(Exception):
+    """Base of all errors with a message for the user.
+
+    Parameters
+    ----------
+    code
+        Key of HINTS.
+    message
+        One sentence on what is wrong, with the names and numbers of the case.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def hint(self) -> str:
+        """What the user can do about it."""
+        return HINTS[self.code]
+
+    def __reduce__(self) -> tuple[type[CxrscanError], tuple[str, str]]:
+        """Pickle by code and message, so that errors cross process borders."""
+        return type(self), (self.code, self.message)
+
+
+class FilmError(CxrscanError):
+    """One file cannot be scored; the worker turns this into a ``Failure``."""
+
+
+class BundleError(CxrscanError):
+    """The model bundle cannot be used."""
+
+
+class RunFolderError(CxrscanError):
+    """The input gave nothing to do, or the output folder cannot be used."""
+
+
+class LabelError(CxrscanError):
+    """The ground truth cannot be read."""
+
+
+class TrainingError(CxrscanError):
+    """The training data or configuration cannot be used."""

@@ -1,0 +1,1 @@
+"""Files -> ``Radiograph``: one module per family of formats."""

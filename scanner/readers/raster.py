@@ -1,0 +1,116 @@
+"""JPEG, PNG, TIFF and BMP files -> ``Radiograph``.
+
+Pillow decodes, because it tells a truncated file from a whole one, honours EXIF orientation, and reads
+JPEGs at a reduced DCT scale (ITU-T T.81; libjpeg's scaled inverse DCT), which costs less than a full decode.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from scanner.errors import FilmError
+from scanner.records import FloatImage, Radiograph
+
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
+_MAX_16_BIT = 65535.0
+
+
+def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radiograph:
+    """Decode a raster film to luminance.
+
+    Parameters
+    ----------
+    data
+        The file's bytes.
+    min_side_px
+        JPEGs may be decoded at a reduced scale as long as both sides keep at least this many pixels.
+    max_megapixels
+        Larger pictures are refused from their header, before memory is taken.
+
+    Raises
+    ------
+    FilmError
+        ``not-an-image``, ``too-large``, ``truncated`` or ``decode-failed``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about oddities that this reader judges itself
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return _read_open_image(image, min_side_px, max_megapixels)
+        except UnidentifiedImageError:
+            raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
+        except Image.DecompressionBombError as error:
+            raise FilmError("too-large", str(error)) from None
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError) as error:
+            # The exceptions that Pillow's decoders let through for damaged files.
+            code = "truncated" if "truncated" in str(error).lower() else "decode-failed"
+            raise FilmError(code, f"The picture cannot be decoded: {error}.") from error
+
+
+def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float) -> Radiograph:
+    width_px, height_px = image.size
+    if width_px * height_px > max_megapixels * 1e6:
+        raise FilmError(
+            "too-large", f"{width_px} x {height_px} pixels are more than the limit of {max_megapixels:g} megapixels."
+        )
+    steps = [(image.format or "").lower()]
+    if image.format == "JPEG":
+        image.draft("L" if image.mode == "L" else "RGB", (min_side_px, min_side_px))
+        if image.size != (width_px, height_px):
+            steps.append(f"1/{round(width_px / image.size[0])}")
+    reasons = ("multi-frame",) if getattr(image, "n_frames", 1) > 1 else ()
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
+        image = ImageOps.exif_transpose(image)
+        steps.append("exif")
+        if orientation >= 5:
+            width_px, height_px = height_px, width_px
+    pixels, chroma, step = _luminance(image)
+    steps += [step] if step else []
+    return Radiograph(pixels, width_px, height_px, ">".join(steps), chroma, reasons=reasons)
+
+
+def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
+    """Grey values in [0, 1], the mean chroma in [0, 1], and the name of the step."""
+    if image.mode in _DEEP_MODES:
+        return _deep_grey(np.asarray(image, dtype=np.float32))
+    if image.mode in {"L", "1"}:
+        return np.asarray(image.convert("L"), dtype=np.float32) / 255.0, 0.0, ""
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        return _flatten(image.convert("RGBA"))
+    rgb = np.asarray(image.convert("RGB"))
+    return _rec601(rgb), _chroma(rgb), "luminance"
+
+
+def _deep_grey(values: FloatImage) -> tuple[FloatImage, float, str]:
+    """16-bit integers over their full range; floats as they are when in [0, 1], else by their own range."""
+    if not np.isfinite(values).all():
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if low >= 0.0 and high <= 1.0 and np.any(values != np.round(values)):
+        return values, 0.0, "float"
+    if low >= 0.0 and high <= _MAX_16_BIT:
+        return values / _MAX_16_BIT, 0.0, "16-bit"
+    return (values - low) / max(high - low, 1e-6), 0.0, "range"
+
+
+def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
+    """Lay a picture with transparency on black, the background of a film."""
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    rgb = np.asarray(Image.alpha_composite(black, image).convert("RGB"))
+    return _rec601(rgb), _chroma(rgb), "alpha"
+
+
+def _rec601(rgb: np.ndarray) -> FloatImage:
+    """ITU-R BT.601 luma of uint8 RGB, shape (H, W, 3) -> (H, W) in [0, 1]."""
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255.0
+    return np.asarray(rgb.astype(np.float32) @ weights, dtype=np.float32)
+
+
+def _chroma(rgb: np.ndarray) -> float:
+    return float((rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)).mean()) / 255.0

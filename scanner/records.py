@@ -1,0 +1,206 @@
+"""The records that travel between the stages of a run.
+
+Frozen dataclasses without behaviour beyond what follows from their own fields.
+This module imports nothing of ours, so every package may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FloatImage = npt.NDArray[np.float32]
+
+ImageKind = Literal["jpeg", "png", "tiff", "bmp", "dicom"]
+Status = Literal["scored", "rejected", "failed"]
+GateVerdict = Literal["ok", "warn", "reject"]
+Stage = Literal["walk", "read", "prepare", "classify", "gate"]
+
+POSITIVE = "PNEUMONIA"
+NEGATIVE = "NORMAL"
+
+#: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
+GATE_REASONS: dict[str, str] = {
+    "blank": "The picture holds almost no contrast; there is nothing to judge.",
+    "colour-picture": "The picture is coloured; radiographs are grey.",
+    "not-a-radiograph": "The DICOM header names a modality that is no projection radiograph.",
+    "other-body-part": "The DICOM header names a body part other than the chest.",
+    "lateral-view": "The DICOM header says that this is a lateral view; the model knows frontal ones.",
+    "for-processing": "Raw detector pixels (FOR PROCESSING): the contrast differs from a finished film.",
+    "multi-frame": "The object holds several frames; only the first was scored.",
+    "adult": "The patient is older than the children that the model was trained on.",
+    "low-resolution": "The picture is smaller than the model's input; detail is missing.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measured figure with its 95 % interval; never NaN: what is undefined is None, with the reason."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+    """Why there is no value, or no interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """One file that the walk takes for a film."""
+
+    path: Path
+    """Where the bytes lie."""
+    name: str
+    """The path shown to people: relative to the folder given, with forward slashes."""
+    kind: ImageKind | None
+    """Format found from the content; None when only the file's name promises a film."""
+    size_bytes: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FilmAttributes:
+    """What a DICOM header says about a film: the short list that may leave it.
+
+    Empty strings and None mean "not stated". Raster films state nothing.
+    """
+
+    modality: str = ""
+    """Modality (0008,0060), e.g. ``DX``."""
+    body_part: str = ""
+    """Body Part Examined (0018,0015), upper case."""
+    view_position: str = ""
+    """View Position (0018,5101): ``AP``, ``PA``, ``LL`` …"""
+    patient_sex: str = ""
+    """Patient's Sex (0010,0040): ``M``, ``F`` or ``O``."""
+    patient_age_years: float | None = None
+    """Patient's Age (0010,1010) in years."""
+    presentation_intent: str = ""
+    """Presentation Intent Type (0008,0068)."""
+    manufacturer: str = ""
+    """Manufacturer (0008,0070)."""
+    ids: tuple[tuple[str, str], ...] = ()
+    """(column, hashed or plain identifier) pairs; empty unless asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """One decoded film, ready to be resized."""
+
+    pixels: FloatImage
+    """float32, shape (H, W), values in [0, 1], bright = dense (bone is white)."""
+    width_px: int
+    """Width of the stored picture, before any reduced-scale decoding."""
+    height_px: int
+    """Height of the stored picture."""
+    pixel_path: str
+    """The steps from stored to display values, e.g. ``jpeg>1/4>exif``."""
+    chroma: float = 0.0
+    """Mean difference between a pixel's largest and smallest colour channel, in [0, 1]; 0 for grey."""
+    attributes: FilmAttributes = field(default_factory=FilmAttributes)
+    reasons: tuple[str, ...] = ()
+    """Keys of GATE_REASONS that reading already gave rise to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What the network says of a batch of N films."""
+
+    logits: npt.NDArray[np.float32]
+    """shape (N,), uncalibrated log-odds of pneumonia."""
+    embeddings: npt.NDArray[np.float32]
+    """shape (N, 1280), the pooled last feature map."""
+    heat_maps: npt.NDArray[np.float32]
+    """shape (N, 7, 7), Grad-CAM in logit units, never negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a file has no score."""
+
+    stage: Stage
+    code: str
+    """Key of ``scanner.errors.HINTS``."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """Everything that a scan found out about one file; one row of the journal."""
+
+    name: str
+    kind: ImageKind | None
+    size_bytes: int
+    mtime_ns: int
+    sha256: str = ""
+    """Hash of the file's bytes; empty when they could not be read."""
+    width_px: int | None = None
+    height_px: int | None = None
+    pixel_path: str = ""
+    attributes: FilmAttributes = field(default_factory=FilmAttributes)
+    prob_pneumonia: float | None = None
+    """Calibrated probability in [0, 1]; None unless the film was scored."""
+    heat_map: bytes = b""
+    """Grad-CAM, 7 x 7 little-endian float16 in logit units; empty unless scored."""
+    thumbnail: bytes = b""
+    """Small grey JPEG of the film; empty when nothing could be decoded."""
+    gate: GateVerdict | None = None
+    gate_reasons: tuple[str, ...] = ()
+    failure: Failure | None = None
+    duration_ms: float = 0.0
+
+    @property
+    def status(self) -> Status:
+        """``failed``, ``rejected`` by the gate, or ``scored``."""
+        if self.failure is not None:
+            return "failed"
+        return "rejected" if self.gate == "reject" else "scored"
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A scan result together with the truth that the labels give for it."""
+
+    result: ScanResult
+    truth: str | None = None
+    """``PNEUMONIA``, ``NORMAL`` or None without a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A file that the walk passed over, with the reason told at ``-v``."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What is true of a run as a whole; becomes the manifest ``run.json``."""
+
+    version: str
+    """cxrscan's version."""
+    roots: tuple[str, ...]
+    """The folders and files given."""
+    arguments: dict[str, Any]
+    """The command's options, JSON-ready."""
+    started_at: str
+    """ISO 8601, UTC, whole seconds."""
+    finished_at: str
+    exit_reason: Literal["finished", "interrupted", "failed"]
+    threshold: float
+    """Probability at or above which a film is called PNEUMONIA."""
+    threshold_name: str
+    """Name of the operating point, or ``custom``."""
+    labels: str
+    """Where the truth came from: ``folders``, a file's name, or empty."""
+    n_skipped: dict[str, int]
+    """Files passed over by the walk: reason -> count."""
+    duration_s: float
+    """Wall time of the scan, all sessions of a resumed run together."""
+    versions: dict[str, str]
+    """Python, the platform and the libraries that shape the numbers."""

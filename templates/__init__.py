@@ -1,0 +1,1 @@
+"""Jinja2 blocks, CSS and JavaScript of the report; data only."""

@@ -1,0 +1,1 @@
+"""Make a model bundle that the scanner can trust."""
