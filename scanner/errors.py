@@ -2,8 +2,10 @@
 
 CxrscanError
 ├── FilmError         one file cannot be scored; becomes a record, the run goes on
+├── NotAFilmError     a DICOM object that is no picture; skipped and counted by code
 ├── BundleError       the model bundle is missing, damaged or of another make
 ├── RunFolderError    the output folder cannot be used
+├── WorkerError       no worker process can be started
 ├── LabelError        the ground truth cannot be read
 └── TrainingError     the training data or configuration cannot be used
 
@@ -23,8 +25,15 @@ HINTS: dict[str, str] = {
     "too-large": "Raise --max-megapixels if the picture really is that large.",
     "no-pixels": "This DICOM object carries no picture; it can be left out.",
     "unsupported-transfer-syntax": "Convert the file to another transfer syntax, for example with dcmdjpeg.",
+    "gzipped": "Unpack the file first, for example with gunzip; cxrscan reads no compressed files.",
     "bad-dicom": "The DICOM header is damaged or incomplete; send the object again from the archive.",
+    "non-image-object": "Reports, plans, presentation states and the like hold no film; nothing is to be done.",
+    "dicomdir": "A DICOMDIR only lists other files; give the folder, and the films themselves are found.",
+    "no-number": "The weights of the bundle do not suit this film; check them with `cxrscan model verify`.",
+    "worker-died": "Decoding this file crashes or needs too much memory; export it again, and please report it.",
+    "timed-out": "Raise --timeout if the storage is slow; else export the film again.",
     "internal-error": "This is a bug in cxrscan; please report it with the message.",
+    "workers-failed": "Try --workers 1; if that works, please report the message.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
@@ -34,10 +43,13 @@ HINTS: dict[str, str] = {
     "no-images": "Give a folder that holds JPEG, PNG, TIFF, BMP or DICOM films; -v tells what was skipped.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
+    "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
+    "journal-format": "Choose another folder with -o, or start over in this one after deleting journal.sqlite.",
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
     # labels
     "labels-unreadable": "Give a CSV file with the columns path and label.",
     "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1.",
+    "labels-conflict": "Give each film one label; remove the wrong line.",
     "labels-none": "No film lies in a folder called NORMAL or PNEUMONIA, or is named in the label file.",
     # training
     "data-unusable": "Give a folder with class folders NORMAL and PNEUMONIA, or train/ and test/ holding them.",
@@ -78,12 +90,20 @@ class FilmError(CxrscanError):
     """One file cannot be scored; the worker turns this into a ``Failure``."""
 
 
+class NotAFilmError(CxrscanError):
+    """A sound DICOM file that is no picture by its nature; the worker turns this into a ``Skip``."""
+
+
 class BundleError(CxrscanError):
     """The model bundle cannot be used."""
 
 
 class RunFolderError(CxrscanError):
     """The input gave nothing to do, or the output folder cannot be used."""
+
+
+class WorkerError(CxrscanError):
+    """No worker process can be started."""
 
 
 class LabelError(CxrscanError):

@@ -109,15 +109,22 @@ def load_bundle(folder: Path) -> ModelSpec:
     BundleError
         ``bundle-missing`` or ``bundle-invalid``.
     """
-    for name in (SPEC_NAME, WEIGHTS_NAME):
-        if not (folder / name).is_file():
-            raise BundleError("bundle-missing", f"{folder} holds no {name}.")
+    if not (folder / WEIGHTS_NAME).is_file():
+        raise BundleError("bundle-missing", f"{folder} holds no {WEIGHTS_NAME}.")
+    return spec_from_document(read_document(folder), folder)
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Read and check a bundle's ``model.json``; raises as ``load_bundle`` does."""
+    path = folder / SPEC_NAME
+    if not path.is_file():
+        raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
     try:
-        document = json.loads((folder / SPEC_NAME).read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BundleError("bundle-invalid", f"{folder / SPEC_NAME} cannot be read: {error}.") from error
-    check_document(document, where=str(folder / SPEC_NAME))
-    return _spec_from_document(document, folder)
+        raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
+    check_document(document, where=str(path))
+    return document
 
 
 def check_document(document: Any, *, where: str) -> None:
@@ -160,7 +167,8 @@ def verify_weights(spec: ModelSpec) -> bytes:
     return weights
 
 
-def _spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
+def spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
+    """Make the record from the content of a checked ``model.json``."""
     fields = {key: value for key, value in document.items() if key in ModelSpec.__dataclass_fields__}
     fields["operating_points"] = {
         name: OperatingPoint(

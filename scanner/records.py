@@ -23,6 +23,9 @@ Stage = Literal["walk", "read", "prepare", "classify", "gate"]
 POSITIVE = "PNEUMONIA"
 NEGATIVE = "NORMAL"
 
+NOTICE = "Research software, not a medical device. Not for diagnosis or treatment decisions."
+"""Shown by the report, the viewer and the command's help."""
+
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
 GATE_REASONS: dict[str, str] = {
     "blank": "The picture holds almost no contrast; there is nothing to judge.",
@@ -179,6 +182,20 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Files by outcome; scored + rejected + failed = films."""
+
+    n_films: int
+    n_scored: int
+    n_rejected: int
+    n_failed: int
+    n_warned: int
+    """Scored with a caveat of the gate."""
+    n_positive: int
+    """Scored at or above the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """What is true of a run as a whole; becomes the manifest ``run.json``."""
 
@@ -204,3 +221,12 @@ class RunInfo:
     """Wall time of the scan, all sessions of a resumed run together."""
     versions: dict[str, str]
     """Python, the platform and the libraries that shape the numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFiles:
+    """Where the rendered files of a run lie."""
+
+    csv: Path
+    html: Path
+    json: Path

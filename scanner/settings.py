@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scanner.model_bundle import DEFAULT_BUNDLE
@@ -20,5 +20,14 @@ class ScanSettings:
     """Long side of the thumbnail in the report; sharp in the large view, about 10 KB per film."""
     max_megapixels: float = 200.0
     """Larger pictures are refused from their header: the largest detectors make 25 megapixels."""
+    n_threads: int = 1
+    """Threads of one engine; 1 where several workers share the cores."""
     gate: bool = True
     """Whether the gate judges films; without it everything that decodes is scored."""
+
+    def result_key(self, weights_sha256: str) -> str:
+        """Identify everything that shapes a result: a film with another key is scanned again on resuming."""
+        shaping = {**asdict(self), "weights": weights_sha256}
+        for indifferent in ("model", "batch_size", "n_threads"):
+            del shaping[indifferent]
+        return ";".join(f"{name}={value}" for name, value in sorted(shaping.items()))

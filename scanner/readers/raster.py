@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from scanner.errors import FilmError
@@ -17,7 +19,6 @@ from scanner.records import FloatImage, Radiograph
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
-_MAX_16_BIT = 65535.0
 
 
 def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radiograph:
@@ -78,39 +79,42 @@ def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float
 def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
     """Grey values in [0, 1], the mean chroma in [0, 1], and the name of the step."""
     if image.mode in _DEEP_MODES:
-        return _deep_grey(np.asarray(image, dtype=np.float32))
+        return _deep_grey(np.asarray(image))
     if image.mode in {"L", "1"}:
         return np.asarray(image.convert("L"), dtype=np.float32) / 255.0, 0.0, ""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         return _flatten(image.convert("RGBA"))
     rgb = np.asarray(image.convert("RGB"))
-    return _rec601(rgb), _chroma(rgb), "luminance"
+    return luminance(rgb), mean_chroma(rgb), "luminance"
 
 
-def _deep_grey(values: FloatImage) -> tuple[FloatImage, float, str]:
-    """16-bit integers over their full range; floats as they are when in [0, 1], else by their own range."""
-    if not np.isfinite(values).all():
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if low >= 0.0 and high <= 1.0 and np.any(values != np.round(values)):
-        return values, 0.0, "float"
-    if low >= 0.0 and high <= _MAX_16_BIT:
-        return values / _MAX_16_BIT, 0.0, "16-bit"
-    return (values - low) / max(high - low, 1e-6), 0.0, "range"
+def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]:
+    """Floats in [0, 1] as they are; integers over the detector's bits; anything else over its own range."""
+    is_integer = np.issubdtype(values.dtype, np.integer)
+    grey = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(grey.min()), float(grey.max())
+    if is_integer:
+        for bits in (8, 12, 16):  # 16-bit files often hold fewer
+            if low >= 0 and high < 2**bits:
+                return grey / (2**bits - 1), 0.0, f"{bits}-bit"
+    elif low >= 0.0 and high <= 1.0:
+        return grey, 0.0, "float"
+    return (grey - low) / max(high - low, 1e-6), 0.0, "range"
 
 
 def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
     """Lay a picture with transparency on black, the background of a film."""
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     rgb = np.asarray(Image.alpha_composite(black, image).convert("RGB"))
-    return _rec601(rgb), _chroma(rgb), "alpha"
+    return luminance(rgb), mean_chroma(rgb), "alpha"
 
 
-def _rec601(rgb: np.ndarray) -> FloatImage:
-    """ITU-R BT.601 luma of uint8 RGB, shape (H, W, 3) -> (H, W) in [0, 1]."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255.0
+def luminance(rgb: npt.NDArray[Any], white: float = 255.0) -> FloatImage:
+    """ITU-R BT.601 luma of unsigned RGB with the given largest value, shape (H, W, 3) -> (H, W) in [0, 1]."""
+    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(white)
     return np.asarray(rgb.astype(np.float32) @ weights, dtype=np.float32)
 
 
-def _chroma(rgb: np.ndarray) -> float:
-    return float((rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)).mean()) / 255.0
+def mean_chroma(rgb: npt.NDArray[Any], white: float = 255.0) -> float:
+    """Mean difference between the largest and the smallest channel of unsigned RGB, in [0, 1]."""
+    return float((rgb.max(axis=2) - rgb.min(axis=2)).mean()) / white

@@ -1,0 +1,39 @@
+# Needs Python 3.11 or later and make; everything else is installed into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test test-all lint clean
+.SILENT:
+
+help:  ## show this list
+	grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .install-run  ## install into .venv, draw synthetic films, scan them
+	"$(BIN)/cxrscan" demo
+
+test: .install-test  ## install with test extras into .venv, run the tests
+	"$(BIN)/python" -m pytest -m "not slow"
+
+test-all: .install-test  ## the same with the slow tests
+	"$(BIN)/python" -m pytest
+
+lint: .install-dev  ## ruff, mypy strict, import-linter
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports"
+
+clean:  ## remove the environment and caches
+	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Each installs once, and again when pyproject.toml has changed.
+.PHONY: .install-run .install-test .install-dev
+.install-run: extras =
+.install-test: extras = [test]
+.install-dev: extras = [dev]
+.install-run .install-test .install-dev:
+	test -x "$(BIN)/python" || { echo "Making $(VENV)"; "$(PYTHON)" -m venv "$(VENV)"; }
+	test "$(VENV)/$@" -nt pyproject.toml || { \
+	  echo "Installing cxrscan$(extras) into $(VENV)"; $(PIP) --editable ".$(extras)" && touch "$(VENV)/$@"; }

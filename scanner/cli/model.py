@@ -1,0 +1,68 @@
+"""``cxrscan model``: what a bundle says of itself, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from scanner.records import Estimate
+
+_bundle = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+
+
+@click.group(short_help="Inspect a model bundle.")
+def model() -> None:
+    """Inspect a model bundle; without BUNDLE the one that ships with cxrscan."""
+
+
+@model.command()
+@_bundle
+@click.option("--json", "as_json", is_flag=True, help="Print model.json.")
+def info(bundle: Path | None, as_json: bool) -> None:
+    """Say what the model is, what it was trained on and where its limits are."""
+    from scanner.model_bundle import DEFAULT_BUNDLE, read_document, spec_from_document
+
+    document = read_document(bundle or DEFAULT_BUNDLE)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    spec = spec_from_document(document, bundle or DEFAULT_BUNDLE)
+    click.echo(f"{spec.label}  ({spec.folder})")
+    click.echo(f"For      {spec.intended_use}")
+    click.echo("Limits   " + "\n         ".join(spec.limits))
+    click.echo("Operating points")
+    for point in spec.operating_points.values():
+        mark = "*" if point.name == spec.default_operating_point else " "
+        click.echo(
+            f" {mark} {point.name:8} p >= {point.threshold:.4f}   sensitivity {_figure(point.sensitivity)}"
+            f"   specificity {_figure(point.specificity)}"
+        )
+    click.echo("   (* the default; figures from validation films, with 95 % intervals)")
+    for films, metrics in spec.validation.items():
+        click.echo(f"Validation, {films}: " + ", ".join(f"{name} {_figure(value)}" for name, value in metrics.items()))
+    click.echo(f"Weights  SHA-256 {spec.weights_sha256}\nLicence  {spec.licence}")
+
+
+@model.command()
+@_bundle
+def verify(bundle: Path | None) -> None:
+    """Check a bundle: schema, hash of the weights, and one forward pass."""
+    import numpy as np
+
+    from scanner.model_bundle import DEFAULT_BUNDLE
+    from scanner.worker import open_model
+
+    spec, engine = open_model(bundle or DEFAULT_BUNDLE, 1)
+    engine.predict(np.zeros((1, spec.input_px, spec.input_px, 1), dtype=np.float32))
+    click.echo(f"{spec.label}: whole.")
+
+
+def _figure(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"undefined ({estimate.reason})"
+    interval = f" ({estimate.low:.3f}-{estimate.high:.3f})" if estimate.low is not None else ""
+    return f"{estimate.value:.3f}{interval}"

@@ -1,0 +1,64 @@
+"""Options that several sub-commands share, and how a run is told to people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from scanner.run import Tally
+
+NOTICE = "Research software, not a medical device."
+
+existing_path = click.Path(exists=True, path_type=Path)
+run_folder = click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
+threshold = click.option(
+    "--threshold",
+    metavar="NAME|X",
+    help="Operating point (see `cxrscan model info`) or a probability from 0 to 1.",
+)
+labels = click.option(
+    "--labels",
+    metavar="folders|FILE.csv",
+    help="Truth: class folders NORMAL and PNEUMONIA, or a CSV file with the columns path,label.",
+)
+model = click.option(
+    "--model",
+    "bundle",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="Model bundle; default: the shipped one.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary on standard output.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+
+
+def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
+    """Close a command: counts and places of the outputs to stderr, or JSON to stdout."""
+    if as_json:
+        click.echo(json.dumps(summary(tally), ensure_ascii=False))
+    if quiet:
+        return
+    outputs = tally.outputs
+    click.echo(tally.sentence, err=True)
+    if tally.labels is not None:
+        click.echo(tally.labels.sentence, err=True)
+    click.echo(f"Report   {outputs.html}\nTable    {outputs.csv}\nManifest {outputs.json}", err=True)
+    click.echo(NOTICE, err=True)
+
+
+def summary(tally: Tally) -> dict[str, Any]:
+    """The machine-readable summary of a run."""
+    return {
+        **asdict(tally.counts),
+        "n_skipped": sum(tally.info.n_skipped.values()),
+        "exit_reason": tally.info.exit_reason,
+        "exit_code": tally.exit_code,
+        "threshold": tally.info.threshold,
+        "duration_s": tally.info.duration_s,
+        "outputs": {kind: str(path) for kind, path in asdict(tally.outputs).items()},
+    }

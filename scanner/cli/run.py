@@ -1,0 +1,131 @@
+"""``cxrscan run``: scan folders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scanner.cli import options
+
+if TYPE_CHECKING:
+    from scanner.records import ScanResult, Skip
+    from scanner.run import RunRequest, Tally
+
+
+@click.command(short_help="Scan folders of films.")
+@click.argument("paths", nargs=-1, required=True, type=options.existing_path, metavar="PATHS...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("cxrscan-out"),
+    show_default=True,
+    help="Folder for the results. An interrupted run is continued.",
+)
+@options.model
+@options.labels
+@options.threshold
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films per forward pass."
+)
+@click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
+@click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
+@click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
+@options.as_json
+@options.quiet
+@click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
+def run(
+    paths: tuple[Path, ...],
+    output: Path,
+    bundle: Path | None,
+    labels: str | None,
+    threshold: str | None,
+    workers: int | None,
+    batch_size: int,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    max_megapixels: float,
+    timeout: float,
+    resume: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Scan files and folders (JPEG, PNG, TIFF, BMP, DICOM) and write results.csv, report.html and run.json.
+
+    \b
+    cxrscan run films/                      results in ./cxrscan-out
+    cxrscan run films/ --labels folders     with sensitivity and specificity
+    """
+    from scanner.executors.processes import available_cores
+    from scanner.model_bundle import DEFAULT_BUNDLE
+    from scanner.run import RunRequest
+    from scanner.settings import ScanSettings
+    from scanner.walk import Filter
+
+    request = RunRequest(
+        roots=paths,
+        out=output,
+        settings=ScanSettings(model=bundle or DEFAULT_BUNDLE, batch_size=batch_size, max_megapixels=max_megapixels),
+        n_workers=workers or available_cores(),
+        timeout_s=timeout,
+        threshold=threshold,
+        labels=labels,
+        keep=Filter(include, exclude),
+        fresh=not resume,
+        arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
+    )
+    tally = scan(request, quiet=quiet, verbose=verbose)
+    options.tell(tally, as_json=as_json, quiet=quiet)
+    return tally.exit_code
+
+
+def scan(request: RunRequest, *, quiet: bool = False, verbose: bool = False) -> Tally:
+    """Run a request with a progress bar on stderr where that is a terminal."""
+    from threading import Thread
+
+    from tqdm import tqdm
+
+    from reports.outputs import write_outputs
+    from scanner.run import run as run_request
+    from scanner.walk import count_files
+
+    # disable=None: silent when stderr is not a terminal
+    with tqdm(unit=" files", dynamic_ncols=True, disable=True if quiet else None) as bar:
+
+        def count() -> None:
+            bar.total = count_files(request.roots)
+
+        def on_file(outcome: ScanResult | Skip | None) -> None:
+            bar.update()
+            line = _line(outcome) if verbose else ""
+            if line:
+                tqdm.write(line, file=sys.stderr)
+
+        if not bar.disable:
+            Thread(target=count, daemon=True).start()
+        return run_request(request, write_outputs, on_file=on_file)
+
+
+def _line(outcome: ScanResult | Skip | None) -> str:
+    """What ``-v`` says of a file: nothing of those that went well."""
+    if outcome is None:
+        return ""
+    failure = getattr(outcome, "failure", None)
+    if failure is not None:
+        return f"failed   {outcome.name}: {failure.message} [{failure.code}]"
+    reason = getattr(outcome, "reason", None)
+    return f"skipped  {outcome.name}: {reason}" if reason else ""
+
+
+def _plain(value: object) -> object:
+    """An option's value as the manifest holds it."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

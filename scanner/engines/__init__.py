@@ -1,0 +1,1 @@
+"""Engines run the network of a bundle: ``litert`` by default."""

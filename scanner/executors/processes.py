@@ -1,0 +1,204 @@
+"""Scan in several processes, one per core, and outlive any of them.
+
+Plain ``multiprocessing``: each worker has a pipe of its own and one chunk at a time, so the parent always knows
+which films a worker held when it died or hung. No pool does that (multiprocessing's own waits for ever,
+concurrent.futures and loky give up as a whole, billiard restarts a worker that cannot start without end).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import cast
+
+from scanner.errors import CxrscanError, WorkerError
+from scanner.executors.base import Chunk
+from scanner.records import Failure, ImageSource, ScanResult, Skip
+from scanner.settings import ScanSettings
+from scanner.worker import scan_chunk
+
+Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
+_READY = "ready"
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+# "spawn": a fork of a process that runs threads (progress bar, decoders) may deadlock.
+_processes = multiprocessing.get_context("spawn")
+
+
+class ProcessExecutor:
+    """Scans chunks in worker processes.
+
+    A worker that dies or takes too long is replaced and its films are tried again one by one; the film that
+    does it again fails with ``worker-died`` or ``timed-out``, all others get their results.
+
+    Parameters
+    ----------
+    n_workers
+        Number of processes.
+    timeout_s
+        Longest time for a chunk, and for a film tried alone, in seconds.
+    scan
+        What the workers do; a function at the top level of a module.
+    """
+
+    def __init__(self, n_workers: int, *, timeout_s: float = 60.0, scan: Scan = scan_chunk) -> None:
+        self.n_workers = n_workers
+        self.timeout_s = timeout_s
+        self.scan = scan
+
+    def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
+        """See ``Executor.run``.
+
+        Raises
+        ------
+        CxrscanError
+            What a worker raised (the model cannot be used), or WorkerError ``workers-failed`` when
+            none can be started.
+        """
+        team = _Team(chunks, lambda: _Worker(self.scan, settings), self.timeout_s)
+        try:
+            team.hire(self.n_workers)
+            finished: list[list[ScanResult | Skip]] = []
+            while True:
+                team.hand_out()
+                yield from finished  # the caller records them while the workers go on
+                if not team.busy:
+                    return
+                finished = team.collect()
+        finally:
+            team.dismiss()
+
+
+class _Team:
+    """The workers, the chunks that they hold, and the films to be tried again."""
+
+    def __init__(self, chunks: Iterable[Chunk], new_worker: Callable[[], _Worker], timeout_s: float) -> None:
+        self._chunks = iter(chunks)
+        self._again: deque[Chunk] = deque()
+        self._new_worker = new_worker
+        self._timeout_s = timeout_s
+        self._idle: list[_Worker] = []
+        self.busy: list[_Worker] = []
+
+    def hire(self, n_workers: int) -> None:
+        self._idle += [self._new_worker() for _ in range(n_workers)]
+
+    def hand_out(self) -> None:
+        """Give every idle worker a chunk, as long as there are any."""
+        while self._idle and (chunk := self._again.popleft() if self._again else next(self._chunks, None)):
+            worker = self._idle.pop()
+            worker.start(chunk, self._timeout_s)
+            self.busy.append(worker)
+
+    def collect(self) -> list[list[ScanResult | Skip]]:
+        """Wait until at least one worker is done, dead or late, and take what there is."""
+        wait([worker.connection for worker in self.busy], min(worker.time_left_s() for worker in self.busy))
+        finished: list[list[ScanResult | Skip]] = []
+        for worker in list(self.busy):
+            outcome = worker.outcome()
+            if outcome is None:
+                continue
+            self.busy.remove(worker)
+            if isinstance(outcome, Failure):
+                worker.stop()
+                self.hire(1)
+                if len(worker.chunk) > 1:
+                    self._again.extend([source] for source in worker.chunk)
+                else:
+                    finished.append([_failed(worker.chunk[0], outcome)])
+            else:
+                self._idle.append(worker)
+                finished.append(outcome)
+        return finished
+
+    def dismiss(self) -> None:
+        for worker in (*self._idle, *self.busy):
+            worker.stop()
+
+
+class _Worker:
+    """The parent's end of one worker process."""
+
+    def __init__(self, scan: Scan, settings: ScanSettings) -> None:
+        self.connection, theirs = _processes.Pipe()
+        self._process = _processes.Process(target=_serve, args=(theirs, scan, settings), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._is_ready = False
+        self.chunk: Chunk = []
+        self._deadline = 0.0
+
+    def start(self, chunk: Chunk, timeout_s: float) -> None:
+        """Send a chunk; its time runs from now."""
+        self.chunk = chunk
+        self._deadline = time.monotonic() + timeout_s
+        with suppress(OSError):  # a worker that has died is noticed by ``outcome``
+            self.connection.send(chunk)
+
+    def time_left_s(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+    def outcome(self) -> list[ScanResult | Skip] | Failure | None:
+        """The chunk's results, why there are none, or None while the worker is at it.
+
+        Raises
+        ------
+        CxrscanError
+            What the worker raised, or WorkerError when it died before it could do anything.
+        """
+        try:
+            while self.connection.poll():
+                message = self.connection.recv()
+                if message == _READY:
+                    self._is_ready = True
+                elif isinstance(message, CxrscanError):
+                    raise message
+                else:
+                    return cast("list[ScanResult | Skip]", message)
+        except (EOFError, OSError):
+            self._process.join(1.0)
+            how = f"exit code {self._process.exitcode}"
+            if not self._is_ready:
+                raise WorkerError("workers-failed", f"A worker process could not start ({how}).") from None
+            return Failure("read", "worker-died", f"The process that worked on this film died ({how}).")
+        if self.time_left_s() == 0.0:
+            return Failure("read", "timed-out", "The film took longer than the time allowed.")
+        return None
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.connection.close()
+
+
+def _serve(connection: Connection, scan: Scan, settings: ScanSettings) -> None:
+    """The worker process: chunks in, results out, until the parent hangs up."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
+    with suppress(EOFError, OSError):
+        connection.send(_READY)
+        while True:
+            chunk = connection.recv()
+            try:
+                connection.send(scan(chunk, settings))
+            except CxrscanError as error:
+                connection.send(error)
+
+
+def _failed(source: ImageSource, failure: Failure) -> ScanResult:
+    return ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns, failure=failure)
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, cut by a container's CPU quota (cgroup v2 ``cpu.max``)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_QUOTA.read_text().split()
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or the quota is "max"
+        return cores

@@ -1,0 +1,28 @@
+"""Whose film is it? The Chest X-Ray Pneumonia dataset says so in its file names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+# person12_virus_35.jpeg · IM-0115-0001.jpeg · NORMAL2-IM-0529-0001-0002.jpeg
+_PATIENT = re.compile(r"(?P<id>person\d+)_|(?P<normal>(?:NORMAL2-)?IM-\d+)-", re.IGNORECASE)
+
+
+def patient_of(name: str) -> str | None:
+    """Patient of a film from the naming rule of Kermany, Zhang and Goldbaum's dataset.
+
+    The number after ``person`` is the patient, whatever the subtype that follows; normal films carry
+    ``IM-NNNN`` or ``NORMAL2-IM-NNNN``, two number ranges of their own.
+
+    Parameters
+    ----------
+    name
+        File name or path with forward slashes.
+
+    Returns
+    -------
+    For example ``person12`` or ``NORMAL2-IM-0529``; None for names that follow another rule.
+    """
+    match = _PATIENT.match(PurePosixPath(name).name)
+    return match[1] or match[2] if match else None

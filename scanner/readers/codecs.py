@@ -1,0 +1,130 @@
+"""Decode compressed DICOM pixel data with imagecodecs, as a plugin of pydicom's decoders.
+
+One wheel (BSD, 45 MB) decodes every syntax, 12-bit JPEG Extended included. GDCM (BSD) and Pillow as wheels do
+not decode that one, and the alternative, pylibjpeg with its three plugins, needs pylibjpeg-libjpeg, which is GPL.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from pydicom import uid
+from pydicom.pixels.common import PhotometricInterpretation as Photometric
+from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+
+PLUGIN = "imagecodecs"
+DECODER_DEPENDENCIES: dict[uid.UID, tuple[str, ...]] = {}  # pydicom asks for it; ours are always installed
+
+_JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
+_JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+_JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+VALUE_SYNTAXES = frozenset(_JPEG_2000)
+"""Their codestreams know depth and sign, so that a decoded container holds the stored value itself."""
+SYNTAXES = (*_JPEG, *_JPEG_LS, *_JPEG_2000, uid.RLELossless)
+
+_END_MARKER = b"\xff\xd9"  # end of image in JPEG and JPEG-LS, end of codestream in JPEG 2000
+_TRAILER_BYTES = 64  # padding that writers leave behind the end marker
+_START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
+_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF of JPEG (T.81 B.1.1.3) and JPEG-LS
+
+
+def register() -> None:
+    """Make the plugin known to pydicom; may be called again."""
+    for syntax in SYNTAXES:
+        decoder = get_decoder(syntax)
+        if PLUGIN not in decoder.available_plugins:
+            decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
+
+
+def is_available(syntax: str) -> bool:
+    """Whether the plugin decodes a transfer syntax; pydicom asks when a plugin is added."""
+    return syntax in SYNTAXES
+
+
+def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
+    """Decode one frame without any colour transform, except that JPEG 2000 undoes its own.
+
+    Parameters
+    ----------
+    source
+        The codestream of the frame.
+    runner
+        pydicom's options for the picture; told what the decoded frame looks like.
+
+    Returns
+    -------
+    memoryview of the samples, colour by pixel (RLE: by plane), in the smallest container for their precision.
+
+    Raises
+    ------
+    ValueError
+        The codestream is truncated, or its size differs from the header's.
+    """
+    if runner.transfer_syntax == uid.RLELossless:
+        return _decode_rle(source, runner)
+    if _END_MARKER not in source[-_TRAILER_BYTES:]:  # the decoders fill what is missing with grey
+        raise ValueError("the codestream is truncated")
+    size, claimed = (runner.rows, runner.columns), codestream_size(source)
+    if claimed != size:  # checked before memory is taken for it
+        raise ValueError(f"the codestream holds (rows, columns) {claimed}, the header says {size}")
+    frame = np.ascontiguousarray(_DECODERS[runner.transfer_syntax](source, runner))
+    runner.set_option("bits_allocated", 8 * frame.itemsize)
+    if runner.samples_per_pixel > 1:
+        runner.set_option("planar_configuration", 0)
+    return frame.data
+
+
+def codestream_size(source: bytes) -> tuple[int, int] | None:
+    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 codestream claims; None when it does not say."""
+    start = source.find(_START_OF_CODESTREAM, 0, 4096)  # JP2 boxes may stand before it
+    try:
+        if start >= 0:  # SIZ: ISO/IEC 15444-1 A.5.1
+            right, bottom, left, top = struct.unpack_from(">4I", source, start + 8)
+            return bottom - top, right - left
+        offset = 2
+        while source[offset] == 0xFF:
+            marker, length = source[offset + 1], int.from_bytes(source[offset + 2 : offset + 4], "big")
+            if marker in _FRAME_MARKERS:
+                rows, columns = struct.unpack_from(">2H", source, offset + 5)
+                return rows, columns
+            offset += 1 if marker == 0xFF else 2 + length  # markers may be preceded by fill bytes
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _decode_rle(source: bytes, runner: DecodeRunner) -> memoryview:
+    """PackBits segments, one per byte of each sample, most significant first: PS3.5 annex G."""
+    dtype = np.dtype(f"<u{runner.bits_allocated // 8}")
+    decoded = imagecodecs.dicomrle_decode(source, dtype)
+    if len(decoded) < runner.frame_length(unit="bytes"):
+        raise ValueError("the RLE segments are truncated")
+    if runner.samples_per_pixel > 1:
+        runner.set_option("planar_configuration", 1)
+    return memoryview(decoded)
+
+
+def _decode_jpeg(source: bytes, runner: DecodeRunner) -> Any:
+    space = "GRAYSCALE" if runner.samples_per_pixel == 1 else "YCBCR"
+    return imagecodecs.jpeg8_decode(source, colorspace=space, outcolorspace=space)
+
+
+def _decode_jpeg_ls(source: bytes, runner: DecodeRunner) -> Any:
+    return imagecodecs.jpegls_decode(source)
+
+
+def _decode_jpeg_2000(source: bytes, runner: DecodeRunner) -> Any:
+    if runner.photometric_interpretation in (Photometric.YBR_ICT, Photometric.YBR_RCT):
+        runner.set_option("photometric_interpretation", Photometric.RGB)
+    return imagecodecs.jpeg2k_decode(source, numthreads=1)
+
+
+_DECODERS: dict[uid.UID, Callable[[bytes, DecodeRunner], Any]] = {
+    **dict.fromkeys(_JPEG, _decode_jpeg),
+    **dict.fromkeys(_JPEG_LS, _decode_jpeg_ls),
+    **dict.fromkeys(_JPEG_2000, _decode_jpeg_2000),
+}

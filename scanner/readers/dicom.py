@@ -1,0 +1,303 @@
+"""DICOM files -> ``Radiograph``: open, decode, bring to display values.
+
+Imported only when a DICOM file turns up, because pydicom takes a quarter of a second to import.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset, config
+from pydicom.filereader import read_dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.tag import BaseTag, Tag
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+)
+
+from scanner.errors import FilmError, NotAFilmError
+from scanner.readers import codecs
+from scanner.readers import dicom_header as header
+from scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
+from scanner.readers.raster import luminance, mean_chroma
+from scanner.records import FilmAttributes, FloatImage, Radiograph
+
+_PREAMBLE_BYTES = 128
+_PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+#: What pydicom lets through for damaged files.
+_PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, OSError, EOFError)
+_DECODE_ERRORS = (*_PARSE_ERRORS, RuntimeError, NotImplementedError, zlib.error)
+
+
+class _PixelFinder:
+    """Stops pydicom's parser in front of the pixels and keeps where they lie, so that they are not copied."""
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        self._buffer = buffer
+        self.keyword = ""
+        """Empty as long as no pixels were found."""
+        self.vr = ""
+        self.encapsulated = False
+        """Whether the pixels have no length, because they are a sequence of fragments (PS3.5 section A.4)."""
+        self.value_start = 0
+        self.value_end = 0
+        """End of the last element seen; of the pixels, once found. The start where no length is given."""
+
+    def reached(self, tag: BaseTag, vr: str | None, length: int) -> bool:
+        """Take note of an element; the buffer stands at its value."""
+        self.value_start = self._buffer.tell()
+        self.encapsulated = length == _UNDEFINED_LENGTH
+        self.value_end = self.value_start + (0 if self.encapsulated else length)
+        self.keyword, self.vr = _PIXEL_TAGS.get(tag, ""), vr or "OW"
+        return bool(self.keyword)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenFile:
+    """A parsed header and where the pixels lie."""
+
+    dataset: Dataset
+    syntax: UID
+    data: bytes
+    """What the positions in ``pixels`` count in: the file, or the inflated data set of a deflated one."""
+    pixels: _PixelFinder
+
+
+def read_dicom(
+    data: bytes,
+    *,
+    max_megapixels: float,
+    frames: Literal["first", "all"] = "first",
+    window: int = 0,
+    ids: bytes | Literal["plain"] | None = None,
+) -> list[Radiograph]:
+    """Decode a DICOM film and bring it to display values, as section 4 of the design says.
+
+    Parameters
+    ----------
+    data
+        The file's bytes, with or without preamble and meta header.
+    max_megapixels
+        Larger pictures are refused from their header, before memory is taken; with all frames, their sum.
+    frames
+        Whether a multi-frame object gives its first frame or all.
+    window
+        Which of several windows or VOI LUTs to apply, from 0; films with fewer take their last.
+    ids
+        Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none.
+
+    Returns
+    -------
+    One film, or with ``frames="all"`` one for each frame.
+
+    Raises
+    ------
+    FilmError
+        ``not-an-image``, ``bad-dicom``, ``no-pixels``, ``too-large``, ``truncated``, ``decode-failed`` or
+        ``unsupported-transfer-syntax``.
+    NotAFilmError
+        ``dicomdir`` or ``non-image-object``.
+    """
+    with _quiet_pydicom():
+        file = _open(data, max_megapixels, with_ids=ids is not None)
+        _refuse_other_objects(file)
+        n_frames = _check_size(file, max_megapixels, frames)
+        key = ids if isinstance(ids, bytes) else None
+        identifiers = () if ids is None else header.hashed_ids(file.dataset, key)
+        attributes = header.film_attributes(file.dataset, identifiers)
+        return [_read_frame(file, index, window, attributes, only=frames == "first") for index in range(n_frames)]
+
+
+@contextmanager
+def _quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings and log lines back: they quote values, and this reader judges files itself."""
+    logger: logging.Logger = config.logger
+    was_disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
+
+
+def _open(data: bytes, max_megapixels: float, *, with_ids: bool) -> _OpenFile:
+    """Parse the wanted attributes up to the pixels, whose bytes are not copied."""
+    buffer = io.BytesIO(data)
+    has_preamble = data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
+    buffer.seek(_PREAMBLE_BYTES + 4 if has_preamble else 0)
+    tags: list[BaseTag | int] = [
+        Tag(keyword) for keyword in (*header.KEYWORDS, *(header.ID_KEYWORDS if with_ids else ()))
+    ]
+    try:
+        meta = read_dataset(buffer, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+        if meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+            raise NotAFilmError("dicomdir", "A DICOMDIR lists films and holds none.")
+        syntax = UID(meta.get("TransferSyntaxUID") or _guess_syntax(data[buffer.tell() :][:6]))
+        if syntax == DeflatedExplicitVRLittleEndian:
+            data = _inflate(data[buffer.tell() :], max_megapixels)
+            buffer = io.BytesIO(data)
+        pixels = _PixelFinder(buffer)
+        dataset = read_dataset(
+            buffer,
+            syntax == ImplicitVRLittleEndian,
+            syntax != ExplicitVRBigEndian,
+            stop_when=pixels.reached,
+            specific_tags=tags,
+        )
+        sop_class = header.sop_class(dataset)
+    except _PARSE_ERRORS as error:
+        raise FilmError("bad-dicom", f"The DICOM header cannot be parsed ({type(error).__name__}).") from error
+    if not has_preamble and sop_class.type != "SOP Class":
+        raise FilmError("not-an-image", "The content is neither a picture nor recognisably DICOM.")
+    if not pixels.keyword and pixels.value_end > len(data):
+        raise FilmError("truncated", "The DICOM file ends within its header.")
+    return _OpenFile(dataset, syntax, data, pixels)
+
+
+def _guess_syntax(first_bytes: bytes) -> UID:
+    """Native encoding of a data set without meta header, from its first element: PS3.5 section 7.1."""
+    if not first_bytes[4:6].isupper():
+        return ImplicitVRLittleEndian
+    return ExplicitVRBigEndian if first_bytes[:1] == b"\0" else ExplicitVRLittleEndian
+
+
+def _inflate(deflated: bytes, max_megapixels: float) -> bytes:
+    """Undo the deflation of a data set (PS3.5 section A.5), as far as a film of the allowed size may reach."""
+    limit = int(max_megapixels * 1e6 * 2) + 1_000_000  # two bytes per pixel and a header
+    try:
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflated = inflater.decompress(deflated, limit)
+    except zlib.error as error:
+        raise FilmError("bad-dicom", f"The deflated data set is damaged: {error}.") from error
+    if inflater.unconsumed_tail:
+        raise FilmError("too-large", f"The deflated data set holds more than {max_megapixels:g} megapixels.")
+    return inflated
+
+
+def _refuse_other_objects(file: _OpenFile) -> None:
+    """Tell objects that are no pictures from pictures that lack their pixels."""
+    if file.pixels.keyword:
+        return
+    sop_class = header.sop_class(file.dataset)
+    if sop_class and "Image" not in sop_class.name:
+        raise NotAFilmError("non-image-object", f"The DICOM object is no picture: {sop_class.name}.")
+    raise FilmError("no-pixels", "The DICOM object holds no pixel data.")
+
+
+def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
+    """Number of frames to read, once the header is complete and its claims are bearable."""
+    dataset = file.dataset
+    rows, columns, n_frames = (header.count(dataset, name) for name in ("Rows", "Columns", "NumberOfFrames"))
+    if not rows or not columns or not header.count(dataset, "BitsAllocated"):
+        raise FilmError("bad-dicom", "The DICOM header does not say how large the picture is or how its pixels lie.")
+    n_wanted = max(1, n_frames) if frames == "all" else 1
+    if rows * columns * n_wanted > max_megapixels * 1e6:
+        size = f"{columns} x {rows} pixels" + (f" in {n_wanted} frames" if n_wanted > 1 else "")
+        raise FilmError("too-large", f"{size} are more than the limit of {max_megapixels:g} megapixels.")
+    return n_wanted
+
+
+def _read_frame(file: _OpenFile, index: int, window: int, attributes: FilmAttributes, *, only: bool) -> Radiograph:
+    decoded, photometric = _decode(file, index)
+    chroma = 0.0
+    if decoded.ndim == 3 or photometric == "PALETTE COLOR":
+        pixels, chroma, steps = _render_colour(decoded, photometric, file.dataset)
+    else:
+        stored = _stored_format(file, decoded.dtype)
+        pixels, steps = render_grey(decoded, stored, header.grey_steps(file.dataset, window))
+    height_px, width_px = pixels.shape
+    aspect = header.pixel_aspect(file.dataset)
+    if round(aspect, 2) != 1.0:
+        pixels = resample_square(pixels, aspect)
+        steps.append("aspect")
+    reasons = ["for-processing"] if attributes.presentation_intent == "FOR PROCESSING" else []
+    if only and header.count(file.dataset, "NumberOfFrames") > 1:
+        reasons.append("multi-frame")
+    return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))
+
+
+def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
+    """Decode one frame to (H, W) or (H, W, samples), and name its photometric interpretation."""
+    codecs.register()
+    try:
+        decoder = get_decoder(file.syntax)
+    except NotImplementedError:
+        name = f"{file.syntax.name} ({file.syntax})"
+        raise FilmError("unsupported-transfer-syntax", f"No decoder for the transfer syntax {name}.") from None
+    pixels = file.pixels
+    if file.syntax.is_encapsulated != pixels.encapsulated:
+        raise FilmError("bad-dicom", f"The pixels are not stored as the transfer syntax says ({file.syntax.name}).")
+    options = header.decoding_options(file.dataset, pixels.keyword, pixels.vr)
+    source: memoryview | io.BytesIO
+    if pixels.encapsulated:
+        source = io.BytesIO(file.data)
+        source.seek(pixels.value_start)
+    else:
+        source = memoryview(file.data)[pixels.value_start : pixels.value_end]
+        _check_length(source, index, options)
+        options["number_of_frames"] = index + 1  # the frames behind it need not be there
+    try:
+        frame, properties = decoder.as_array(
+            source, index=index, decoding_plugin=codecs.PLUGIN if pixels.encapsulated else "", **options
+        )
+    except _DECODE_ERRORS as error:
+        problem = str(error).splitlines()[-1].split(f"{codecs.PLUGIN}: ")[-1]
+        code = "truncated" if "truncated" in problem else "decode-failed"
+        raise FilmError(code, f"The picture cannot be decoded: {problem}.") from error
+    return frame, str(properties["photometric_interpretation"])
+
+
+def _check_length(source: memoryview, index: int, options: dict[str, Any]) -> None:
+    """Hold the bytes that are there against those that uncompressed pixels need."""
+    samples: float = options["samples_per_pixel"]
+    if options["photometric_interpretation"] == "YBR_FULL_422":
+        samples = 2  # both colour samples are shared by two pixels
+    needed = options["rows"] * options["columns"] * samples * options["bits_allocated"] / 8 * (index + 1)
+    if len(source) < needed:
+        raise FilmError("truncated", f"The file ends early: {len(source):,} of {needed:,.0f} bytes of pixels.")
+
+
+def _stored_format(file: _OpenFile, dtype: np.dtype[Any]) -> StoredFormat | None:
+    """Where the stored value sits in a decoded grey pixel; None for wide and floating-point pixels."""
+    if dtype.kind == "f" or dtype.itemsize > 2:
+        return None
+    bits = 8 * dtype.itemsize
+    if file.syntax in codecs.VALUE_SYNTAXES:  # the decoder has already made the container the value
+        return StoredFormat(bits, bits - 1, dtype.kind == "i")
+    return header.stored_format(file.dataset, bits)
+
+
+def _render_colour(frame: npt.NDArray[Any], photometric: str, dataset: Dataset) -> tuple[FloatImage, float, list[str]]:
+    """Luminance in [0, 1], mean chroma, and the steps; PS3.3 C.7.6.3.1.2, palettes C.7.9."""
+    steps = ["luminance"]
+    if photometric == "PALETTE COLOR":
+        try:
+            frame = apply_color_lut(frame, dataset)[..., :3]
+        except _DECODE_ERRORS as error:
+            raise FilmError("bad-dicom", f"The colour palette is damaged ({type(error).__name__}).") from error
+        steps = ["palette", "luminance"]
+        bits_stored = 8 * frame.itemsize
+    elif photometric == "RGB":
+        bits_stored = header.count(dataset, "BitsStored")
+    else:
+        raise FilmError("decode-failed", f"Pictures in the colour space {photometric} cannot be shown.")
+    white = 2.0**bits_stored - 1
+    return luminance(frame, white), mean_chroma(frame, white), steps

@@ -1,0 +1,257 @@
+"""From stored DICOM values to display values: pure functions on arrays, each with its clause of the standard.
+
+The chain is PS3.3 C.7.6.3 (stored values), C.11.1 (modality LUT), C.11.2 (VOI LUT), C.11.6 (presentation LUT).
+Up to 16 bits it runs once over a table of all values that a pixel can hold, whatever the size of the film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from scanner.preprocess import resize
+from scanner.records import FloatImage
+
+Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+#: Share of the pixels, in per cent, that the percentile window clips at either end.
+CLIPPED_PERCENT = 0.5
+_SAMPLE_PIXELS = 250_000  # enough for percentiles; larger films are sampled on a grid
+_BLOCK_PIXELS = 16_384  # values looked up at a time, so that the table and its indices stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFormat:
+    """How a stored value sits in its container: PS3.3 C.7.6.3.1, PS3.5 section 8.1.1."""
+
+    bits_stored: int
+    high_bit: int
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """A modality or VOI lookup table: PS3.3 C.11.1.1 and C.11.2.1.1."""
+
+    entries: Values
+    """shape (n,), output values."""
+    first_input: float
+    """Input value of the first entry; smaller ones map to it too."""
+    bits: int
+    """Bits per entry; the output range is 0 to 2**bits - 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """Linear modality transform: PS3.3 C.11.1.1.2."""
+
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window in modality units: PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+
+    center: float
+    width: float
+    function: Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"] = "LINEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class GreySteps:
+    """The way from stored values to display values that a header asks for."""
+
+    modality: LookupTable | Rescale | None = None
+    voi: LookupTable | Window | None = None
+    padding: tuple[float, float] | None = None
+    """Smallest and largest stored value that marks pixels outside the picture."""
+    invert: bool = False
+    """MONOCHROME1, or Presentation LUT Shape INVERSE."""
+    display_bits: int | None = None
+    """Bits of values that are display values as they stand, when nothing else is said; else None."""
+    exposed: tuple[slice, slice] = (slice(None), slice(None))
+    """Rows and columns inside the collimator and shutter."""
+
+
+def stored_values(stored: StoredFormat, container_bits: int) -> Values:
+    """Stored value of every bit pattern that a container can hold: PS3.5 section 8.1.1.
+
+    Bits outside ``high_bit`` … ``high_bit - bits_stored + 1`` are ignored (old writers keep overlays there).
+
+    Returns
+    -------
+    float64 array, shape (2**container_bits,), indexed by the pattern as an unsigned number.
+    """
+    patterns = np.arange(1 << container_bits, dtype=np.int64)
+    values = (patterns >> (stored.high_bit + 1 - stored.bits_stored)) & ((1 << stored.bits_stored) - 1)
+    if stored.signed:
+        values -= (values >> (stored.bits_stored - 1)) << stored.bits_stored
+    return values.astype(np.float64)
+
+
+def apply_modality(values: Values, transform: LookupTable | Rescale | None) -> Values:
+    """Turn stored values into those of the modality: PS3.3 C.11.1.1."""
+    if isinstance(transform, Rescale):
+        return values * transform.slope + transform.intercept
+    return values if transform is None else look_up(values, transform)
+
+
+def apply_voi(values: Values, transform: LookupTable | Window) -> Values:
+    """Turn modality values into display values in [0, 1]: PS3.3 C.11.2.1."""
+    if isinstance(transform, LookupTable):
+        return look_up(values, transform) / (2.0**transform.bits - 1)
+    return apply_window(values, transform)
+
+
+def look_up(values: Values, table: LookupTable) -> Values:
+    """Replace values by table entries; those beyond an end take its entry: PS3.3 C.11.1.1.1 and C.11.2.1.1."""
+    index = np.clip(values - table.first_input, 0, len(table.entries) - 1)
+    return table.entries[index.astype(np.intp)]
+
+
+def apply_window(values: Values, window: Window) -> Values:
+    """Map a window to [0, 1], by PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID) or C.11.2.1.3.2 (LINEAR_EXACT)."""
+    center, width = window.center, window.width
+    if window.function == "SIGMOID":
+        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - center) / width, -700.0, 700.0)))
+    if window.function == "LINEAR":
+        center, width = center - 0.5, max(width - 1.0, 1e-9)  # a width of 1 is a threshold
+    return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+
+
+def percentile_window(values: Values) -> Window:
+    """Make a window that clips CLIPPED_PERCENT of the values at either end; for films that name none."""
+    low, high = np.percentile(values, (CLIPPED_PERCENT, 100.0 - CLIPPED_PERCENT))
+    return Window((low + high) / 2, (high - low) or 1.0, "LINEAR_EXACT")
+
+
+def render_grey(
+    pixels: npt.NDArray[Any], stored: StoredFormat | None, steps: GreySteps
+) -> tuple[FloatImage, list[str]]:
+    """Turn a decoded grey frame into display values.
+
+    Parameters
+    ----------
+    pixels
+        shape (H, W), any numeric type.
+    stored
+        Place of the value in its 8- or 16-bit container; None when ``pixels`` are the values themselves.
+    steps
+        What the header asks for.
+
+    Returns
+    -------
+    pixels
+        float32 array, shape (H, W), values in [0, 1], bright = dense.
+    steps
+        Names of the steps taken.
+    """
+    if stored is None:
+        display, names = display_values(_finite(pixels), steps, lambda: _finite(_sample(pixels[steps.exposed])))
+        return display.astype(np.float32), names
+    container = np.dtype(f"u{pixels.dtype.itemsize}").newbyteorder(pixels.dtype.byteorder)
+    values = stored_values(stored, 8 * container.itemsize)
+    patterns = pixels.view(container)
+    table, names = display_values(values, steps, lambda: values[_sample(patterns[steps.exposed])])
+    return _take(table.astype(np.float32), patterns), names
+
+
+def display_values(values: Values, steps: GreySteps, sample: Callable[[], Values]) -> tuple[Values, list[str]]:
+    """Run the whole chain; inverts last (PS3.3 C.7.6.3.1.2, C.11.6.1.2) and leaves padding black (C.7.5.1.1.2).
+
+    Parameters
+    ----------
+    values
+        Stored values: a table of them, or pixels.
+    sample
+        Gives the stored values of some exposed pixels; called when a percentile window is needed.
+
+    Returns
+    -------
+    display
+        Shape of ``values``, in [0, 1], bright = dense.
+    steps
+        Names of the steps taken.
+    """
+    names = []
+    modality = apply_modality(values, steps.modality)
+    if steps.modality is not None:
+        names.append("rescale" if isinstance(steps.modality, Rescale) else "modality-lut")
+    voi, name = _choose_voi(steps, sample)
+    names.append(name)
+    display = apply_voi(modality, voi)
+    if steps.invert:
+        display = 1.0 - display
+        names.append("invert")
+    if steps.padding is not None:
+        display[is_padding(values, steps.padding)] = 0.0
+        names.append("padding")
+    return display, names
+
+
+def is_padding(values: Values, limits: tuple[float, float]) -> Mask:
+    """Whether stored values mark pixels outside the picture, a range with both ends: PS3.3 C.7.5.1.1.2."""
+    return np.asarray((values >= limits[0]) & (values <= limits[1]))
+
+
+def resample_square(pixels: FloatImage, aspect: float) -> FloatImage:
+    """Make pixels square: PS3.3 C.7.6.3.1.7.
+
+    Parameters
+    ----------
+    pixels
+        shape (H, W).
+    aspect
+        Height of a pixel divided by its width.
+
+    Returns
+    -------
+    float32 array, enlarged along the side where the pixels are longer.
+    """
+    height, width = pixels.shape
+    return resize(pixels, round(width * max(1.0, 1.0 / aspect)), round(height * max(1.0, aspect)))
+
+
+def _choose_voi(steps: GreySteps, sample: Callable[[], Values]) -> tuple[LookupTable | Window, str]:
+    """Take the VOI transform that the header names, or one that fits the pixels, and the step's name."""
+    if isinstance(steps.voi, LookupTable):
+        return steps.voi, "voi-lut"
+    if steps.voi is not None:
+        return steps.voi, f"window-{steps.voi.function.lower().replace('_', '-')}"
+    if steps.display_bits is not None:
+        white = 2.0**steps.display_bits - 1
+        return Window(white / 2, white, "LINEAR_EXACT"), "full-range"
+    seen = sample()
+    if steps.padding is not None:
+        inside = seen[~is_padding(seen, steps.padding)]
+        seen = inside if inside.size else seen
+    return percentile_window(apply_modality(seen, steps.modality)), "percentile"
+
+
+def _sample(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Pick pixels on a grid, without the rows and columns of a single value at the edges (an electronic shutter)."""
+    stride = max(1, round((pixels.size / _SAMPLE_PIXELS) ** 0.5))
+    pixels = pixels[::stride, ::stride]
+    for _ in range(2):  # rows, then columns
+        varied = np.flatnonzero((pixels != pixels[:, :1]).any(axis=1))
+        pixels = (pixels[varied[0] : varied[-1] + 1] if varied.size else pixels).T
+    return pixels
+
+
+def _finite(pixels: npt.NDArray[Any]) -> Values:
+    return np.nan_to_num(pixels.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _take(table: FloatImage, indices: npt.NDArray[Any]) -> FloatImage:
+    """``table[indices]`` without the temporary 8-byte indices of the whole picture."""
+    out = np.empty(indices.shape, dtype=np.float32)
+    n_rows = max(1, _BLOCK_PIXELS // indices.shape[1])
+    for row in range(0, len(indices), n_rows):
+        np.take(table, indices[row : row + n_rows], out=out[row : row + n_rows], mode="clip")
+    return out

@@ -1,0 +1,275 @@
+"""The story of a run: walk -> executor -> journal -> outputs."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from scanner import __version__
+from scanner.errors import RunFolderError
+from scanner.executors.base import Chunk, Executor
+from scanner.executors.inline import InlineExecutor
+from scanner.journal import Journal
+from scanner.labels import LabelJoin, open_labels
+from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
+from scanner.records import Counts, Film, ImageSource, OutputFiles, RunInfo, ScanResult, Skip
+from scanner.settings import ScanSettings
+from scanner.walk import JOURNAL_NAME, Filter, find_images
+
+#: Libraries whose version can change a number; the manifest names them.
+_LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
+#: Fewer films than this are scanned in one process: starting a pool takes about as long.
+_SMALL_JOB = 32
+
+OnFile = Callable[[ScanResult | Skip | None], None]
+
+
+class WriteOutputs(Protocol):
+    """Renders the files of a run folder; ``reports.outputs.write_outputs``."""
+
+    def __call__(
+        self, folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec
+    ) -> OutputFiles:
+        """Write the outputs and say where they are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the user asked for."""
+
+    roots: tuple[Path, ...]
+    out: Path
+    settings: ScanSettings
+    n_workers: int
+    timeout_s: float = 60.0
+    """Longest time for one film, in seconds, where worker processes are used."""
+    threshold: str | None = None
+    """Name of an operating point, a number, or None for the bundle's default."""
+    labels: str | None = None
+    """``folders``, the path of a CSV file, or None."""
+    keep: Filter = field(default_factory=Filter)
+    fresh: bool = False
+    """Whether to forget an earlier run in the same folder."""
+    arguments: dict[str, Any] | None = None
+    """The command's options, for the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of a run: owns the counts, the closing sentence and the exit code."""
+
+    info: RunInfo
+    counts: Counts
+    outputs: OutputFiles
+    labels: LabelJoin | None = None
+    """How the labels fitted the films."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 ok, 3 finished with failed files, 130 interrupted."""
+        if self.info.exit_reason == "interrupted":
+            return 130
+        return 3 if self.counts.n_failed else 0
+
+    @property
+    def sentence(self) -> str:
+        """What happened, for people."""
+        counts, how = self.counts, self.info.exit_reason
+        rate = f" in {self.info.duration_s:.1f} s" if how == "finished" else " before the interruption"
+        parts = [f"{counts.n_films} files: {counts.n_scored} scored{rate}, {counts.n_positive} positive"]
+        parts += [f"{counts.n_warned} with warnings"] if counts.n_warned else []
+        parts += [f"{counts.n_rejected} rejected (no frontal chest film)"] if counts.n_rejected else []
+        parts += [f"{counts.n_failed} failed"] if counts.n_failed else []
+        n_skipped = sum(self.info.n_skipped.values())
+        parts += [f"{n_skipped} other files skipped"] if n_skipped else []
+        return ", ".join(parts) + "."
+
+
+def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = lambda outcome: None) -> Tally:
+    """Scan, journal and render.
+
+    Parameters
+    ----------
+    request
+        What to scan, and how.
+    write_outputs
+        Renders the outputs from the journal.
+    on_file
+        Called for every file: its result, why it was skipped, or None when an earlier session did it.
+
+    Raises
+    ------
+    CxrscanError
+        The model, the labels, the input or the output folder cannot be used.
+    """
+    spec = load_bundle(request.settings.model)
+    threshold_name, threshold = spec.threshold(request.threshold)
+    labels = open_labels(request.labels, request.roots) if request.labels else None
+    n_skipped: Counter[str] = Counter()
+
+    def skip(what: Skip) -> None:
+        n_skipped[what.reason] += 1
+        on_file(what)
+
+    sources = _not_empty(find_images(request.roots, keep=request.keep, on_skip=skip), request.roots, n_skipped)
+    with Journal(request.out, create=True) as journal:
+        _claim(journal, request)
+        earlier = journal.get("run") or {}
+        start = time.monotonic()
+        info = RunInfo(
+            version=__version__,
+            roots=tuple(str(root.resolve()) for root in request.roots),
+            arguments=request.arguments or {},
+            started_at=earlier.get("started_at") or _now(),
+            finished_at="",
+            exit_reason="interrupted",  # until the end is reached
+            threshold=threshold,
+            threshold_name=threshold_name,
+            labels=labels.source if labels is not None else earlier.get("labels", ""),
+            n_skipped={},
+            duration_s=earlier.get("duration_s", 0.0),
+            versions=_versions(),
+        )
+        journal.put("model", read_document(request.settings.model))
+        journal.put("run", asdict(info))
+        journal.start_session(request.settings.result_key(spec.weights_sha256))
+        with suppress(KeyboardInterrupt):
+            _scan(sources, request, journal, skip, on_file)
+            journal.forget_unmet()
+            info = replace(info, exit_reason="finished")
+        joined = journal.set_truth(labels) if labels is not None else None
+        info = replace(
+            info,
+            finished_at=_now(),
+            n_skipped=dict(sorted(n_skipped.items())),
+            duration_s=round(info.duration_s + time.monotonic() - start, 3),
+        )
+        return _render(journal, info, write_outputs, joined)
+
+
+def render(
+    folder: Path,
+    write_outputs: WriteOutputs,
+    *,
+    threshold: str | None = None,
+    labels: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> Tally:
+    """Render the outputs of a finished or interrupted run again, without the model or the films.
+
+    Parameters
+    ----------
+    threshold, labels
+        As in ``RunRequest``; None keeps the run's own.
+    mapping
+        Further spellings of the classes in a label file; see ``scanner.labels.parse_label``.
+
+    Raises
+    ------
+    CxrscanError
+        The folder is no run, the threshold is unknown, or the labels cannot be read.
+    """
+    with Journal(folder) as journal:
+        stored = journal.get("run")
+        if stored is None:
+            raise RunFolderError("not-a-run", f"{folder / JOURNAL_NAME} holds no run.")
+        info = RunInfo(**{**stored, "roots": tuple(stored["roots"])})
+        if threshold is not None:
+            name, value = spec_from_document(journal.get("model"), folder).threshold(threshold)
+            info = replace(info, threshold=value, threshold_name=name)
+        joined = None
+        if labels is not None:
+            joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
+            info = replace(info, labels=joined.source)
+        return _render(journal, info, write_outputs, joined)
+
+
+def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:
+    journal.put("run", asdict(info))
+    model = spec_from_document(journal.get("model"), journal.folder)
+    outputs = write_outputs(journal.folder, journal.films, info, model)
+    return Tally(info, journal.counts(info.threshold), outputs, joined)
+
+
+def _scan(
+    sources: Iterator[ImageSource],
+    request: RunRequest,
+    journal: Journal,
+    on_skip: Callable[[Skip], None],
+    on_file: Callable[[ScanResult | None], None],
+) -> None:
+    def missing() -> Iterator[ImageSource]:
+        for source in sources:
+            if journal.holds(source):
+                on_file(None)
+            else:
+                yield source
+
+    todo = missing()
+    first = list(islice(todo, _SMALL_JOB))
+    executor, settings = _executor(len(first), request)
+    for outcomes in executor.run(_chunks(chain(first, todo), settings.batch_size), settings):
+        journal.add(outcome for outcome in outcomes if isinstance(outcome, ScanResult))
+        for outcome in outcomes:
+            if isinstance(outcome, Skip):
+                on_skip(outcome)
+            else:
+                on_file(outcome)
+
+
+def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
+    """One process with many threads for a small job, one single-threaded process per core for a large one."""
+    if n_first < _SMALL_JOB or request.n_workers == 1:
+        return InlineExecutor(), replace(request.settings, n_threads=request.n_workers)
+    from scanner.executors.processes import ProcessExecutor
+
+    return ProcessExecutor(request.n_workers, timeout_s=request.timeout_s), request.settings
+
+
+def _chunks(sources: Iterator[ImageSource], size: int) -> Iterator[Chunk]:
+    while chunk := list(islice(sources, size)):
+        yield chunk
+
+
+def _not_empty(
+    sources: Iterator[ImageSource], roots: tuple[Path, ...], n_skipped: Counter[str]
+) -> Iterator[ImageSource]:
+    first = next(sources, None)
+    if first is None:
+        where = ", ".join(map(str, roots))
+        told = f" ({sum(n_skipped.values())} files or folders skipped)" if n_skipped else ""
+        raise RunFolderError("no-images", f"No film found in {where}{told}.")
+    return chain([first], sources)
+
+
+def _claim(journal: Journal, request: RunRequest) -> None:
+    """Refuse another run's folder; start over where asked to."""
+    roots = [str(root.resolve()) for root in request.roots]
+    owner = journal.get("roots")
+    if request.fresh:
+        journal.clear()
+    elif owner is not None and owner != roots:
+        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}.")
+    journal.put("roots", roots)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{library: version(library) for library in _LIBRARIES},
+    }

@@ -1,0 +1,28 @@
+"""Small pictures for the report."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from scanner.preprocess import resize
+from scanner.records import FloatImage
+
+_JPEG_QUALITY = 80
+
+
+def make_thumbnail(pixels: FloatImage, long_side_px: int) -> bytes:
+    """A grey JPEG of a film, aspect ratio kept, never enlarged.
+
+    Parameters
+    ----------
+    pixels
+        float32 array, shape (H, W), values in [0, 1].
+    long_side_px
+        Length of the longer side of the result.
+    """
+    height, width = pixels.shape
+    scale = min(1.0, long_side_px / max(height, width))
+    small = resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+    grey = np.rint(np.clip(small, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return bytes(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])

@@ -1,0 +1,144 @@
+"""Scan one chunk of files: read, prepare, judge, classify.
+
+The one place where an exception becomes a record, so that no file can stop a run or vanish from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from scanner.engines.base import Engine
+from scanner.errors import CxrscanError, FilmError, NotAFilmError
+from scanner.gate import GateDecision, judge
+from scanner.model_bundle import ModelSpec, load_bundle
+from scanner.preprocess import to_model_input
+from scanner.readers.raster import read_raster
+from scanner.readers.sniff import HEAD_BYTES, sniff_kind
+from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
+from scanner.settings import ScanSettings
+from scanner.thumbnail import make_thumbnail
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A film that waits for its batch."""
+
+    result: ScanResult
+    model_input: FloatImage | None
+    """None when the gate rejects the film."""
+
+
+def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[ScanResult | Skip]:
+    """Scan files and say of each what was found; never raises because of a file.
+
+    Raises
+    ------
+    BundleError
+        The model itself cannot be used.
+    """
+    cv2.setNumThreads(1)  # the cores are already shared out among the workers
+    spec, engine = open_model(settings.model, settings.n_threads)
+    outcomes: list[_Prepared | Skip] = [_prepare(source, spec, settings) for source in sources]
+    waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
+    scored = iter(_classify(waiting, spec, engine))
+    return [
+        outcome if isinstance(outcome, Skip) else outcome.result if outcome.model_input is None else next(scored)
+        for outcome in outcomes
+    ]
+
+
+@lru_cache(maxsize=1)
+def open_model(folder: Path, n_threads: int) -> tuple[ModelSpec, Engine]:
+    """Open a bundle once per process."""
+    from scanner.engines.litert import LiteRTEngine
+
+    spec = load_bundle(folder)
+    return spec, LiteRTEngine(spec, n_threads=n_threads)
+
+
+def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> _Prepared | Skip:
+    """Everything that happens to a film before its batch is full."""
+    start = time.perf_counter()
+    result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
+    stage: Stage = "read"
+    model_input = None
+    try:
+        data = _read_bytes(source.path)
+        result = replace(result, sha256=hashlib.sha256(data).hexdigest())
+        film = _decode(data, spec, settings)
+        stage = "prepare"
+        result = replace(
+            result,
+            width_px=film.width_px,
+            height_px=film.height_px,
+            pixel_path=film.pixel_path,
+            attributes=film.attributes,
+            thumbnail=make_thumbnail(film.pixels, settings.thumbnail_px),
+        )
+        prepared = to_model_input(film.pixels, spec.input_px)
+        stage = "gate"
+        decision = judge(film) if settings.gate else GateDecision("ok")
+        result = replace(result, gate=decision.verdict, gate_reasons=decision.reasons)
+        model_input = None if decision.verdict == "reject" else prepared
+    except NotAFilmError as error:
+        return Skip(source.name, error.message)
+    except CxrscanError as error:
+        result = replace(result, failure=Failure(stage, error.code, error.message))
+    except Exception as error:  # a bug of ours or of a decoder; the run must go on
+        message = f"{type(error).__name__}: {error}"
+        result = replace(result, failure=Failure(stage, "internal-error", message))
+    return _Prepared(replace(result, duration_ms=_ms_since(start)), model_input)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
+    if not data:
+        raise FilmError("empty-file", "The file is empty.")
+    return data
+
+
+def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> Radiograph:
+    kind = sniff_kind(data[:HEAD_BYTES])
+    if kind is None:
+        raise FilmError("not-an-image", "The content is not a picture in any known format.")
+    if kind == "dicom":
+        from scanner.readers.dicom import read_dicom
+
+        return read_dicom(data, max_megapixels=settings.max_megapixels)[0]
+    return read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)
+
+
+def _classify(films: Sequence[_Prepared], spec: ModelSpec, engine: Engine) -> list[ScanResult]:
+    """Run the network over the films of a chunk and complete their results."""
+    if not films:
+        return []
+    start = time.perf_counter()
+    said = engine.predict(np.stack([film.model_input for film in films if film.model_input is not None]))
+    share_ms = _ms_since(start) / len(films)
+    return [
+        _complete(replace(film.result, duration_ms=film.result.duration_ms + share_ms), float(logit), heat, spec)
+        for film, logit, heat in zip(films, said.logits, said.heat_maps, strict=True)
+    ]
+
+
+def _complete(result: ScanResult, logit: float, heat_map: FloatImage, spec: ModelSpec) -> ScanResult:
+    """Add what the network said of a film."""
+    if not (math.isfinite(logit) and np.isfinite(heat_map).all()):
+        return replace(result, failure=Failure("classify", "no-number", "The network's answer is not a number."))
+    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=np.asarray(heat_map, dtype="<f2").tobytes())
+
+
+def _ms_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3

@@ -1,0 +1,147 @@
+"""The command line as users meet it: help, exit codes, what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.builders import write_film
+
+CXRSCAN = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+
+
+def cxrscan(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, as a shell would."""
+    command = [*CXRSCAN, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for name in ("NORMAL/1.jpg", "PNEUMONIA/2.png"):
+        write_film(tmp_path / "my films" / name, height=240, width=240)
+    return tmp_path / "my films"
+
+
+def test_the_installed_command_scans_a_folder(films: Path, tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("cxrscan")
+    done = subprocess.run([command, "run", films], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "cxrscan-out").iterdir()} == {
+        "journal.sqlite",
+        "report.html",
+        "results.csv",
+        "run.json",
+    }
+    assert done.stdout == ""
+    assert "2 files: 2 scored" in done.stderr
+    assert "Research software, not a medical device." in done.stderr
+
+
+def test_json_goes_to_stdout_and_nothing_else(films: Path, tmp_path: Path) -> None:
+    done = cxrscan("run", films, "-o", tmp_path / "out", "--labels", "folders", "--json", "-q")
+    summary = json.loads(done.stdout)
+    assert (summary["n_films"], summary["n_scored"], summary["exit_code"]) == (2, 2, 0)
+    assert Path(summary["outputs"]["html"]).is_file()
+    assert done.stderr == ""
+
+
+def test_failed_files_end_with_exit_code_3_and_are_told_at_v(films: Path, tmp_path: Path) -> None:
+    (films / "empty.jpg").touch()
+    (films / "notes.txt").write_text("no film")
+    done = cxrscan("run", films, "-o", tmp_path / "out", "-v")
+    assert done.returncode == 3
+    assert "failed   empty.jpg: The file is empty. [empty-file]" in done.stderr
+    assert "skipped  notes.txt: no picture" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run"], 2, "Missing argument"),
+        (["run", "nowhere"], 2, "does not exist"),
+        (["run", "films", "--threshold", "sometimes"], 1, "[unknown-operating-point]"),
+        (["run", "films", "--threshold", "1.5"], 1, "[unknown-operating-point]"),
+        (["run", "films", "--model", "films"], 1, "[bundle-missing]"),
+        (["run", "films", "--labels", "none.csv"], 1, "[labels-unreadable]"),
+        (["run", "empty"], 1, "[no-images]"),
+        (["report", "films"], 1, "[not-a-run]"),
+        (["model", "verify", "films"], 1, "[bundle-missing]"),
+    ],
+)
+def test_wrong_use_is_one_sentence_with_a_code(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
+    write_film(tmp_path / "films/1.png", height=240, width=240)
+    (tmp_path / "empty").mkdir()
+    done = cxrscan(*arguments, cwd=tmp_path)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "cxrscan-out").exists()
+
+
+def test_report_renders_with_another_threshold(films: Path, tmp_path: Path) -> None:
+    assert cxrscan("run", films, "-o", tmp_path / "out").returncode == 0
+    done = cxrscan("report", tmp_path / "out", "--threshold", "0", "--labels", "folders", "--json")
+    assert json.loads(done.stdout)["n_positive"] == 2
+
+
+def test_model_info_and_verify_know_the_shipped_bundle() -> None:
+    said = cxrscan("model", "info").stdout
+    assert "Operating points" in said
+    assert "sens95" in said
+    assert json.loads(cxrscan("model", "info", "--json").stdout)["schema_version"] == 1
+    assert "whole" in cxrscan("model", "verify").stdout
+
+
+def test_damaged_weights_are_refused(tmp_path: Path) -> None:
+    from scanner.model_bundle import DEFAULT_BUNDLE
+
+    for file in ("model.json", "model.tflite"):
+        (tmp_path / file).write_bytes((DEFAULT_BUNDLE / file).read_bytes())
+    with (tmp_path / "model.tflite").open("r+b") as weights:
+        weights.seek(100_000)
+        weights.write(b"\0\1\2\3")
+    assert "[bundle-hash]" in cxrscan("model", "verify", tmp_path).stderr
+
+
+def test_an_unreadable_file_is_a_failed_row(films: Path, tmp_path: Path) -> None:
+    (films / "NORMAL/1.jpg").chmod(0)
+    tmp_path.chmod(0o777)
+    user = {"user": 65534, "extra_groups": []} if os.geteuid() == 0 else {}  # root reads everything
+    done = cxrscan("run", films, "-o", tmp_path / "out", "-v", **user)
+    assert done.returncode == 3, done.stderr
+    assert "[unreadable]" in done.stderr
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = cxrscan("run", films, "-o", tmp_path / "file/out")
+    assert done.returncode == 1
+    assert "[output-unwritable]" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    heavy = "{'numpy', 'cv2', 'PIL', 'tensorflow', 'pandas', 'matplotlib', 'sklearn', 'pydicom', 'ai_edge_litert'}"
+    code = (
+        f"import sys; from scanner.cli.main import cxrscan; cxrscan.main({arguments!r}, standalone_mode=False); "
+        f"sys.exit(str(sorted({heavy} & set(sys.modules))) if {heavy} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_imports_no_training_and_no_plotting_it_does_not_need(films: Path, tmp_path: Path) -> None:
+    heavy = "{'tensorflow', 'keras', 'pandas', 'sklearn', 'streamlit', 'pydicom'}"
+    code = (
+        f"import sys; from scanner.cli.main import cxrscan; "
+        f"cxrscan.main(['run', {str(films)!r}, '-o', {str(tmp_path / 'out')!r}, '-q'], standalone_mode=False); "
+        f"sys.exit(str(sorted({heavy} & set(sys.modules))) if {heavy} & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
