@@ -134,12 +134,21 @@ class Journal:
         self.put("session", self._session)
 
     def holds(self, source: ImageSource) -> bool:
-        """Whether an unchanged file already has its result; marks it as met in this session."""
+        """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session."""
         found = self._db.execute(
-            "UPDATE films SET session = ? WHERE name = ? AND size_bytes = ? AND mtime_ns = ? AND result_key = ?",
-            (self._session, source.name, source.size_bytes, source.mtime_ns, self._result_key),
+            "UPDATE films SET session = ? WHERE (name = ? OR (name > ? AND name < ?))"
+            " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?",
+            (
+                self._session,
+                source.name,
+                f"{source.name}#",  # frames are called NAME#2, NAME#3 …
+                f"{source.name}$",
+                source.size_bytes,
+                source.mtime_ns,
+                self._result_key,
+            ),
         )
-        return found.rowcount == 1
+        return found.rowcount > 0
 
     def add(self, results: Iterable[ScanResult]) -> None:
         """Record results in one transaction."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
@@ -57,6 +58,8 @@ class RunRequest:
     """Name of an operating point, a number, or None for the bundle's default."""
     labels: str | None = None
     """``folders``, the path of a CSV file, or None."""
+    dicom_ids: Literal["hashed", "plain"] | None = None
+    """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     keep: Filter = field(default_factory=Filter)
     fresh: bool = False
     """Whether to forget an earlier run in the same folder."""
@@ -142,6 +145,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         )
         journal.put("model", read_document(request.settings.model))
         journal.put("run", asdict(info))
+        request = replace(request, settings=replace(request.settings, dicom_ids=_id_key(journal, request.dicom_ids)))
         journal.start_session(request.settings.result_key(spec.weights_sha256))
         with suppress(KeyboardInterrupt):
             _scan(sources, request, journal, skip, on_file)
@@ -261,6 +265,15 @@ def _claim(journal: Journal, request: RunRequest) -> None:
     elif owner is not None and owner != roots:
         raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}.")
     journal.put("roots", roots)
+
+
+def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> bytes | Literal["plain"] | None:
+    """The key that this run's identifiers are hashed with, the same in every session."""
+    if wanted != "hashed":
+        return wanted
+    key: str = journal.get("id_key") or secrets.token_hex(16)
+    journal.put("id_key", key)
+    return bytes.fromhex(key)
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from scanner.model_bundle import DEFAULT_BUNDLE
 
@@ -22,6 +23,12 @@ class ScanSettings:
     """Larger pictures are refused from their header: the largest detectors make 25 megapixels."""
     n_threads: int = 1
     """Threads of one engine; 1 where several workers share the cores."""
+    all_frames: bool = False
+    """Whether every frame of a multi-frame DICOM object is scored, or only the first."""
+    window: int = 0
+    """Which of a DICOM film's windows or VOI LUTs is applied, from 0."""
+    dicom_ids: bytes | Literal["plain"] | None = None
+    """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
     gate: bool = True
     """Whether the gate judges films; without it everything that decodes is scored."""
 

@@ -22,7 +22,7 @@ from scanner.gate import GateDecision, judge
 from scanner.model_bundle import ModelSpec, load_bundle
 from scanner.preprocess import to_model_input
 from scanner.readers.raster import read_raster
-from scanner.readers.sniff import HEAD_BYTES, sniff_kind
+from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
 from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
 from scanner.thumbnail import make_thumbnail
@@ -47,7 +47,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     """
     cv2.setNumThreads(1)  # the cores are already shared out among the workers
     spec, engine = open_model(settings.model, settings.n_threads)
-    outcomes: list[_Prepared | Skip] = [_prepare(source, spec, settings) for source in sources]
+    outcomes = [outcome for source in sources for outcome in _prepare(source, spec, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
     scored = iter(_classify(waiting, spec, engine))
     return [
@@ -65,17 +65,31 @@ def open_model(folder: Path, n_threads: int) -> tuple[ModelSpec, Engine]:
     return spec, LiteRTEngine(spec, n_threads=n_threads)
 
 
-def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> _Prepared | Skip:
-    """Everything that happens to a film before its batch is full."""
+def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> list[_Prepared | Skip]:
+    """Everything that happens to a file before its batch is full; one item, or one for each frame."""
     start = time.perf_counter()
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
-    stage: Stage = "read"
-    model_input = None
     try:
         data = _read_bytes(source.path)
         result = replace(result, sha256=hashlib.sha256(data).hexdigest())
-        film = _decode(data, spec, settings)
-        stage = "prepare"
+        films = _decode(data, spec, settings)
+    except NotAFilmError as error:
+        return [Skip(source.name, error.message)]
+    except Exception as error:
+        return [_Prepared(replace(result, failure=_failure("read", error), duration_ms=_ms_since(start)), None)]
+    results = [result, *(replace(result, name=f"{result.name}#{number}") for number in range(2, len(films) + 1))]
+    read_ms = _ms_since(start) / len(films)
+    return [_prepare_film(result, film, read_ms, spec, settings) for result, film in zip(results, films, strict=True)]
+
+
+def _prepare_film(
+    result: ScanResult, film: Radiograph, read_ms: float, spec: ModelSpec, settings: ScanSettings
+) -> _Prepared:
+    """Thumbnail, the gate's verdict and the network's input."""
+    start = time.perf_counter()
+    stage: Stage = "prepare"
+    model_input = None
+    try:
         result = replace(
             result,
             width_px=film.width_px,
@@ -89,14 +103,16 @@ def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> _P
         decision = judge(film) if settings.gate else GateDecision("ok")
         result = replace(result, gate=decision.verdict, gate_reasons=decision.reasons)
         model_input = None if decision.verdict == "reject" else prepared
-    except NotAFilmError as error:
-        return Skip(source.name, error.message)
-    except CxrscanError as error:
-        result = replace(result, failure=Failure(stage, error.code, error.message))
-    except Exception as error:  # a bug of ours or of a decoder; the run must go on
-        message = f"{type(error).__name__}: {error}"
-        result = replace(result, failure=Failure(stage, "internal-error", message))
-    return _Prepared(replace(result, duration_ms=_ms_since(start)), model_input)
+    except Exception as error:
+        result = replace(result, failure=_failure(stage, error))
+    return _Prepared(replace(result, duration_ms=read_ms + _ms_since(start)), model_input)
+
+
+def _failure(stage: Stage, error: Exception) -> Failure:
+    if isinstance(error, CxrscanError):
+        return Failure(stage, error.code, error.message)
+    # A bug of ours or of a decoder; the run must go on.
+    return Failure(stage, "internal-error", f"{type(error).__name__}: {error}")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -109,15 +125,23 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> Radiograph:
+def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiograph]:
     kind = sniff_kind(data[:HEAD_BYTES])
     if kind is None:
+        if is_gzip(data):
+            raise FilmError("gzipped", "The file is compressed with gzip.")
         raise FilmError("not-an-image", "The content is not a picture in any known format.")
     if kind == "dicom":
-        from scanner.readers.dicom import read_dicom
+        from scanner.readers.dicom import read_dicom  # pydicom is slow to import
 
-        return read_dicom(data, max_megapixels=settings.max_megapixels)[0]
-    return read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)
+        return read_dicom(
+            data,
+            max_megapixels=settings.max_megapixels,
+            frames="all" if settings.all_frames else "first",
+            window=settings.window,
+            ids=settings.dicom_ids,
+        )
+    return [read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)]
 
 
 def _classify(films: Sequence[_Prepared], spec: ModelSpec, engine: Engine) -> list[ScanResult]:

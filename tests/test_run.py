@@ -55,7 +55,7 @@ def test_class_folders_give_truth_and_metrics(films: Path, tmp_path: Path) -> No
     tally = run(request(films, tmp_path / "out", labels="folders"), write_outputs)
     assert [row["truth"] for row in rows(tally)] == ["NORMAL"] * 3 + [""] + ["PNEUMONIA"] * 3
     manifest = json.loads(tally.outputs.json.read_text())
-    confusion = manifest["metrics"]["confusion"]
+    confusion = manifest["evaluation"]["confusion_matrix"]
     assert confusion["tp"] + confusion["fn"] == 3
     assert confusion["fp"] + confusion["tn"] == 3
 

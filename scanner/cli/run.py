@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 @click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
 @click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
+@click.option("--all-frames", is_flag=True, help="Score every frame of a multi-frame DICOM object, not only the first.")
+@click.option(
+    "--window", type=click.IntRange(min=1), default=1, help="Which of a DICOM film's windows to use; default: 1."
+)
+@click.option(
+    "--include-dicom-ids",
+    is_flag=False,
+    flag_value="hashed",
+    type=click.Choice(["hashed", "plain"]),
+    help="Add patient, study and object identifiers to the table, hashed unless =plain is given.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @options.as_json
@@ -51,6 +62,9 @@ def run(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     max_megapixels: float,
+    all_frames: bool,
+    window: int,
+    include_dicom_ids: Literal["hashed", "plain"] | None,
     timeout: float,
     resume: bool,
     as_json: bool,
@@ -72,11 +86,18 @@ def run(
     request = RunRequest(
         roots=paths,
         out=output,
-        settings=ScanSettings(model=bundle or DEFAULT_BUNDLE, batch_size=batch_size, max_megapixels=max_megapixels),
+        settings=ScanSettings(
+            model=bundle or DEFAULT_BUNDLE,
+            batch_size=batch_size,
+            max_megapixels=max_megapixels,
+            all_frames=all_frames,
+            window=window - 1,
+        ),
         n_workers=workers or available_cores(),
         timeout_s=timeout,
         threshold=threshold,
         labels=labels,
+        dicom_ids=include_dicom_ids,
         keep=Filter(include, exclude),
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},

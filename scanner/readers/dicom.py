@@ -40,9 +40,6 @@ from scanner.records import FilmAttributes, FloatImage, Radiograph
 _PREAMBLE_BYTES = 128
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _UNDEFINED_LENGTH = 0xFFFFFFFF
-#: What pydicom lets through for damaged files.
-_PARSE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, OSError, EOFError)
-_DECODE_ERRORS = (*_PARSE_ERRORS, RuntimeError, NotImplementedError, zlib.error)
 
 
 class _PixelFinder:
@@ -163,7 +160,7 @@ def _open(data: bytes, max_megapixels: float, *, with_ids: bool) -> _OpenFile:
             specific_tags=tags,
         )
         sop_class = header.sop_class(dataset)
-    except _PARSE_ERRORS as error:
+    except header.PYDICOM_ERRORS as error:
         raise FilmError("bad-dicom", f"The DICOM header cannot be parsed ({type(error).__name__}).") from error
     if not has_preamble and sop_class.type != "SOP Class":
         raise FilmError("not-an-image", "The content is neither a picture nor recognisably DICOM.")
@@ -189,6 +186,8 @@ def _inflate(deflated: bytes, max_megapixels: float) -> bytes:
         raise FilmError("bad-dicom", f"The deflated data set is damaged: {error}.") from error
     if inflater.unconsumed_tail:
         raise FilmError("too-large", f"The deflated data set holds more than {max_megapixels:g} megapixels.")
+    if not inflater.eof:
+        raise FilmError("truncated", "The deflated data set ends early.")
     return inflated
 
 
@@ -197,9 +196,13 @@ def _refuse_other_objects(file: _OpenFile) -> None:
     if file.pixels.keyword:
         return
     sop_class = header.sop_class(file.dataset)
-    if sop_class and "Image" not in sop_class.name:
+    if not sop_class:
+        raise FilmError(
+            "bad-dicom", "The DICOM header names no kind of object (SOP Class UID), and there are no pixels."
+        )
+    if "Image" not in sop_class.name:
         raise NotAFilmError("non-image-object", f"The DICOM object is no picture: {sop_class.name}.")
-    raise FilmError("no-pixels", "The DICOM object holds no pixel data.")
+    raise FilmError("no-pixels", f"The {sop_class.name} object holds no pixel data.")
 
 
 def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
@@ -258,8 +261,8 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
         frame, properties = decoder.as_array(
             source, index=index, decoding_plugin=codecs.PLUGIN if pixels.encapsulated else "", **options
         )
-    except _DECODE_ERRORS as error:
-        problem = str(error).splitlines()[-1].split(f"{codecs.PLUGIN}: ")[-1]
+    except header.PYDICOM_ERRORS as error:
+        problem = (str(error) or type(error).__name__).splitlines()[-1].split(f"{codecs.PLUGIN}: ")[-1]
         code = "truncated" if "truncated" in problem else "decode-failed"
         raise FilmError(code, f"The picture cannot be decoded: {problem}.") from error
     return frame, str(properties["photometric_interpretation"])
@@ -291,7 +294,7 @@ def _render_colour(frame: npt.NDArray[Any], photometric: str, dataset: Dataset) 
     if photometric == "PALETTE COLOR":
         try:
             frame = apply_color_lut(frame, dataset)[..., :3]
-        except _DECODE_ERRORS as error:
+        except header.PYDICOM_ERRORS as error:
             raise FilmError("bad-dicom", f"The colour palette is damaged ({type(error).__name__}).") from error
         steps = ["palette", "luminance"]
         bits_stored = 8 * frame.itemsize

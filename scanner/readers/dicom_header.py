@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import math
 import re
+import struct
 from collections.abc import MutableSequence
 from typing import Any, Literal
 
@@ -21,6 +22,12 @@ from pydicom.uid import UID
 from scanner.errors import FilmError
 from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
 from scanner.records import FilmAttributes
+
+#: What pydicom lets through for damaged files.
+PYDICOM_ERRORS: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+    struct.error,
+)
 
 _DESCRIPTION = (
     *("SpecificCharacterSet", "SOPClassUID", "Modality", "PresentationIntentType", "Manufacturer"),
@@ -324,8 +331,8 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     """Value of an attribute, None when absent, empty or beyond understanding."""
     try:
         return dataset.get(keyword)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, NotImplementedError, EOFError):
-        return None  # what pydicom lets through for values that do not fit their VR
+    except PYDICOM_ERRORS:
+        return None
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:

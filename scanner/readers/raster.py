@@ -42,6 +42,8 @@ def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radi
         warnings.simplefilter("ignore")  # Pillow warns about oddities that this reader judges itself
         try:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                if image.format == "PNG":
+                    _verify_checksums(data)
                 return _read_open_image(image, min_side_px, max_megapixels)
         except UnidentifiedImageError:
             raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
@@ -51,6 +53,12 @@ def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radi
             # The exceptions that Pillow's decoders let through for damaged files.
             code = "truncated" if "truncated" in str(error).lower() else "decode-failed"
             raise FilmError(code, f"The picture cannot be decoded: {error}.") from error
+
+
+def _verify_checksums(data: bytes) -> None:
+    """Hold every chunk of a PNG against its CRC; decoding alone fills what a damaged one lacks with black."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        image.verify()
 
 
 def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float) -> Radiograph:
@@ -91,12 +99,12 @@ def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
 def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]:
     """Floats in [0, 1] as they are; integers over the detector's bits; anything else over its own range."""
     is_integer = np.issubdtype(values.dtype, np.integer)
-    grey = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
+    grey: FloatImage = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(grey.min()), float(grey.max())
     if is_integer:
         for bits in (8, 12, 16):  # 16-bit files often hold fewer
             if low >= 0 and high < 2**bits:
-                return grey / (2**bits - 1), 0.0, f"{bits}-bit"
+                return grey / np.float32(2**bits - 1), 0.0, f"{bits}-bit"
     elif low >= 0.0 and high <= 1.0:
         return grey, 0.0, "float"
     return (grey - low) / max(high - low, 1e-6), 0.0, "range"
