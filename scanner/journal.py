@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -117,13 +117,13 @@ class Journal:
 
     def put(self, key: str, value: Any) -> None:
         """Store a JSON value under a name."""
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
+        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
 
     def clear(self) -> None:
         """Forget everything."""
         with self._transaction():
-            self._db.execute("DELETE FROM films")
-            self._db.execute("DELETE FROM meta")
+            self._write("DELETE FROM films")
+            self._write("DELETE FROM meta")
 
     # -- writing results
 
@@ -135,7 +135,7 @@ class Journal:
 
     def holds(self, source: ImageSource) -> bool:
         """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session."""
-        found = self._db.execute(
+        found = self._write(
             "UPDATE films SET session = ? WHERE (name = ? OR (name > ? AND name < ?))"
             " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?",
             (
@@ -156,20 +156,19 @@ class Journal:
             for result in results:
                 row = self._row(result)
                 names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-                self._db.execute(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
+                self._write(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
 
     def forget_unmet(self) -> None:
         """Drop the results of files that this session's complete walk did not meet."""
-        self._db.execute("DELETE FROM films WHERE session <> ?", (self._session,))
+        self._write("DELETE FROM films WHERE session <> ?", (self._session,))
 
     def set_truth(self, labels: Labels) -> LabelJoin:
         """Join the labels to all films."""
         names = [row[0] for row in self._db.execute("SELECT name FROM films ORDER BY name")]
         joined = labels.join(names)
         with self._transaction():
-            self._db.executemany(
-                "UPDATE films SET truth = ? WHERE name = ?", ((joined.truth.get(name), name) for name in names)
-            )
+            for name in names:
+                self._write("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
         return joined
 
     # -- reading results
@@ -190,15 +189,22 @@ class Journal:
         ).fetchone()
         return Counts(*map(int, row))
 
+    def _write(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:  # a full or failing disk
+            raise RunFolderError("output-unwritable", f"{self.folder / JOURNAL_NAME}: {error}.") from error
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN")
+        self._write("BEGIN")
         try:
             yield
+            self._write("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def _row(self, result: ScanResult) -> dict[str, Any]:
         failure = result.failure

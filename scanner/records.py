@@ -208,7 +208,8 @@ class RunInfo:
     started_at: str
     """ISO 8601, UTC, whole seconds."""
     finished_at: str
-    exit_reason: Literal["finished", "interrupted", "failed"]
+    exit_reason: Literal["finished", "interrupted", "terminated"]
+    """Whether everything was scanned, or Ctrl-C or a SIGTERM came first."""
     threshold: float
     """Probability at or above which a film is called PNEUMONIA."""
     threshold_name: str

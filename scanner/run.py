@@ -7,7 +7,6 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,6 +29,11 @@ from scanner.walk import JOURNAL_NAME, Filter, find_images
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
 #: Fewer films than this are scanned in one process: starting a pool takes about as long.
 _SMALL_JOB = 32
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM)."""
+
 
 OnFile = Callable[[ScanResult | Skip | None], None]
 
@@ -79,10 +83,9 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 ok, 3 finished with failed files, 130 interrupted."""
-        if self.info.exit_reason == "interrupted":
-            return 130
-        return 3 if self.counts.n_failed else 0
+        """0 ok, 3 finished with failed files, 130 interrupted, 143 terminated."""
+        finished = 3 if self.counts.n_failed else 0
+        return {"finished": finished, "interrupted": 130, "terminated": 143}[self.info.exit_reason]
 
     @property
     def sentence(self) -> str:
@@ -147,10 +150,14 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         journal.put("run", asdict(info))
         request = replace(request, settings=replace(request.settings, dicom_ids=_id_key(journal, request.dicom_ids)))
         journal.start_session(request.settings.result_key(spec.weights_sha256))
-        with suppress(KeyboardInterrupt):
+        try:
             _scan(sources, request, journal, skip, on_file)
             journal.forget_unmet()
             info = replace(info, exit_reason="finished")
+        except Terminated:
+            info = replace(info, exit_reason="terminated")
+        except KeyboardInterrupt:
+            pass  # as noted at the start
         joined = journal.set_truth(labels) if labels is not None else None
         info = replace(
             info,
@@ -184,10 +191,7 @@ def render(
         The folder is no run, the threshold is unknown, or the labels cannot be read.
     """
     with Journal(folder) as journal:
-        stored = journal.get("run")
-        if stored is None:
-            raise RunFolderError("not-a-run", f"{folder / JOURNAL_NAME} holds no run.")
-        info = RunInfo(**{**stored, "roots": tuple(stored["roots"])})
+        info = stored_info(journal)
         if threshold is not None:
             name, value = spec_from_document(journal.get("model"), folder).threshold(threshold)
             info = replace(info, threshold=value, threshold_name=name)
@@ -196,6 +200,20 @@ def render(
             joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
             info = replace(info, labels=joined.source)
         return _render(journal, info, write_outputs, joined)
+
+
+def stored_info(journal: Journal) -> RunInfo:
+    """What a journal's run was.
+
+    Raises
+    ------
+    RunFolderError
+        ``not-a-run``: it was stopped before it recorded anything.
+    """
+    stored = journal.get("run")
+    if stored is None:
+        raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
+    return RunInfo(**{**stored, "roots": tuple(stored["roots"])})
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from scanner.cli.demo import demo
-from scanner.cli.model import model
 from scanner.cli.options import NOTICE
-from scanner.cli.report import report
-from scanner.cli.run import run
-from scanner.cli.train import train
 from scanner.errors import CxrscanError
 
+COMMANDS = ("run", "demo", "report", "evaluate", "compare", "view", "train", "model")
 
-@click.group(
+
+class Commands(click.Group):
+    """Sub-commands, each in the module of its name and imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of use, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"scanner.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.command(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, 130 interrupted.",
+    epilog=f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, 130 or 143 stopped.",
 )
 @click.version_option(package_name="cxrscan")
 def cxrscan() -> None:
@@ -26,10 +40,6 @@ def cxrscan() -> None:
 
     Every film gets a probability, a heat map and a verdict on how far to trust it.
     """
-
-
-for command in (run, demo, report, train, model):
-    cxrscan.add_command(command)
 
 
 def main() -> NoReturn:

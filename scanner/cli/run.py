@@ -109,14 +109,20 @@ def run(
 
 def scan(request: RunRequest, *, quiet: bool = False, verbose: bool = False) -> Tally:
     """Run a request with a progress bar on stderr where that is a terminal."""
+    import signal
     from threading import Thread
 
     from tqdm import tqdm
 
     from reports.outputs import write_outputs
+    from scanner.run import Terminated
     from scanner.run import run as run_request
     from scanner.walk import count_files
 
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
     # disable=None: silent when stderr is not a terminal
     with tqdm(unit=" files", dynamic_ncols=True, disable=True if quiet else None) as bar:
 
@@ -125,9 +131,8 @@ def scan(request: RunRequest, *, quiet: bool = False, verbose: bool = False) -> 
 
         def on_file(outcome: ScanResult | Skip | None) -> None:
             bar.update()
-            line = _line(outcome) if verbose else ""
-            if line:
-                tqdm.write(line, file=sys.stderr)
+            if verbose and (line := _line(outcome)):
+                tqdm.write(printable(line), file=sys.stderr)
 
         if not bar.disable:
             Thread(target=count, daemon=True).start()
@@ -143,6 +148,11 @@ def _line(outcome: ScanResult | Skip | None) -> str:
         return f"failed   {outcome.name}: {failure.message} [{failure.code}]"
     reason = getattr(outcome, "reason", None)
     return f"skipped  {outcome.name}: {reason}" if reason else ""
+
+
+def printable(text: str) -> str:
+    """Text for the terminal, with escapes in place of control characters that could drive it or reorder the line."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _plain(value: object) -> object:
