@@ -48,9 +48,10 @@ HINTS: dict[str, str] = {
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
     # labels
     "labels-unreadable": "Give a CSV file with the columns path and label.",
-    "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1.",
+    "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; `cxrscan evaluate --map` takes other spellings.",
     "labels-conflict": "Give each film one label; remove the wrong line.",
     "labels-none": "No film lies in a folder called NORMAL or PNEUMONIA, or is named in the label file.",
+    "runs-disjoint": "Compare two runs over the same films.",
     # training
     "data-unusable": "Give a folder with class folders NORMAL and PNEUMONIA, or train/ and test/ holding them.",
     "config-invalid": "Compare the settings with training/configs and `cxrscan train --help`.",

@@ -164,8 +164,9 @@ class Journal:
 
     def set_truth(self, labels: Labels) -> LabelJoin:
         """Join the labels to all films."""
-        names = [row[0] for row in self._db.execute("SELECT name FROM films ORDER BY name")]
-        joined = labels.join(names)
+        rows = self._db.execute("SELECT name, attributes FROM films ORDER BY name").fetchall()
+        names = [name for name, _ in rows]
+        joined = labels.join(names, {name: uid for name, said in rows if (uid := _sop_uid(json.loads(said)))})
         with self._transaction():
             for name in names:
                 self._write("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
@@ -230,6 +231,12 @@ class Journal:
             "failure_message": failure and failure.message,
             "duration_ms": result.duration_ms,
         }
+
+
+def _sop_uid(attributes: dict[str, Any]) -> str:
+    """The object's identifier, hashed or plain, when the run was asked to keep it."""
+    ids = dict(attributes["ids"])
+    return str(ids.get("sop_uid_hash") or ids.get("sop_uid") or "")
 
 
 def _film(row: sqlite3.Row) -> Film:

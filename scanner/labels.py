@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from scanner.errors import LabelError
@@ -21,13 +22,15 @@ _SPELLINGS = {
     **dict.fromkeys(("pneumonia", "positive", "pos", "yes", "y", "true", "1", "1.0"), POSITIVE),
     **dict.fromkeys(("normal", "negative", "neg", "no", "n", "false", "0", "0.0"), NEGATIVE),
 }
-_PATH_COLUMNS = ("path", "file", "filename", "image")
+_PATH_COLUMNS = ("path", "file", "filename", "image", "sop_uid_hash", "sop_uid")
 _LABEL_COLUMNS = ("label", "truth", "class")
 _CLASS_FOLDERS = {name.casefold(): name for name in (POSITIVE, NEGATIVE)}
 _MAX_HEADER = 65536
 """Characters of the first line that are looked at; the csv module refuses longer cells."""
 _NO_ROW, _SHARED = -1, -2
 """No row fits a film; several rows fit it equally well."""
+
+NO_UIDS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,15 @@ class Labels(Protocol):
     def source(self) -> str:
         """``folders`` or the name of the label file."""
 
-    def join(self, names: Iterable[str]) -> LabelJoin:
-        """Find the label of each film; ``names`` are the films' ``ScanResult.name``, all of them.
+    def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
+        """Find the label of each film; whether it fits one film only cannot be told before all are known.
 
-        Whether a label fits one film only cannot be told before all are known.
+        Parameters
+        ----------
+        names
+            ``ScanResult.name`` of all films.
+        uids
+            Film -> SOP instance UID, or its hash, as the run's table shows it; where known.
         """
 
     def truth_of(self, name: str) -> str | None:
@@ -99,7 +107,7 @@ class FolderLabels:
     """The folders and files that were scanned."""
     source: str = FOLDERS
 
-    def join(self, names: Iterable[str]) -> LabelJoin:
+    def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
         truths = {name: self.truth_of(name) for name in names}
         return LabelJoin(
@@ -122,7 +130,8 @@ class TableLabels:
     """A label file.
 
     A line belongs to the film whose path agrees with it in the most trailing parts: the whole path, the end
-    of it, or at least the file name. Where several lines or several films fit equally well there is no label.
+    of it, or at least the file name; or to the film whose SOP instance UID it gives. Where several lines or
+    several films fit equally well there is no label.
     """
 
     source: str
@@ -130,15 +139,18 @@ class TableLabels:
     roots: tuple[Path, ...] = ()
     """The folders and files that were scanned; they tell films apart that the shown name does not."""
 
-    def join(self, names: Iterable[str]) -> LabelJoin:
+    def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
         names = list(names)
         index = _RowIndex(self.rows)
+        row_of_uid = {row.path: i for i, row in enumerate(self.rows)}
         best_fit: dict[int, _Fit] = {}
         films_of: dict[int, list[str]] = {}
         ambiguous = set()
         for name in names:
             row, fit = index.find(_parts(name), self._folder_parts(name))
+            if uids.get(name) in row_of_uid:
+                row, fit = row_of_uid[uids[name]], _Fit(exact=True, n_parts=1, whole_row=True)
             if row == _SHARED:
                 ambiguous.add(name)
             elif row not in best_fit or fit > best_fit[row]:
@@ -225,7 +237,7 @@ def labels_from_folders(roots: Sequence[Path] = ()) -> FolderLabels:
 
 
 def load_labels(path: Path, roots: Sequence[Path] = (), *, mapping: Mapping[str, str] | None = None) -> TableLabels:
-    """Read a label file: CSV with the columns ``path`` and ``label``; other columns are kept.
+    """Read a label file: CSV with the columns ``path`` (or ``sop_uid``) and ``label``; other columns are kept.
 
     Comma, semicolon or tab; UTF-8 with or without a mark, or UTF-16 as Excel writes it. ``results.csv`` of
     a labelled run serves too. Lines without a label are passed over.

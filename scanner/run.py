@@ -62,6 +62,8 @@ class RunRequest:
     """Name of an operating point, a number, or None for the bundle's default."""
     labels: str | None = None
     """``folders``, the path of a CSV file, or None."""
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """Further spellings of the classes in the label file; see ``labels.parse_label``."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     keep: Filter = field(default_factory=Filter)
@@ -120,7 +122,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
     """
     spec = load_bundle(request.settings.model)
     threshold_name, threshold = spec.threshold(request.threshold)
-    labels = open_labels(request.labels, request.roots) if request.labels else None
+    labels = open_labels(request.labels, request.roots, mapping=request.mapping) if request.labels else None
     n_skipped: Counter[str] = Counter()
 
     def skip(what: Skip) -> None:
@@ -137,7 +139,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             roots=tuple(str(root.resolve()) for root in request.roots),
             arguments=request.arguments or {},
             started_at=earlier.get("started_at") or _now(),
-            finished_at="",
+            finished_at=_now(),
             exit_reason="interrupted",  # until the end is reached
             threshold=threshold,
             threshold_name=threshold_name,

@@ -10,7 +10,7 @@ import pytest
 
 from scanner.errors import RunFolderError
 from scanner.journal import Journal
-from scanner.labels import labels_from_folders
+from scanner.labels import labels_from_folders, load_labels
 from scanner.records import Counts, Failure, FilmAttributes, ImageSource, ScanResult
 
 SCORED = ScanResult(
@@ -90,6 +90,16 @@ def test_truth_is_joined_and_can_be_joined_again(tmp_path: Path) -> None:
         journal.add([SCORED, FAILED, REJECTED])
         journal.set_truth(labels_from_folders())
         assert [film.truth for film in journal.films()] == ["NORMAL", "PNEUMONIA", None]
+
+
+def test_truth_is_joined_by_object_identifier(tmp_path: Path) -> None:
+    film = replace(SCORED, attributes=FilmAttributes(ids=(("patient_id_hash", "aa"), ("sop_uid_hash", "f00d"))))
+    (tmp_path / "labels.csv").write_text("sop_uid_hash,label\nf00d,normal\nbeef,pneumonia\n")
+    with open_journal(tmp_path / "run") as journal:
+        journal.add([film])
+        joined = journal.set_truth(load_labels(tmp_path / "labels.csv"))
+        assert [film.truth for film in journal.films()] == ["NORMAL"]
+    assert [row.path for row in joined.unmatched] == ["beef"]
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:

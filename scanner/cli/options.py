@@ -10,9 +10,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scanner.run import Tally
 
 NOTICE = "Research software, not a medical device."
+
+
+def parse_mapping(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
+    """``("viral=1",)`` -> spellings and classes."""
+    pairs = [text.rpartition("=") for text in value]
+    if not all(spelling and label for spelling, _, label in pairs):
+        raise click.BadParameter("give SPELLING=CLASS, for example bacterial=PNEUMONIA")
+    return {spelling: label for spelling, _, label in pairs}
+
+
+label_map = click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="SPELLING=CLASS",
+    callback=parse_mapping,
+    help="Another spelling of a class in the label file; may be repeated.",
+)
 
 existing_path = click.Path(exists=True, path_type=Path)
 run_folder = click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))

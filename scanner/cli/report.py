@@ -13,13 +13,15 @@ from scanner.cli import options
 @options.run_folder
 @options.threshold
 @options.labels
+@options.label_map
 @options.as_json
 @options.quiet
-def report(run_folder: Path, threshold: str | None, labels: str | None, as_json: bool, quiet: bool) -> None:
+def report(
+    run_folder: Path, threshold: str | None, labels: str | None, mapping: dict[str, str], as_json: bool, quiet: bool
+) -> None:
     """Render results.csv, report.html and run.json of RUN again: no model and no films are needed."""
     from reports.outputs import write_outputs
-
     from scanner.run import render
 
-    tally = render(run_folder, write_outputs, threshold=threshold, labels=labels)
+    tally = render(run_folder, write_outputs, threshold=threshold, labels=labels, mapping=mapping)
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 )
 @options.model
 @options.labels
+@options.label_map
 @options.threshold
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
@@ -56,6 +57,7 @@ def run(
     output: Path,
     bundle: Path | None,
     labels: str | None,
+    mapping: dict[str, str],
     threshold: str | None,
     workers: int | None,
     batch_size: int,
@@ -97,6 +99,7 @@ def run(
         timeout_s=timeout,
         threshold=threshold,
         labels=labels,
+        mapping=mapping,
         dicom_ids=include_dicom_ids,
         keep=Filter(include, exclude),
         fresh=not resume,

@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 
 from scanner.errors import CxrscanError, FilmError
-from scanner.readers.codecs import codestream_size
+from scanner.readers.codecs import codestream_shape
 from scanner.readers.dicom import read_dicom
 from scanner.records import Radiograph
 from tests.builders import dicom_film, encode_frame, film_pixels
@@ -167,13 +167,29 @@ def test_a_codestream_of_another_size_than_the_header_says_is_refused(syntax: ui
 
 
 @pytest.mark.parametrize("syntax", [s for s in (*LOSSLESS, *LOSSY) if s != uid.RLELossless], ids=name_of)
-def test_codestreams_tell_their_size(syntax: uid.UID) -> None:
-    assert codestream_size(encode_frame(DEEP, syntax, 12)) == DEEP.shape
+def test_codestreams_tell_their_shape(syntax: uid.UID) -> None:
+    assert codestream_shape(encode_frame(DEEP, syntax, 12)) == (*DEEP.shape, 1)
 
 
 @pytest.mark.parametrize("stream", [b"", b"\xff", b"\xff\xd8\xff\xc0", b"\xff\xd8\xff\xff", b"\xff\x4f\xff\x51\0"])
-def test_damaged_codestreams_tell_no_size(stream: bytes) -> None:
-    assert codestream_size(stream) is None
+def test_damaged_codestreams_tell_no_shape(stream: bytes) -> None:
+    assert codestream_shape(stream) is None
+
+
+@pytest.mark.parametrize("syntax", [*LOSSLESS, uid.JPEGBaseline8Bit], ids=name_of)
+def test_a_codestream_of_more_samples_than_the_header_says_is_refused(syntax: uid.UID) -> None:
+    stream = encode_frame(np.stack([FILM] * 3, -1), syntax, 8)
+    with pytest.raises(FilmError) as refusal:
+        read(dicom_film(FILM, syntax=syntax, codestreams=[stream]))
+    assert refusal.value.code == "decode-failed"
+
+
+@pytest.mark.parametrize("header", [b"", bytes(64), b"\x02\0\0\0\x40\0\0\0\xff\xff\xff\x7f" + bytes(52)], ids=len)
+def test_a_damaged_rle_header_is_refused(header: bytes) -> None:
+    stream = header + encode_frame(DEEP, uid.RLELossless, 12)[64:] if header else b"\0\0"
+    with pytest.raises(FilmError) as refusal:
+        read(dicom_film(DEEP, syntax=uid.RLELossless, bits_stored=12, codestreams=[stream]))
+    assert refusal.value.code in {"truncated", "decode-failed"}
 
 
 @pytest.mark.parametrize("syntax", [*LOSSLESS, *LOSSY], ids=name_of)

@@ -9,16 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pydicom.data
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 
 from scanner.errors import CxrscanError
 from scanner.gate import judge
 from scanner.readers.dicom import read_dicom
 from scanner.readers.sniff import HEAD_BYTES, sniff_kind
-from scanner.records import Radiograph
 
 FOLDER = Path(pydicom.data.__file__).parent
 GOLDEN = Path(__file__).parent / "golden" / "pydicom_outcomes.txt"
@@ -56,27 +56,28 @@ def test_every_bundled_file_comes_to_its_known_end() -> None:
     assert {name: found[name] for name in both} == {name: expected[name] for name in both}
 
 
-def _windowed_films() -> list[Path]:
-    paths = [
-        path for path in bundled_files() if ">window-linear" in outcome_of(path) and "aspect" not in outcome_of(path)
-    ]
-    return [path for path in paths if "padding" not in outcome_of(path)]
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")  # the oracle's, about oddities of the files
+def test_windowed_films_look_as_pydicom_renders_them() -> None:
+    n_compared = 0
+    for path in bundled_files():
+        if ">window-linear" not in (outcome := outcome_of(path)) or "aspect" in outcome:
+            continue
+        film = read_dicom(path.read_bytes(), max_megapixels=200.0)[0]
+        shown = film.pixels > 0 if "padding" in outcome else np.full(film.pixels.shape, True)  # padding is ours
+        np.testing.assert_allclose(film.pixels[shown], _rendered(dcmread(path))[shown], atol=1e-6, err_msg=path.name)
+        n_compared += 1
+    assert n_compared > 25
 
 
-@pytest.mark.parametrize("path", _windowed_films(), ids=lambda path: path.name)
-def test_windowed_films_look_as_pydicom_renders_them(path: Path) -> None:
-    film: Radiograph = read_dicom(path.read_bytes(), max_megapixels=200.0)[0]
-    dataset = dcmread(path)
-    rendered = apply_windowing(apply_modality_lut(dataset.pixel_array, dataset), dataset)
-    assert film.pixels.shape == rendered.shape
+def _rendered(dataset: Dataset) -> npt.NDArray[np.float64]:
+    """Display values in [0, 1] from pydicom's own functions."""
+    windowed = apply_windowing(apply_modality_lut(dataset.pixel_array, dataset), dataset)
     black, white = _output_range(dataset)
-    expected = (rendered - black) / (white - black)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        expected = 1.0 - expected
-    np.testing.assert_allclose(film.pixels, expected, atol=1e-6)
+    display = (windowed - black) / (white - black)
+    return np.asarray(1.0 - display if dataset.PhotometricInterpretation == "MONOCHROME1" else display)
 
 
-def _output_range(dataset: pydicom.Dataset) -> tuple[float, float]:
+def _output_range(dataset: Dataset) -> tuple[float, float]:
     """Range that pydicom scales a window to: that of the stored bits after the rescale."""
     bits, signed = dataset.BitsStored, dataset.PixelRepresentation
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)

@@ -1,0 +1,52 @@
+"""``cxrscan compare``: two runs over the same films."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from scanner.cli import options
+
+
+@click.command(short_help="Compare two runs over the same films.")
+@click.argument("run_a", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_b", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options.labels
+@options.label_map
+@options.as_json
+def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str], as_json: bool) -> None:
+    """Compare RUN_A with RUN_B film by film: McNemar and DeLong tests, differences, films that changed sides.
+
+    Each run counts at its own threshold. Without --labels the labels of RUN_A count. Nothing is written.
+    """
+    from reports.comparison import compare_runs, comparison_document, comparison_text
+    from reports.evaluation import collect_films
+    from scanner.journal import Journal
+    from scanner.labels import open_labels
+    from scanner.run import stored_info
+
+    with Journal(run_a) as journal:
+        info_a = stored_info(journal)
+        if labels is None:
+            first = collect_films(journal.films(), {})
+        else:
+            source = open_labels(labels, tuple(map(Path, info_a.roots)), mapping=mapping)
+            joined = source.join([film.result.name for film in journal.films()])
+            click.echo(joined.sentence, err=True)
+            films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
+            first = collect_films(films, joined.rows)
+    with Journal(run_b) as journal:
+        info_b = stored_info(journal)
+        second = {
+            film.result.name: film.result.prob_pneumonia
+            for film in journal.films()
+            if film.result.prob_pneumonia is not None
+        }
+    comparison = compare_runs(first, second, (info_a.threshold, info_b.threshold))
+    if as_json:
+        click.echo(json.dumps(comparison_document(comparison), ensure_ascii=False))
+    else:
+        click.echo(comparison_text(comparison, (str(run_a), str(run_b))), nl=False)

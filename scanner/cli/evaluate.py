@@ -1,0 +1,128 @@
+"""``cxrscan evaluate``: measure a run against labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scanner.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reports.checklist import ChecklistName
+    from scanner.labels import LabelRow
+
+
+def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """``a,b`` -> names, in order, without repeats."""
+    return tuple(dict.fromkeys(name.strip().casefold() for name in (value or "").split(",") if name.strip()))
+
+
+@click.command(short_help="Measure a run against labels.")
+@options.run_folder
+@options.labels
+@options.label_map
+@options.threshold
+@click.option(
+    "--by",
+    metavar="NAME,...",
+    callback=split_names,
+    help="Subgroups: view_position, patient_sex, age_band, manufacturer, kind, folder, gate, "
+    "or a column of the label file.",
+)
+@click.option(
+    "--prevalence",
+    "prevalences",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    multiple=True,
+    help="Also give PPV and NPV where this share of the films shows pneumonia; may be repeated.",
+)
+@click.option("--exact", is_flag=True, help="Clopper-Pearson intervals for proportions instead of Wilson's.")
+@click.option(
+    "--checklist", type=click.Choice(["stard-ai", "claim"]), help="Also write a reporting checklist, prefilled."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for metrics.json, metrics.csv and the charts; default: RUN/evaluation.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of the table.")
+@options.quiet
+def evaluate(
+    run_folder: Path,
+    labels: str | None,
+    mapping: dict[str, str],
+    threshold: str | None,
+    by: tuple[str, ...],
+    prevalences: tuple[float, ...],
+    exact: bool,
+    checklist: ChecklistName | None,
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure RUN against labels: every figure with its 95 % interval, by film and by patient, in subgroups.
+
+    Writes metrics.json, metrics.csv and charts, and renders the report again. Without --labels the labels of
+    the run itself count.
+
+    \b
+    cxrscan evaluate cxrscan-out --labels truth.csv --by view_position,site
+    """
+    from reports.atomic import replacing_text
+    from reports.checklist import checklist_text
+    from reports.evaluation import collect_films
+    from reports.evaluation import evaluate as evaluate_films
+    from reports.evaluation_files import evaluation_text, write_evaluation
+    from reports.outputs import write_outputs
+    from scanner.journal import Journal
+    from scanner.model_bundle import spec_from_document
+    from scanner.run import render
+
+    tally = render(run_folder, write_outputs, threshold=threshold, labels=labels, mapping=mapping)
+    rows = tally.labels.rows if tally.labels is not None else {}
+    _check_names(by, rows)
+    with Journal(run_folder) as journal:
+        films = collect_films(journal.films(), rows, by)
+        model = spec_from_document(journal.get("model"), run_folder)
+    evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
+    folder = output or run_folder / "evaluation"
+    document = write_evaluation(folder, evaluation, tally.info, model)
+    if checklist is not None:
+        with replacing_text(folder / f"checklist-{checklist}.md") as stream:
+            stream.write(checklist_text(checklist, evaluation, tally.info, tally.counts, model))
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        click.echo(evaluation_text(evaluation, tally.info), nl=False)
+    if not quiet:
+        if tally.labels is not None:
+            click.echo(tally.labels.sentence, err=True)
+            _tell_misfits(tally.labels.ambiguous, "fits several lines or shares one")
+            _tell_misfits([f"line {row.line}: {row.path}" for row in tally.labels.unmatched], "names no film")
+        click.echo(f"Report   {tally.outputs.html}\nFigures  {folder}\n{options.NOTICE}", err=True)
+
+
+_MAX_TOLD = 10
+
+
+def _tell_misfits(names: Sequence[str], why: str) -> None:
+    for name in names[:_MAX_TOLD]:
+        click.echo(f"  {name}: {why}", err=True)
+    if len(names) > _MAX_TOLD:
+        click.echo(f"  ... and {len(names) - _MAX_TOLD} more", err=True)
+
+
+def _check_names(by: tuple[str, ...], rows: Mapping[str, LabelRow]) -> None:
+    from reports.evaluation import ATTRIBUTES
+
+    columns = next(iter(rows.values())).columns if rows else {}
+    known = (*ATTRIBUTES, *columns)
+    unknown = [name for name in by if name not in known]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(known)}.", param_hint="--by")

@@ -1,0 +1,117 @@
+"""``cxrscan evaluate`` and ``cxrscan compare`` on a real run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reports.outputs import write_outputs
+from scanner.cli.compare import compare
+from scanner.cli.evaluate import evaluate
+from scanner.errors import LabelError
+from scanner.run import RunRequest, run
+from scanner.settings import ScanSettings
+from tests.builders import write_film
+
+
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluated")
+    for seed in range(6):
+        write_film(folder / "films" / ("NORMAL" if seed < 3 else "PNEUMONIA") / f"{seed}.jpg", seed)
+    request = RunRequest(roots=(folder / "films",), out=folder / "out", settings=ScanSettings(), n_workers=1)
+    run(request, write_outputs)
+    return folder / "out"
+
+
+@pytest.fixture
+def run_folder(finished_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+def cxrscan_evaluate(*arguments: object) -> Result:
+    return CliRunner().invoke(evaluate, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def test_a_run_is_measured_against_class_folders(run_folder: Path) -> None:
+    result = cxrscan_evaluate(run_folder, "--labels", "folders", "--by", "folder,kind")
+    assert result.exit_code == 0
+    assert "6 films with truth and probability: 3 PNEUMONIA, 3 NORMAL" in result.stdout
+    assert "6 of 6 films have a label (folders)." in result.stderr
+    assert (run_folder / "evaluation" / "subgroups_folder.svg").is_file()
+    assert json.loads((run_folder / "run.json").read_text())["labels"] == "folders"
+
+
+def test_labels_stay_with_the_run(run_folder: Path) -> None:
+    cxrscan_evaluate(run_folder, "--labels", "folders")
+    again = json.loads(cxrscan_evaluate(run_folder, "--json", "-q").stdout)
+    assert (again["labels"], again["at_threshold"]["n"]) == ("folders", 6)
+
+
+def test_a_label_file_that_misses_and_adds_films_is_told(run_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    labels.write_text("path,label,site\nNORMAL/0.jpg,healthy,x\nPNEUMONIA/3.jpg,1,y\ngone.jpg,0,x\n")
+    result = cxrscan_evaluate(run_folder, "--labels", labels, "--map", "healthy=normal", "--by", "site")
+    assert "2 films with truth and probability" in result.stdout
+    assert "2 of 6 films have a label (truth.csv), 1 lines name no film." in result.stderr
+    assert "line 4: gone.jpg: names no film" in result.stderr
+
+
+def test_an_unknown_spelling_is_refused_with_its_line(run_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    labels.write_text("path,label\nNORMAL/0.jpg,healthy\n")
+    with pytest.raises(LabelError, match="line 2: 'healthy'"):
+        cxrscan_evaluate(run_folder, "--labels", labels)
+
+
+def test_a_run_without_labels_cannot_be_evaluated(run_folder: Path) -> None:
+    with pytest.raises(LabelError) as error:
+        cxrscan_evaluate(run_folder)
+    assert error.value.code == "labels-none"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--by", "sitee"], "'sitee' is none of view_position"),
+        (["--map", "viral"], "SPELLING=CLASS"),
+        (["--prevalence", "0"], "0"),
+        (["--checklist", "other"], "stard-ai"),
+    ],
+)
+def test_wrong_usage_ends_with_code_2_and_a_hint(run_folder: Path, options: list[str], told: str) -> None:
+    result = cxrscan_evaluate(run_folder, "--labels", "folders", *options)
+    assert (result.exit_code, told in result.stderr) == (2, True)
+
+
+def test_a_checklist_is_written_beside_the_figures(run_folder: Path, tmp_path: Path) -> None:
+    cxrscan_evaluate(run_folder, "--labels", "folders", "--checklist", "claim", "-o", tmp_path / "figures")
+    assert "| 42 | Funding |" in (tmp_path / "figures" / "checklist-claim.md").read_text()
+    assert (tmp_path / "figures" / "metrics.csv").is_file()
+
+
+def test_a_threshold_changes_the_calls(run_folder: Path) -> None:
+    result = cxrscan_evaluate(run_folder, "--labels", "folders", "--threshold", "0", "--json", "-q")
+    assert json.loads(result.stdout)["at_threshold"]["confusion_matrix"] == {"tp": 3, "fp": 3, "fn": 0, "tn": 0}
+
+
+def test_a_run_equals_itself(run_folder: Path) -> None:
+    arguments = [str(run_folder), str(run_folder), "--labels", "folders"]
+    result = CliRunner().invoke(compare, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "Films that changed sides: 0;" in result.stdout
+    assert "6 of 6 films have a label" in result.stderr
+
+
+def test_another_threshold_makes_films_change_sides(run_folder: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(run_folder, tmp_path / "other")
+    cxrscan_evaluate(run_folder, "--labels", "folders", "--threshold", "0", "-q")
+    cxrscan_evaluate(other, "--labels", "folders", "--threshold", "1", "-q")
+    result = CliRunner().invoke(compare, [str(run_folder), str(other), "--json"], catch_exceptions=False)
+    document = json.loads(result.stdout)
+    assert len(document["changed"]) == 6
+    assert document["differences"]["sensitivity"]["difference"]["value"] == -1.0
