@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -111,8 +112,9 @@ def _prepare_film(
 def _failure(stage: Stage, error: Exception) -> Failure:
     if isinstance(error, CxrscanError):
         return Failure(stage, error.code, error.message)
-    # A bug of ours or of a decoder; the run must go on.
-    return Failure(stage, "internal-error", f"{type(error).__name__}: {error}")
+    # A bug of ours or of a decoder; the run must go on. The exception's text may quote the file, so it stays out.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return Failure(stage, "internal-error", f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}.")
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -62,15 +62,15 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     Raises
     ------
     ValueError
-        The codestream is truncated, or its size differs from the header's.
+        The codestream is truncated, or its shape differs from the header's.
     """
     if runner.transfer_syntax == uid.RLELossless:
         return _decode_rle(source, runner)
     if _END_MARKER not in source[-_TRAILER_BYTES:]:  # the decoders fill what is missing with grey
         raise ValueError("the codestream is truncated")
-    size, claimed = (runner.rows, runner.columns), codestream_size(source)
-    if claimed != size:  # checked before memory is taken for it
-        raise ValueError(f"the codestream holds (rows, columns) {claimed}, the header says {size}")
+    shape, claimed = (runner.rows, runner.columns, runner.samples_per_pixel), codestream_shape(source)
+    if claimed != shape:  # checked before memory is taken for it
+        raise ValueError(f"the codestream holds (rows, columns, samples) {claimed}, the header says {shape}")
     frame = np.ascontiguousarray(_DECODERS[runner.transfer_syntax](source, runner))
     runner.set_option("bits_allocated", 8 * frame.itemsize)
     if runner.samples_per_pixel > 1:
@@ -78,19 +78,20 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     return frame.data
 
 
-def codestream_size(source: bytes) -> tuple[int, int] | None:
-    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 codestream claims; None when it does not say."""
+def codestream_shape(source: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 codestream claims; None when it does not say."""
     start = source.find(_START_OF_CODESTREAM, 0, 4096)  # JP2 boxes may stand before it
     try:
         if start >= 0:  # SIZ: ISO/IEC 15444-1 A.5.1
             right, bottom, left, top = struct.unpack_from(">4I", source, start + 8)
-            return bottom - top, right - left
+            (samples,) = struct.unpack_from(">H", source, start + 40)
+            return bottom - top, right - left, samples
         offset = 2
         while source[offset] == 0xFF:
             marker, length = source[offset + 1], int.from_bytes(source[offset + 2 : offset + 4], "big")
             if marker in _FRAME_MARKERS:
-                rows, columns = struct.unpack_from(">2H", source, offset + 5)
-                return rows, columns
+                rows, columns, samples = struct.unpack_from(">2HB", source, offset + 5)
+                return rows, columns, samples
             offset += 1 if marker == 0xFF else 2 + length  # markers may be preceded by fill bytes
     except (struct.error, IndexError):
         pass
@@ -98,14 +99,24 @@ def codestream_size(source: bytes) -> tuple[int, int] | None:
 
 
 def _decode_rle(source: bytes, runner: DecodeRunner) -> memoryview:
-    """PackBits segments, one per byte of each sample, most significant first: PS3.5 annex G."""
-    dtype = np.dtype(f"<u{runner.bits_allocated // 8}")
-    decoded = imagecodecs.dicomrle_decode(source, dtype)
-    if len(decoded) < runner.frame_length(unit="bytes"):
-        raise ValueError("the RLE segments are truncated")
-    if runner.samples_per_pixel > 1:
+    """PackBits segments, one per byte of each sample, most significant first: PS3.5 annex G.
+
+    Cut apart here, because imagecodecs' ``dicomrle_decode`` trusts the offsets and crashes on damaged ones.
+    """
+    n_samples, n_bytes, n_pixels = runner.samples_per_pixel, runner.bits_allocated // 8, runner.rows * runner.columns
+    n_segments, *starts = struct.unpack_from("<16I", source)
+    if n_segments != n_samples * n_bytes:
+        raise ValueError(f"the frame holds {n_segments} RLE segments, the header asks for {n_samples * n_bytes}")
+    ends = [*starts[1:n_segments], len(source)]
+    frame = np.empty((n_samples, n_pixels, n_bytes), dtype=np.uint8)
+    for segment, (start, end) in enumerate(zip(starts, ends, strict=False)):
+        plane = imagecodecs.packbits_decode(source[start:end])
+        if len(plane) < n_pixels:
+            raise ValueError("the RLE segments are truncated")
+        frame[segment // n_bytes, :, n_bytes - 1 - segment % n_bytes] = np.frombuffer(plane, np.uint8, n_pixels)
+    if n_samples > 1:
         runner.set_option("planar_configuration", 1)
-    return memoryview(decoded)
+    return frame.data
 
 
 def _decode_jpeg(source: bytes, runner: DecodeRunner) -> Any:

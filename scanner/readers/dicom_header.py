@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
@@ -26,7 +27,7 @@ from scanner.records import FilmAttributes
 #: What pydicom lets through for damaged files.
 PYDICOM_ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError),
-    struct.error,
+    *(struct.error, BytesLengthException),
 )
 
 _DESCRIPTION = (
@@ -270,13 +271,14 @@ def _lookup_table(item: Dataset, *, input_signed: bool) -> LookupTable:
 
 def _lut_entries(item: Dataset, n_entries: int) -> Values:
     """LUT Data as US, SS or OW; 8-bit entries may be packed two to a word."""
-    data = item.get("LUTData")
+    data = _value(item, "LUTData")
     if isinstance(data, bytes):
-        order = "<" if item.original_encoding[1] is not False else ">"
+        order = ">" if item.original_encoding[1] is False else "<"
         dtype = np.dtype(np.uint8) if len(data) < 2 * n_entries else np.dtype(f"{order}u2")
-        data = np.frombuffer(data[: len(data) // dtype.itemsize * dtype.itemsize], dtype)
-    entries = np.atleast_1d(np.asarray([] if data is None else data, dtype=np.float64))[:n_entries]
-    return np.where(entries < 0, entries + 65536, entries)
+        entries = np.frombuffer(data[: len(data) // dtype.itemsize * dtype.itemsize], dtype).astype(np.float64)
+    else:
+        entries = np.array(_numbers(item, "LUTData"), dtype=np.float64)
+    return np.where(entries < 0, entries + 65536, entries)[:n_entries]
 
 
 def _padding(dataset: Dataset) -> tuple[float, float] | None:

@@ -109,5 +109,6 @@ def test_a_damaged_deflated_data_set_is_refused(start: int, junk: bytes, code: s
     assert code_of(dicom_film(FILM, syntax=uid.DeflatedExplicitVRLittleEndian)[:start] + junk) == code
 
 
-def test_garbage_behind_a_preamble_is_refused() -> None:
-    assert code_of(bytes(128) + b"DICM" + b"\xff" * 50) == "bad-dicom"
+@pytest.mark.parametrize("garbage", [b"\xff" * 50, b"\2\0\2\0U\0\4\0 1.2"], ids=["nothing", "unknown VR"])
+def test_garbage_behind_a_preamble_is_refused(garbage: bytes) -> None:
+    assert code_of(bytes(128) + b"DICM" + garbage) == "bad-dicom"

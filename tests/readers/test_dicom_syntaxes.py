@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread, uid
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, encapsulate_extended
 
 from scanner.errors import CxrscanError, FilmError
 from scanner.readers.codecs import codestream_shape
@@ -130,6 +130,23 @@ def test_a_frame_may_lie_in_several_fragments() -> None:
     np.testing.assert_array_equal(read(out.getvalue()).pixels, read(dicom_film(DEEP, bits_stored=12)).pixels)
 
 
+def test_frames_are_found_by_an_extended_offset_table() -> None:
+    frames = [encode_frame(film, uid.JPEG2000Lossless, 8) for film in (FILM, 255 - FILM)]
+    dataset = dcmread(io.BytesIO(dicom_film(np.stack([FILM, FILM]), syntax=uid.JPEG2000Lossless)))
+    dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = encapsulate_extended(frames)
+    out = io.BytesIO()
+    dataset.save_as(out)
+    films = read_dicom(out.getvalue(), max_megapixels=1.0, frames="all")
+    np.testing.assert_array_equal(films[0].pixels, read(dicom_film(FILM)).pixels)
+    np.testing.assert_allclose(films[1].pixels, 1 - films[0].pixels, atol=1e-6)
+
+
+def test_rle_segments_may_be_padded_beyond_need() -> None:
+    stream = encode_frame(FILM, uid.RLELossless, 8) + b"\0\0"  # one more decoded byte
+    film = read(dicom_film(FILM, syntax=uid.RLELossless, codestreams=[stream]))
+    np.testing.assert_array_equal(film.pixels, read(dicom_film(FILM)).pixels)
+
+
 @pytest.mark.parametrize(
     ("syntax", "name"),
     [
@@ -184,7 +201,9 @@ def test_a_codestream_of_more_samples_than_the_header_says_is_refused(syntax: ui
     assert refusal.value.code == "decode-failed"
 
 
-@pytest.mark.parametrize("header", [b"", bytes(64), b"\x02\0\0\0\x40\0\0\0\xff\xff\xff\x7f" + bytes(52)], ids=len)
+@pytest.mark.parametrize(
+    "header", [b"", bytes(64), b"\x02\0\0\0\x40\0\0\0\xff\xff\xff\x7f" + bytes(52)], ids=["cut", "empty", "wild"]
+)
 def test_a_damaged_rle_header_is_refused(header: bytes) -> None:
     stream = header + encode_frame(DEEP, uid.RLELossless, 12)[64:] if header else b"\0\0"
     with pytest.raises(FilmError) as refusal:

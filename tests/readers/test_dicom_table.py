@@ -22,10 +22,12 @@ LINEAR = (RAMP - 2047.5) / 4095 + 0.5  # what window 2048 / 4096 makes of RAMP
 FULL_WINDOW = {"bits_stored": 12, "WindowCenter": 2048, "WindowWidth": 4096}
 
 
-def lut(entries: list[int], first: int = 0, bits: int = 16, vr: str = "US") -> list[Dataset]:
+def lut(
+    entries: list[int], first: int = 0, bits: int = 16, vr: str = "US", n_entries: int | None = None
+) -> list[Dataset]:
     """Sequence with one lookup table."""
     item = Dataset()
-    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [len(entries), first, bits])
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [n_entries or len(entries), first, bits])
     words = np.array(entries, dtype="<u2")
     item.add_new("LUTData", vr, words.tobytes() if vr == "OW" else entries)
     return [item]
@@ -322,6 +324,7 @@ def test_pixels_become_display_values(case: Case) -> None:
         ({"without": ["BitsAllocated"]}, "bad-dicom"),
         ({"BitsAllocated": 7}, "decode-failed"),
         ({"VOILUTSequence": [Dataset()]}, "bad-dicom"),
+        ({"VOILUTSequence": lut([1, 2, 3], n_entries=9)}, "bad-dicom"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "bad-dicom"),
         ({"Rows": 5}, "truncated"),
         ({"without": ["PixelData"]}, "no-pixels"),
