@@ -46,6 +46,7 @@ HINTS: dict[str, str] = {
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-format": "Choose another folder with -o, or start over in this one after deleting journal.sqlite.",
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
+    "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     # labels
     "labels-unreadable": "Give a CSV file with the columns path and label.",
     "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; `cxrscan evaluate --map` takes other spellings.",

@@ -181,6 +181,11 @@ class Journal:
         with closing(cursor.execute("SELECT * FROM films ORDER BY name")) as rows:
             yield from map(_film, rows)
 
+    def thumbnail(self, name: str) -> bytes:
+        """Small picture of one film; empty without one."""
+        row = self._db.execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()
+        return b"" if row is None else bytes(row[0])
+
     def counts(self, threshold: float) -> Counts:
         """Files by outcome, with the given probability as threshold."""
         row = self._db.execute(

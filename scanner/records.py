@@ -63,6 +63,8 @@ class ImageSource:
     """Format found from the content; None when only the file's name promises a film."""
     size_bytes: int = 0
     mtime_ns: int = 0
+    data: bytes | None = field(default=None, repr=False)
+    """The bytes themselves, when they are at hand and nothing is to be read from ``path``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ class Skip:
 
     name: str
     reason: str
+    code: str = ""
+    """Key of ``scanner.errors.HINTS``, for a file that was opened to find out."""
 
 
 @dataclass(frozen=True, slots=True)

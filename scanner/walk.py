@@ -72,6 +72,16 @@ def count_files(roots: Sequence[Path]) -> int:
     return sum(sum(len(files) for _, _, files in os.walk(root)) if root.is_dir() else 1 for root in roots)
 
 
+def locate(name: str, roots: Sequence[Path]) -> Path | None:
+    """Find the file that ``find_images`` gave a name, or None when it is no longer there."""
+    for root, prefix in zip(roots, _prefixes(roots), strict=True):
+        inside = name.removeprefix(prefix)
+        path = root / inside if root.is_dir() else root
+        if name.startswith(prefix) and path.is_file() and (root.is_dir() or inside == _shown(root.name)):
+            return path
+    return None
+
+
 def _prefixes(roots: Sequence[Path]) -> list[str]:
     """What stands before the names of each root: nothing for one, the folder's (numbered) name for several."""
     if len(roots) == 1:

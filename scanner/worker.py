@@ -71,11 +71,11 @@ def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> li
     start = time.perf_counter()
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
     try:
-        data = _read_bytes(source.path)
+        data = _read_bytes(source)
         result = replace(result, sha256=hashlib.sha256(data).hexdigest())
         films = _decode(data, spec, settings)
     except NotAFilmError as error:
-        return [Skip(source.name, error.message)]
+        return [Skip(source.name, error.message, error.code)]
     except Exception as error:
         return [_Prepared(replace(result, failure=_failure("read", error), duration_ms=_ms_since(start)), None)]
     results = [result, *(replace(result, name=f"{result.name}#{number}") for number in range(2, len(films) + 1))]
@@ -117,9 +117,9 @@ def _failure(stage: Stage, error: Exception) -> Failure:
     return Failure(stage, "internal-error", f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}.")
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(source: ImageSource) -> bytes:
     try:
-        data = path.read_bytes()
+        data = source.path.read_bytes() if source.data is None else source.data
     except OSError as error:
         raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
     if not data:

@@ -1,0 +1,78 @@
+"""``run.json``, the manifest of a run, and the table as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reports.atomic import replacing_text
+from reports.columns import Column
+from reports.survey import Survey
+from scanner.metrics import Summary
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, RunInfo
+
+_SCHEMA_VERSION = 1
+
+
+def run_document(info: RunInfo, model: ModelSpec, survey: Survey, summary: Summary | None) -> dict[str, Any]:
+    """Return the content of ``run.json``: the run, its counts, the model's identity and, with labels, every figure."""
+    counts = survey.counts
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        **asdict(info),
+        "model": {
+            "name": model.name,
+            "version": model.version,
+            "weights_sha256": model.weights_sha256,
+            "temperature": model.temperature,
+        },
+        "counts": asdict(counts)
+        | {
+            "n_negative": counts.n_scored - counts.n_positive,
+            "failures": {code: problem.n for code, problem in survey.failures.items()},
+            "rejects": {reasons: problem.n for reasons, problem in survey.rejects.items()},
+            "warnings": survey.warnings,
+        },
+        "evaluation": None if summary is None else _evaluation(summary, survey),
+    }
+
+
+def _evaluation(summary: Summary, survey: Survey) -> dict[str, Any]:
+    return {
+        "n_films": summary.n,
+        "n_positive": summary.n_positive,
+        "unscored": survey.unscored_truth,
+        "confusion_matrix": asdict(summary.confusion),
+        "metrics": {name: asdict(estimate) for name, estimate in summary.estimates.items()},
+    }
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a document, indented.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    with replacing_text(path) as stream:
+        json.dump(document, stream, ensure_ascii=False, allow_nan=False, indent=2)
+        stream.write("\n")
+
+
+def write_jsonl(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+    """Write the table as JSON Lines: one object per file, numbers rounded as in ``results.csv``, null for empty.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    with replacing_text(path) as stream:
+        for film in films:
+            row = {column.name: column.value(film, info, model) for column in columns}
+            stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")

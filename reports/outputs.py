@@ -1,0 +1,134 @@
+"""Everything that a run leaves behind for people: ``results.csv``, ``report.html`` and ``run.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Literal
+
+from reports.atomic import replacing
+from reports.columns import columns_with_ids
+from reports.csv_file import write_csv
+from reports.html_file import write_html
+from reports.json_file import run_document, write_json, write_jsonl
+from reports.parquet_file import write_parquet
+from reports.survey import Survey, survey_films
+from reports.view import build_view
+from scanner.errors import RunFolderError
+from scanner.metrics import summarise
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, OutputFiles, RunInfo
+
+Embed = Literal["auto", "all", "none"]
+
+EMBED_MAX_FILMS = 2_000
+EMBED_MAX_BYTES = 25_000_000
+"""Budget of pictures, as base64, inside the report with ``auto``: what mail servers and phones still take."""
+
+_IMAGES = "thumbnails"
+_IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
+
+
+def write_outputs(
+    folder: Path,
+    films: Callable[[], Iterable[Film]],
+    info: RunInfo,
+    model: ModelSpec,
+    *,
+    title: str = "",
+    embed: Embed = "auto",
+) -> OutputFiles:
+    """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
+
+    Parameters
+    ----------
+    folder
+        The run folder; it exists.
+    films
+        Gives the films in order of their paths; called several times.
+    title
+        Heading of the report; empty for one made of the folder's name.
+    embed
+        Whether the report carries the films' pictures itself: ``all``, ``none`` (they lie in ``thumbnails/`` beside
+        it), or ``auto``: within the budget, starting with those that a reader looks at first.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    files = OutputFiles(folder / "results.csv", folder / "report.html", folder / "run.json")
+    survey = survey_films(films(), info.threshold)
+    summary = summarise(survey.truth, survey.prob, info.threshold) if survey.labelled else None
+    columns = columns_with_ids(survey.id_names)
+    write_csv(files.csv, films(), columns, info, model)
+    write_json(files.json, run_document(info, model, survey, summary))
+    embedded = _embedded(survey, embed)
+    image_paths = _write_images(folder / _IMAGES, films(), embedded)
+    view = build_view(survey, summary, info, model, columns, title=title)
+    write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
+    _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
+    return files
+
+
+def write_table(path: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Path:
+    """Write the rows of ``results.csv`` in another format, which the path's ending names: ``.jsonl`` or ``.parquet``.
+
+    Raises
+    ------
+    CxrscanError
+        ``output-unwritable``, or ``extra-missing`` for Parquet without pyarrow.
+    """
+    columns = columns_with_ids(survey_films(films(), info.threshold).id_names)
+    write = write_parquet if path.suffix == ".parquet" else write_jsonl
+    write(path, films(), columns, info, model)
+    return path
+
+
+def _embedded(survey: Survey, embed: Embed) -> set[int]:
+    """Choose the films, by position, whose pictures the report carries itself."""
+    if embed == "none":
+        return set()
+    if embed == "all":
+        return set(range(len(survey.images)))
+    chosen: set[int] = set()
+    room = EMBED_MAX_BYTES
+    for position in sorted(range(len(survey.images)), key=lambda i: survey.images[i][0]):
+        room -= survey.images[position][1] * 4 // 3
+        if room < 0 or len(chosen) == EMBED_MAX_FILMS:
+            break
+        chosen.add(position)
+    return chosen
+
+
+def _write_images(folder: Path, films: Iterable[Film], embedded: set[int]) -> list[str | None]:
+    """Write the pictures that are not embedded; their names follow from their content, so an old report stays whole."""
+    paths: list[str | None] = []
+    for position, film in enumerate(films):
+        picture = film.result.thumbnail
+        if position in embedded or not picture:
+            paths.append(None)
+            continue
+        name = hashlib.sha256(picture).hexdigest()[:16] + ".jpg"
+        paths.append(f"{_IMAGES}/{name}")
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+        if not (folder / name).exists():
+            with replacing(folder / name) as part:
+                part.write_bytes(picture)
+    return paths
+
+
+def _delete_other_images(folder: Path, kept: set[str]) -> None:
+    """Delete the pictures of an earlier report."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _IMAGE_NAME.fullmatch(path.name) and f"{_IMAGES}/{path.name}" not in kept:
+            path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()

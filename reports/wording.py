@@ -1,0 +1,136 @@
+"""Figures, numbers and codes as the report writes them; the report's script writes figures the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from reports.columns import fixed
+from scanner.records import Estimate
+
+Form = Literal["share", "score", "ratio", "plain"]
+"""How a figure is written: percent, a number from 0 to 1, a ratio, or any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of ``scanner.metrics.Summary``, for people."""
+
+    key: str
+    title: str
+    meaning: str
+    form: Form
+
+
+METRICS = (
+    Metric("sensitivity", "Sensitivity", "Share of the pneumonia films that were called pneumonia", "share"),
+    Metric("specificity", "Specificity", "Share of the normal films that were called normal", "share"),
+    Metric("ppv", "PPV", "Share of the films called pneumonia that are", "share"),
+    Metric("npv", "NPV", "Share of the films called normal that are", "share"),
+    Metric("accuracy", "Accuracy", "Share of all films that were called right", "share"),
+    Metric("balanced_accuracy", "Balanced accuracy", "Mean of sensitivity and specificity", "share"),
+    Metric("f1", "F1", "Harmonic mean of sensitivity and PPV", "score"),
+    Metric("mcc", "MCC", "Matthews correlation of truth and call, -1 to 1", "plain"),
+    Metric("lr_positive", "LR+", "How much a call of pneumonia raises the odds of pneumonia", "ratio"),
+    Metric("lr_negative", "LR\N{MINUS SIGN}", "How much a call of normal lowers the odds of pneumonia", "ratio"),
+    Metric("diagnostic_odds_ratio", "Diagnostic odds ratio", "LR+ divided by LR\N{MINUS SIGN}", "ratio"),
+    Metric("auc", "AUC", "Chance that a pneumonia film gets a higher probability than a normal one", "score"),
+    Metric("average_precision", "Average precision", "Area under the precision-recall curve", "score"),
+    Metric("brier", "Brier score", "Mean squared distance of probability and truth; 0 is best", "score"),
+    Metric(
+        "ece", "Calibration error", "Mean distance of predicted and observed frequency, 10 bins; 0 is best", "score"
+    ),
+    Metric("calibration_slope", "Calibration slope", "1 is ideal; below 1 the probabilities are too extreme", "plain"),
+    Metric("calibration_intercept", "Calibration intercept", "0 is ideal; above 0 the model expects too few", "plain"),
+)
+"""In the order of the report."""
+
+_BY_KEY = {metric.key: metric for metric in METRICS}
+
+
+def figure_text(value: float | None, form: Form) -> str:
+    """Write a figure: ``share`` as percent, ``score`` and ``plain`` with three digits, ``ratio`` with three figures."""
+    if value is None:
+        return "\N{EN DASH}"
+    if form == "share":
+        return f"{fixed(100 * value, 1)} %"
+    if form == "ratio":
+        return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return fixed(value, 3).replace("-", "\N{MINUS SIGN}")
+
+
+def interval_text(estimate: Estimate, form: Form) -> str:
+    """Write a 95 % interval in the form of its figure; empty without one."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    low, high = (figure_text(bound, form) for bound in (estimate.low, estimate.high))
+    return f"{low.removesuffix(' %')} to {high}"
+
+
+def with_interval(key: str, estimate: Estimate) -> str:
+    """Write a figure with its interval, in the form of its metric."""
+    form = form_of(key)
+    interval = interval_text(estimate, form)
+    return figure_text(estimate.value, form) + (f" (95 % CI {interval})" if interval else "")
+
+
+def title_of(key: str) -> str:
+    """Return a metric's heading; one that the report does not know is called by its key."""
+    return _BY_KEY[key].title if key in _BY_KEY else field_title(key)
+
+
+def form_of(key: str) -> Form:
+    """Return how a metric is written."""
+    return _BY_KEY[key].form if key in _BY_KEY else "plain"
+
+
+def code_title(code: str) -> str:
+    """Return an error code or gate reason as words: ``no-pixels`` -> ``No pixels``."""
+    return code.replace("-", " ").capitalize().replace("dicom", "DICOM")
+
+
+def reject_title(reasons: str) -> str:
+    """Return the short form of a film's gate reasons."""
+    return ", ".join(map(code_title, reasons.split())) or "No reason stated"
+
+
+def field_title(name: str) -> str:
+    """Return a field's name as words: ``n_films`` -> ``Films``."""
+    return name.removeprefix("n_").replace("_", " ").capitalize()
+
+
+def probability_text(prob: float) -> str:
+    """Write a threshold with as many digits as it needs, two at least and four at most."""
+    text = f"{prob:.4f}"
+    return text[:-2] if text.endswith("00") else text
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in the two largest units that fit."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Write a number with its noun in the right form."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def date_text(iso: str) -> str:
+    """Write a moment, given as ISO 8601 in UTC."""
+    moment = datetime.fromisoformat(iso)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+
+
+def plain_text(value: Any) -> str:
+    """Write an option's value."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain_text, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not set"}[value]
+    return str(value)

@@ -1,0 +1,176 @@
+"""Runs made of records, for the tests of the outputs: what a scan would have left in the journal."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from scanner.model_bundle import ModelSpec, OperatingPoint
+from scanner.records import (
+    Estimate,
+    Failure,
+    Film,
+    FilmAttributes,
+    GateVerdict,
+    OutputFiles,
+    RunInfo,
+    ScanResult,
+)
+from tests.builders import encode, film_pixels
+
+HEAT_SCALE = 4.0
+
+INFO = RunInfo(
+    version="0.1.0",
+    roots=("/data/films",),
+    arguments={"labels": "folders", "workers": 2, "exclude": ["*.tmp"], "model": None},
+    started_at="2026-01-02T03:04:05+00:00",
+    finished_at="2026-01-02T03:05:06+00:00",
+    exit_reason="finished",
+    threshold=0.5,
+    threshold_name="balanced",
+    labels="folders",
+    n_skipped={"no picture": 2, "hidden": 1},
+    duration_s=61.0,
+    versions={"python": "3.11.2", "numpy": "2.0.0"},
+)
+
+MODEL = ModelSpec(
+    name="toy",
+    version="1.0",
+    weights_sha256="ab" * 32,
+    input_px=224,
+    temperature=1.5,
+    heat_scale=HEAT_SCALE,
+    operating_points={
+        "balanced": OperatingPoint(
+            "balanced", 0.5, "largest Youden index", "90 films", Estimate(0.9, 0.8, 0.95), Estimate(0.85, 0.7, 0.9)
+        ),
+        "sensitive": OperatingPoint(
+            "sensitive", 0.25, "sensitivity 0.98", "90 films", Estimate(0.98, 0.9, 0.99), Estimate(0.6, 0.5, 0.7)
+        ),
+    },
+    default_operating_point="balanced",
+    gate=None,
+    training={"data": "drawn films", "n_films": 10},
+    validation={"drawn films": {"auc": Estimate(0.99, 0.98, 1.0)}},
+    export={"max_abs_prob_difference": 0.001, "n_films": 10},
+    intended_use="Tests.",
+    limits=("Knows drawn films only.",),
+    licence="Apache-2.0",
+    initial_weights="none",
+    folder=Path("/nowhere"),
+)
+
+HOSTILE_NAMES = (
+    "<img src=x onerror=alert(1)>.jpg",
+    "</script><script>alert(2)</script>.jpg",
+    "{{7*7}}{% raw %}.jpg",
+    "=HYPERLINK(1).jpg",
+    "\N{ARABIC LETTER SAD}\N{ARABIC LETTER WAW}\N{ARABIC LETTER REH}\N{ARABIC LETTER TEH MARBUTA} 3.jpg",
+    "\N{LUNGS} films \N{FACE WITH MEDICAL MASK}.jpg",
+    "__proto__",
+    "a/" + "long folder/" * 24 + "film.jpg",
+    "line\nbreak.jpg",
+)
+
+
+def thumbnail(seed: int = 0) -> bytes:
+    """A small JPEG of a drawn film."""
+    return encode(film_pixels(seed, height=48, width=56), "JPEG")
+
+
+def heat_map(top: float = 3.0) -> bytes:
+    """A 7 x 7 heat map with one spot, in logit units."""
+    y, x = np.mgrid[0:7, 0:7]
+    return (top * np.exp(-((x - 4) ** 2 + (y - 3) ** 2) / 2)).astype("<f2").tobytes()
+
+
+def scored(
+    name: str,
+    prob: float,
+    truth: str | None = None,
+    *,
+    warns: tuple[str, ...] = (),
+    attributes: FilmAttributes | None = None,
+    picture: bytes | None = None,
+) -> Film:
+    """A film with a probability."""
+    gate: GateVerdict = "warn" if warns else "ok"
+    result = ScanResult(
+        name=name,
+        kind="jpeg",
+        size_bytes=1000,
+        mtime_ns=1,
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
+        width_px=1200,
+        height_px=1000,
+        pixel_path="jpeg",
+        attributes=attributes or FilmAttributes(),
+        prob_pneumonia=prob,
+        heat_map=heat_map(3 * prob),
+        thumbnail=thumbnail() if picture is None else picture,
+        gate=gate,
+        gate_reasons=warns,
+        duration_ms=12.25,
+    )
+    return Film(result, truth)
+
+
+def rejected(name: str, *reasons: str, truth: str | None = None) -> Film:
+    """A file that the gate takes for no chest film."""
+    result = ScanResult(
+        name, "png", 500, 1, sha256="cd" * 32, gate="reject", gate_reasons=reasons, thumbnail=thumbnail(1)
+    )
+    return Film(result, truth)
+
+
+def failed(
+    name: str, code: str = "truncated", message: str = "The picture ends early.", truth: str | None = None
+) -> Film:
+    """A file that could not be read."""
+    return Film(ScanResult(name, None, 10, 1, failure=Failure("read", code, message)), truth)
+
+
+def small_run() -> list[Film]:
+    """Twelve files of every outcome, labelled, in order of their paths."""
+    return [
+        scored("NORMAL/a.jpg", 0.02, "NORMAL"),
+        scored("NORMAL/b.jpg", 0.11, "NORMAL"),
+        scored("NORMAL/c.jpg", 0.31, "NORMAL", warns=("low-resolution",)),
+        scored("NORMAL/d.jpg", 0.72, "NORMAL"),
+        scored("NORMAL/e.jpg", 0.4999, "NORMAL"),
+        scored("PNEUMONIA/f.jpg", 0.5, "PNEUMONIA"),
+        scored("PNEUMONIA/g.jpg", 0.91, "PNEUMONIA"),
+        scored("PNEUMONIA/h.jpg", 0.97, "PNEUMONIA", warns=("adult", "for-processing")),
+        scored("PNEUMONIA/i.jpg", 0.33, "PNEUMONIA"),
+        failed("PNEUMONIA/j.jpg", truth="PNEUMONIA"),
+        rejected("drawing.png", "colour-picture"),
+        failed("notes.jpg", "not-an-image", "The content is not a picture in any known format."),
+    ]
+
+
+def unlabelled(films: list[Film]) -> list[Film]:
+    """The same films without their truth."""
+    return [Film(film.result) for film in films]
+
+
+def large_run(n: int) -> list[Film]:
+    """Labelled films with spread-out probabilities."""
+    rng = np.random.default_rng(0)
+    picture = thumbnail()
+    films = []
+    for i in range(n):
+        truth = "PNEUMONIA" if rng.random() < 0.6 else "NORMAL"
+        prob = float(1 / (1 + np.exp(-rng.normal(2 if truth == "PNEUMONIA" else -2, 1.7))))
+        films.append(scored(f"{truth}/film {i:05d}.jpg", prob, truth, picture=picture))
+    return sorted(films, key=lambda film: film.result.name)
+
+
+def render(folder: Path, films: list[Film], **options: str) -> OutputFiles:
+    """Write the outputs of a run."""
+    from reports.outputs import write_outputs
+
+    return write_outputs(folder, lambda: films, INFO, MODEL, **options)  # type: ignore[arg-type]
