@@ -1,0 +1,111 @@
+"""Write the bundle: the exported graph, ``model.json`` and the model card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import TrainingError
+from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, check_document
+from scanner.records import Estimate
+from training.config import TrainConfig
+from training.evaluate import Evaluation
+from training.model_card import CARD_NAME, render_card
+
+INTENDED_USE = (
+    "Research and teaching: pre-sorting and analysis of frontal chest radiographs by the probability of pneumonia. "
+    "Not a medical device; not for diagnosis or treatment decisions."
+)
+MODEL_NAME = "cxrscan-mobilenetv2"
+
+
+def write_bundle(
+    folder: Path, graph: bytes, evaluation: Evaluation, config: TrainConfig, training: Mapping[str, Any]
+) -> None:
+    """Write ``model.tflite``, ``model.json`` and ``MODEL_CARD.md``; the JSON is checked before anything is written.
+
+    Parameters
+    ----------
+    training
+        JSON-ready account of data, split, duration and software.
+
+    Raises
+    ------
+    TrainingError
+        ``output-unwritable``.
+    """
+    document = {
+        "schema_version": 1,
+        "name": MODEL_NAME,
+        "version": f"{training['date'].replace('-', '.')}-{config.name}",
+        "weights_sha256": hashlib.sha256(graph).hexdigest(),
+        "input_px": config.input_px,
+        "pixel_range": [0, 1],
+        "class_names": ["NORMAL", "PNEUMONIA"],
+        "temperature": evaluation.temperature,
+        "heat_scale": evaluation.heat_scale,
+        "operating_points": {
+            name: {
+                "threshold": point.threshold,
+                "rule": point.rule,
+                "data": point.data,
+                "sensitivity": _estimate(point.sensitivity),
+                "specificity": _estimate(point.specificity),
+            }
+            for name, point in evaluation.operating_points.items()
+        },
+        "default_operating_point": evaluation.default_operating_point,
+        "gate": None,
+        "training": {**training, "config": _portable(config)},
+        "validation": {
+            films: {metric: _estimate(estimate) for metric, estimate in metrics.items()}
+            for films, metrics in evaluation.validation.items()
+        },
+        "export": {
+            "max_abs_prob_difference": evaluation.max_abs_prob_difference,
+            "n_films": evaluation.n_films,
+            "weights": "float16",
+        },
+        "intended_use": INTENDED_USE,
+        "limits": [
+            f"Trained and validated on {config.population} only; other people, views and devices are untested.",
+            "It tells pneumonia from normal films; every other finding is unknown to it and may score either way.",
+            "Validation films come from the training films' source; expect a lower specificity elsewhere.",
+            "A heat map shows what moved the score, not where the disease ends.",
+        ],
+        "licence": config.licence,
+        "initial_weights": initial_weights(config),
+    }
+    check_document(document, where=SPEC_NAME)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS_NAME).write_bytes(graph)
+        (folder / SPEC_NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        (folder / CARD_NAME).write_text(render_card(document), encoding="utf-8")
+    except OSError as error:
+        raise TrainingError("output-unwritable", f"{folder} cannot be written: {error}.") from error
+
+
+def initial_weights(config: TrainConfig) -> str:
+    """Say where the weights came from before training."""
+    if config.weights == "none":
+        return "random"
+    if config.weights == "imagenet":
+        return "ImageNet, Keras Applications MobileNetV2 (Apache-2.0)"
+    path = Path(config.weights)
+    return f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _portable(config: TrainConfig) -> dict[str, Any]:
+    """The configuration without the paths of this machine."""
+    weights = config.weights if config.weights in {"imagenet", "none"} else Path(config.weights).name
+    return {**asdict(config), "weights": weights}
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {name: float(value) for name, value in figures.items() if value is not None}

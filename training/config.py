@@ -1,0 +1,141 @@
+"""Everything that a training run can be told, with unit and default; TOML files set the same fields."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from scanner.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How films are varied while training. The defaults are the plain recipe; 0 switches a kind off."""
+
+    rotation_deg: float = 10.0
+    """Largest rotation either way."""
+    zoom: float = 0.1
+    """Largest relative change of size, each axis by itself: originals differ in aspect ratio."""
+    shift: float = 0.1
+    """Largest shift as a share of the side."""
+    flip: bool = True
+    """Mirror half of the films left to right."""
+    brightness: float = 0.0
+    """Largest value added or taken away, in units of the full range."""
+    contrast: float = 0.0
+    """Largest relative change of the distance from the mean."""
+    gamma: float = 0.0
+    """Exponents from 1 / (1 + gamma) to 1 + gamma."""
+    jpeg_quality_min: int = 0
+    """Half of the films are JPEG-coded again at a quality from here to 95."""
+    resample: float = 0.0
+    """Share of the films that are shrunk to 40-90 % and enlarged again with a random kernel."""
+    blur_px: float = 0.0
+    """Largest standard deviation of a Gaussian blur, on a third of the films."""
+    noise: float = 0.0
+    """Largest standard deviation of Gaussian noise, on a third of the films."""
+    border: float = 0.0
+    """Share of the films that get a flat border on one or more sides."""
+    erase: float = 0.0
+    """Share of the films that lose a patch near a corner, where letters are burnt in."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """One training run. The defaults are the plain recipe."""
+
+    name: str = "recipe"
+    """Name of the configuration, recorded in the bundle."""
+    input_px: int = 224
+    """Side of the square input."""
+    alpha: float = 1.0
+    """Width multiplier of MobileNetV2."""
+    hidden_units: int = 128
+    dropout: float = 0.5
+    weights: str = "imagenet"
+    """``imagenet``, ``none``, or a file with MobileNetV2 weights without top."""
+    train_from: str = ""
+    """Layers before the first whose name starts so stay as they are; empty trains all, ``head`` the head only."""
+    freeze_batch_norm: bool = True
+    """Keep the backbone's batch norm as it is. MobileNetV2's statistics follow a thousand steps late, too slow for
+    fine-tuning; turn this off only to train from random weights."""
+    epochs: int = 12
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    warmup_epochs: float = 0.0
+    """Epochs of linearly rising learning rate."""
+    cosine: bool = False
+    """Let the learning rate fall to zero along a cosine; else it stays."""
+    ema: float = 0.0
+    """Momentum of the running average of the weights that is kept in the end; 0 keeps the last weights."""
+    label_smoothing: float = 0.0
+    class_weight: bool = True
+    """Weigh films so that both classes count the same."""
+    validation_fraction: float = 0.16
+    """Share of the films held out, whole patients at a time."""
+    seed: int = 0
+    """Of the order, the variations, the dropout and the fresh weights."""
+    split_seed: int = 0
+    """Of the split; runs with other seeds stay comparable."""
+    data_source: str = "not stated"
+    """Where the films come from and under which licence, for the model card."""
+    population: str = "the people of the training films (not stated)"
+    """Whom the films show, for the model card."""
+    licence: str = "not stated"
+    """Licence of the trained weights."""
+    mixed_precision: bool = False
+    """Compute in float16 on GPUs; the weights stay float32."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse values that no run can work with."""
+        for ok, what in (
+            (self.input_px >= 32, "input_px must be at least 32"),
+            (self.epochs >= 1, "epochs must be at least 1"),
+            (self.batch_size >= 1, "batch_size must be at least 1"),
+            (self.learning_rate > 0, "learning_rate must be positive"),
+            (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
+            (0 <= self.ema < 1, "ema must lie in [0, 1)"),
+            (0 <= self.dropout < 1, "dropout must lie in [0, 1)"),
+            (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
+        ):
+            if not ok:
+                raise TrainingError("config-invalid", f"{what}.")
+
+
+_Config = TypeVar("_Config", AugmentConfig, TrainConfig)
+
+
+def load_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainConfig:
+    """Read a TOML file, if one is given, and lay single settings over it.
+
+    Raises
+    ------
+    TrainingError
+        ``config-invalid``: the file cannot be read, a key is unknown, or a value has the wrong type.
+    """
+    document: dict[str, Any] = {}
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError("config-invalid", f"{path} cannot be read: {error}.") from error
+    augment = document.pop("augment", {})
+    if not isinstance(augment, dict):
+        raise TrainingError("config-invalid", "augment must be a table.")
+    config = replace(TrainConfig(), augment=_checked(AugmentConfig(), augment, "augment."))
+    return _checked(_checked(config, document, ""), overrides, "")
+
+
+def _checked(config: _Config, values: Mapping[str, Any], prefix: str) -> _Config:
+    known = {f.name: type(getattr(config, f.name)) for f in fields(config) if f.name != "augment"}
+    for key, value in values.items():
+        if key not in known:
+            raise TrainingError("config-invalid", f"There is no setting {prefix + key!r}.")
+        wanted = (int, float) if known[key] is float else known[key]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and known[key] is not bool):
+            raise TrainingError("config-invalid", f"{prefix + key} must be {known[key].__name__}, not {value!r}.")
+    return replace(config, **values)

@@ -1,0 +1,256 @@
+"""The training loop: epochs that follow from the seed alone, so that a resumed run equals an uninterrupted one."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from scanner.errors import TrainingError
+from scanner.metrics import auc_delong
+from scanner.records import FloatImage
+from training.augment import augment
+from training.calibrate import cross_entropy, sigmoid
+from training.config import TrainConfig
+from training.dataset import LoadedFilms
+from training.splits import IndexArray
+
+_N_AHEAD = 4
+_PREDICT_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLog:
+    """What one epoch brought; a row of ``log.csv``."""
+
+    epoch: int
+    """Counted from 1."""
+    learning_rate: float
+    """At the end of the epoch."""
+    loss: float
+    """Weighted cross-entropy on varied training films."""
+    auc: float
+    accuracy: float
+    val_loss: float
+    """Cross-entropy on unvaried validation films, with the averaged weights."""
+    val_auc: float
+    val_accuracy: float
+    images_per_s: float
+    """Training speed, validation left out."""
+
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Told the epoch (from 1), the films seen in it so far, and the running ``loss`` and ``auc``."""
+
+
+def fit(
+    network: keras.Model,
+    loaded: LoadedFilms,
+    train: IndexArray,
+    validation: IndexArray,
+    config: TrainConfig,
+    *,
+    checkpoint: Path,
+    resume: bool = False,
+    progress: Progress = lambda epoch, n_films, metrics: None,
+    on_epoch: Callable[[list[EpochLog]], None] = lambda logs: None,
+) -> list[EpochLog]:
+    """Train a network in place; in the end it holds the averaged weights.
+
+    Parameters
+    ----------
+    checkpoint
+        File that holds the state after each epoch; replaced in one step, so that it is always whole.
+    resume
+        Go on from the checkpoint, if there is one.
+    on_epoch
+        Told the log so far after each epoch.
+
+    Raises
+    ------
+    TrainingError
+        ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
+    """
+    steps_per_epoch = math.ceil(len(train) / config.batch_size)
+    network.compile(
+        keras.optimizers.Adam(config.learning_rate),
+        keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
+        weighted_metrics=[keras.metrics.AUC(from_logits=True, name="auc")],
+        metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
+        jit_compile=False,  # XLA is ten times slower than oneDNN for depthwise convolutions on CPUs
+    )
+    network.optimizer.build(network.trainable_variables)
+    state = _State(network, config)
+    logs = state.restore(checkpoint) if resume and checkpoint.is_file() else []
+    truth = loaded.truth[validation]
+    films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
+    for epoch in range(len(logs), config.epochs):
+        follow = _Follow(state, epoch, steps_per_epoch, config, progress)
+        started = time.perf_counter()
+        keras.utils.set_random_seed(config.seed * 1000 + epoch)
+        history = network.fit(
+            _dataset(loaded, train, config, epoch), epochs=1, callbacks=[follow], verbose=0, shuffle=False
+        ).history
+        duration_s = time.perf_counter() - started
+        with state.averaged():
+            logits = predict_logits(network, films)
+        logs.append(
+            EpochLog(
+                epoch=epoch + 1,
+                learning_rate=learning_rate_at(epoch + 1.0, config),
+                loss=history["loss"][0],
+                auc=history["auc"][0],
+                accuracy=history["accuracy"][0],
+                val_loss=cross_entropy(truth, logits),
+                val_auc=float(auc_delong(truth, sigmoid(logits)).value or 0.0),
+                val_accuracy=float(np.mean((logits >= 0) == truth)),
+                images_per_s=len(train) / duration_s,
+            )
+        )
+        state.save(checkpoint, logs)
+        on_epoch(logs)
+    state.keep_average()
+    return logs
+
+
+def predict_logits(network: keras.Model, films: FloatImage) -> np.ndarray:
+    """Log-odds of pneumonia, float64, shape (N,)."""
+    return np.asarray(network.predict(films, batch_size=_PREDICT_BATCH, verbose=0), dtype=np.float64)[:, 0]
+
+
+def learning_rate_at(epoch: float, config: TrainConfig) -> float:
+    """Learning rate after so many epochs: linear warm-up, then constant or half a cosine down to zero."""
+    if epoch < config.warmup_epochs:
+        return config.learning_rate * epoch / config.warmup_epochs
+    if not config.cosine:
+        return config.learning_rate
+    done = (epoch - config.warmup_epochs) / max(config.epochs - config.warmup_epochs, 1e-9)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int) -> tf.data.Dataset:
+    """The batches of one epoch, made ahead in a background thread."""
+    px = config.input_px
+    signature = (
+        tf.TensorSpec((None, px, px, 1), tf.float32),
+        tf.TensorSpec((None, 1), tf.float32),
+        tf.TensorSpec((None,), tf.float32),
+    )
+    batches = tf.data.Dataset.from_generator(lambda: _batches(loaded, train, config, epoch), output_signature=signature)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return batches.prefetch(_N_AHEAD).with_options(options)
+
+
+def _batches(
+    loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int
+) -> Iterator[tuple[FloatImage, np.ndarray, np.ndarray]]:
+    """Films, truths and weights of one epoch, in an order and with variations that follow from seed and epoch."""
+    truth = loaded.truth
+    share = float(truth[train].mean())
+    weight = (0.5 / (1 - share), 0.5 / share) if config.class_weight else (1.0, 1.0)
+    order = np.random.default_rng([config.seed, epoch]).permutation(train)
+    for start in range(0, len(order), config.batch_size):
+        rng = np.random.default_rng([config.seed, epoch, start])
+        batch = order[start : start + config.batch_size]
+        rows = [int(rng.choice(loaded.rows[i])) for i in batch]
+        films = np.stack([augment(loaded.pixels[row, ..., 0], rng, config.augment) for row in rows])
+        labels = truth[batch].astype(np.float32)
+        yield films[..., np.newaxis], labels[:, np.newaxis], np.where(labels > 0, weight[1], weight[0])
+
+
+class _State:
+    """Everything that training changes: weights, optimiser, running average; saved and restored as one."""
+
+    def __init__(self, network: keras.Model, config: TrainConfig) -> None:
+        self._network = network
+        self._config = config
+        self._average = [tf.Variable(w.value) for w in network.weights] if config.ema else []
+        self._n_steps = tf.Variable(0.0)
+
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
+    def update_average(self) -> None:
+        # A young average follows faster, so that it does not remember the initial weights.
+        self._n_steps.assign_add(1.0)
+        keep = tf.minimum(self._config.ema, self._n_steps / (self._n_steps + 9.0))
+        for average, weight in zip(self._average, self._network.weights, strict=True):
+            average.assign(keep * average + (1.0 - keep) * weight.value)
+
+    def averaged(self) -> _Swapped:
+        """Context in which the network holds the averaged weights."""
+        return _Swapped(self._network, self._average)
+
+    def keep_average(self) -> None:
+        if self._average:
+            self._network.set_weights([v.numpy() for v in self._average])
+
+    def _variables(self) -> list[Any]:
+        return [*self._network.variables, *self._network.optimizer.variables, *self._average, self._n_steps]
+
+    def save(self, path: Path, logs: list[EpochLog]) -> None:
+        header = json.dumps({"config": asdict(self._config), "logs": [asdict(log) for log in logs]})
+        arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, header=np.array(header), **arrays)
+            partial.replace(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise TrainingError("output-unwritable", f"{path} cannot be written: {error}.") from error
+
+    def restore(self, path: Path) -> list[EpochLog]:
+        with np.load(path) as saved:
+            header = json.loads(str(saved["header"]))
+            if header["config"] != asdict(self._config):
+                raise TrainingError("config-invalid", f"{path} belongs to a run with other settings.")
+            for i, variable in enumerate(self._variables()):
+                variable.assign(saved[f"v{i}"])
+        return [EpochLog(**log) for log in header["logs"]]
+
+
+class _Swapped:
+    """Puts the averaged weights into the network, and the others back."""
+
+    def __init__(self, network: keras.Model, average: list[tf.Variable]) -> None:
+        self._network = network
+        self._average = average
+
+    def __enter__(self) -> None:
+        self._own = self._network.get_weights()
+        if self._average:
+            self._network.set_weights([v.numpy() for v in self._average])
+
+    def __exit__(self, *_: object) -> None:
+        self._network.set_weights(self._own)
+
+
+class _Follow(keras.callbacks.Callback):  # type: ignore[misc]
+    """Sets the learning rate, updates the average and tells the progress, step by step."""
+
+    def __init__(
+        self, state: _State, epoch: int, steps_per_epoch: int, config: TrainConfig, progress: Progress
+    ) -> None:
+        super().__init__()
+        self._state = state
+        self._epoch = epoch
+        self._steps_per_epoch = steps_per_epoch
+        self._train_config = config
+        self._progress = progress
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        done = self._epoch + (batch + 1) / self._steps_per_epoch
+        self.model.optimizer.learning_rate.assign(learning_rate_at(done, self._train_config))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self._train_config.ema:
+            self._state.update_average()
+        self._progress(self._epoch + 1, (batch + 1) * self._train_config.batch_size, dict(logs or {}))

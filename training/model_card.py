@@ -1,0 +1,89 @@
+"""The model card (Mitchell et al. 2019), written from ``model.json`` so that no figure is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CARD_NAME = "MODEL_CARD.md"
+_METRICS = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
+
+
+def render_card(document: Mapping[str, Any]) -> str:
+    """Make the Markdown text of a model card.
+
+    Parameters
+    ----------
+    document
+        Checked content of ``model.json``.
+    """
+    training = document["training"]
+    sections = [
+        f"# {document['name']} {document['version']}",
+        f"{document['intended_use']}\n\nPositive class: pneumonia. Input: one grey film, {document['input_px']} x "
+        f"{document['input_px']} pixels, the whole film squashed to a square. "
+        "Outputs: log-odds, embedding, Grad-CAM.",
+        "## Limits\n\n" + "\n".join(f"- {limit}" for limit in document["limits"]),
+        "## Training\n\n"
+        f"- Films: {training['n_train']} of {training['n_train_patients']} patients "
+        f"({training['n_versions']} files: some films in several versions); {training['config']['data_source']}.\n"
+        f"- Held out for validation, whole patients at a time: {training['n_validation']} films of "
+        f"{training['n_validation_patients']} patients. Seed of the split: {training['split_seed']}.\n"
+        f"- Initial weights: {document['initial_weights']}.\n"
+        f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
+        f"{training['config']['epochs']} epochs, {training['duration_s'] / 60:.0f} minutes, "
+        f"{training['images_per_s']:.0f} films/s.",
+        "## Figures on the validation films\n\n"
+        f"At the default operating point `{document['default_operating_point']}`, with 95 % intervals. *Shifted*: the "
+        "same films with other brightness, contrast, gamma, crop, border, resampling, blur, noise and JPEG quality.\n\n"
+        + _figures(document["validation"]),
+        "## Operating points\n\n"
+        f"Temperature {document['temperature']:.3f}. Chosen on: "
+        f"{next(iter(document['operating_points'].values()))['data']}.\n\n"
+        + _operating_points(document["operating_points"], document["default_operating_point"]),
+        "## Export\n\n"
+        f"LiteRT, float16 weights. Largest difference in probability from Keras over {document['export']['n_films']} "
+        f"films: {document['export']['max_abs_prob_difference']:.1e}. SHA-256 of the weights: "
+        f"`{document['weights_sha256']}`.",
+        f"## Licence\n\n{document['licence']}",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    sets = [name for name, metrics in validation.items() if "auc" in metrics]
+    rows = [f"| | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
+    for metric, title in _METRICS.items():
+        rows.append(f"| {title} | " + " | ".join(_text(validation[name].get(metric)) for name in sets) + " |")
+    others = [
+        f"- {name}, {metric.replace('_', ' ')}: {_text(estimate)}"
+        for name, metrics in validation.items()
+        if name not in sets
+        for metric, estimate in metrics.items()
+    ]
+    return "\n".join(rows) + ("\n\n" + "\n".join(others) if others else "")
+
+
+def _operating_points(points: Mapping[str, Mapping[str, Any]], default: str) -> str:
+    rows = ["| name | threshold | rule | sensitivity | specificity |", "|---|---|---|---|---|"]
+    for name, point in points.items():
+        mark = " (default)" if name == default else ""
+        rows.append(
+            f"| `{name}`{mark} | {point['threshold']:.3f} | {point['rule']} | {_text(point['sensitivity'])} | "
+            f"{_text(point['specificity'])} |"
+        )
+    return "\n".join(rows)
+
+
+def _text(estimate: Mapping[str, float] | None) -> str:
+    if estimate is None:
+        return ""
+    interval = f" ({estimate['low']:.3f}-{estimate['high']:.3f})" if "low" in estimate else ""
+    return f"{estimate['value']:.3f}{interval}"

@@ -1,0 +1,137 @@
+"""The network: MobileNetV2, a small head, and the form of it that explains itself.
+
+Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks".
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from scanner.errors import TrainingError
+from training.config import TrainConfig
+
+BACKBONE = "backbone"
+HEAD_ONLY = "head"
+WHOLE_NETWORK = ".keras"
+"""Ending of files that hold the head too."""
+_LAYER_NAME = re.compile(r"name=([\w.]+)")
+
+
+def build_network(config: TrainConfig) -> keras.Model:
+    """Build the network with its initial weights.
+
+    Input is a float batch (N, input_px, input_px, 1) with values in [0, 1]; the scaling to [-1, 1] that the
+    ImageNet weights expect happens inside. Output is the log-odds of pneumonia, float32, shape (N, 1).
+
+    Raises
+    ------
+    TrainingError
+        ``weights-invalid`` or ``config-invalid``.
+    """
+    backbone = _build_backbone(config)
+    _freeze(backbone, config)
+    film = keras.Input((config.input_px, config.input_px, 1), name="film")
+    x = layers.Concatenate(name="grey_to_rgb")([film, film, film])
+    x = layers.Rescaling(2.0, offset=-1.0, name="to_minus_one_one")(x)
+    x = backbone(x)
+    x = layers.GlobalAveragePooling2D(name="embedding")(x)
+    x = layers.BatchNormalization(momentum=0.95, name="head_norm")(x)
+    x = layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
+    x = layers.Dropout(config.dropout, seed=config.seed, name="dropout")(x)
+    logit = layers.Dense(1, dtype="float32", name="logit")(x)
+    network = keras.Model(film, logit, name="cxrscan")
+    if config.weights.endswith(WHOLE_NETWORK):
+        _load_weights(network, Path(config.weights))
+    return network
+
+
+def explain(network: keras.Model) -> keras.Model:
+    """Give the network three outputs from one forward pass: logit, embedding and Grad-CAM.
+
+    Grad-CAM (Selvaraju et al. 2017) weighs each channel k of the last feature map A by the mean gradient of
+    the logit. Behind A come only pooling, batch normalisation (scale s), Dense (W1), ReLU and Dense (W2), so
+    that gradient has a closed form, the same at each of the P positions:
+
+        alpha_k = 1/P * s_k * sum_j W1[k, j] * [h_j > 0] * W2[j]
+
+    and the map is ReLU(sum_k alpha_k A_k), in units of the logit.
+
+    Returns
+    -------
+    Model with the outputs ``logit`` (N, 1), ``embedding`` (N, C) and ``grad_cam`` (N, h, w).
+    """
+    film = network.input
+    x = network.get_layer("to_minus_one_one")(network.get_layer("grey_to_rgb")([film, film, film]))
+    features = network.get_layer(BACKBONE)(x, training=False)
+    embedding = network.get_layer("embedding")(features)
+    hidden = network.get_layer("hidden")(network.get_layer("head_norm")(embedding, training=False))
+    logit = network.get_layer("logit")(hidden)
+    grad_cam = _GradCam(network, name="grad_cam")([features, hidden])
+    return keras.Model(film, {"logit": logit, "embedding": embedding, "grad_cam": grad_cam}, name="cxrscan_explained")
+
+
+class _GradCam(layers.Layer):  # type: ignore[misc]
+    """The closed form of Grad-CAM for the head of ``build_network``."""
+
+    def __init__(self, network: keras.Model, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        norm = network.get_layer("head_norm")
+        scale = norm.gamma / ops.sqrt(norm.moving_variance + norm.epsilon)
+        # (hidden, C): what one active hidden unit adds to the gradient of each pooled channel
+        self._pull_back = ops.transpose(network.get_layer("hidden").kernel * scale[:, None])
+        self._pull_back = self._pull_back * network.get_layer("logit").kernel
+
+    def call(self, inputs: list[Any]) -> Any:
+        features, hidden = inputs
+        n_positions = features.shape[1] * features.shape[2]
+        active = ops.cast(hidden > 0, hidden.dtype)
+        weights = ops.matmul(active, self._pull_back / n_positions)
+        return ops.relu(ops.sum(features * weights[:, None, None, :], axis=-1))
+
+
+def _build_backbone(config: TrainConfig) -> keras.Model:
+    weights = "imagenet" if config.weights == "imagenet" else None
+    shape = (config.input_px, config.input_px, 3)
+    try:
+        backbone = keras.applications.MobileNetV2(
+            input_shape=shape, alpha=config.alpha, include_top=False, weights=weights, name=BACKBONE
+        )
+    except ValueError as error:
+        raise TrainingError("config-invalid", f"MobileNetV2 cannot be built: {error}.") from error
+    if config.weights not in {"imagenet", "none"} and not config.weights.endswith(WHOLE_NETWORK):
+        _load_weights(backbone, Path(config.weights))
+    return backbone
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns once for each layer of a wrong file, and then raises
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        layer = _LAYER_NAME.search(str(error))
+        where = f" (first at layer {layer[1]})" if layer else ""
+        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        raise TrainingError("weights-invalid", f"{path} does not fit the network{where}: {reason[:200]}") from error
+
+
+def _freeze(backbone: keras.Model, config: TrainConfig) -> None:
+    """Make the layers before the first whose name starts with ``train_from`` untrainable, and batch norm if wanted."""
+    if config.train_from == HEAD_ONLY:
+        backbone.trainable = False
+        return
+    names = [layer.name for layer in backbone.layers]
+    first = next((i for i, name in enumerate(names) if name.startswith(config.train_from)), None)
+    if first is None:
+        raise TrainingError("config-invalid", f"MobileNetV2 has no layer called {config.train_from!r}; see train_from.")
+    for i, layer in enumerate(backbone.layers):
+        is_norm = isinstance(layer, layers.BatchNormalization)
+        # An untrainable norm uses its moving statistics; calling it with training=False would not last, because
+        # Keras hands its own training flag down to every layer of a functional model.
+        layer.trainable = i >= first and not (is_norm and config.freeze_batch_norm)

@@ -1,0 +1,170 @@
+"""The story of a training run: find → decode → split → fit → export → evaluate → write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import tensorflow as tf
+
+from scanner.errors import TrainingError
+from training.bundle import write_bundle
+from training.config import TrainConfig
+from training.curves import draw_curves, write_log
+from training.dataset import LoadedFilms, find_films, load_films
+from training.evaluate import Evaluation, evaluate
+from training.export import export_graph, round_to_float16
+from training.fit import EpochLog, Progress, fit
+from training.network import build_network
+from training.splits import IndexArray, duplicates, split_by_patient, write_splits
+
+WORK_FOLDER = "training"
+"""Folder inside the bundle for the log, the curves, the split and the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a training run came to."""
+
+    folder: Path
+    evaluation: Evaluation
+    logs: tuple[EpochLog, ...]
+    n_train: int
+    n_validation: int
+    duration_s: float
+
+
+def train(
+    data: Path,
+    folder: Path,
+    config: TrainConfig,
+    *,
+    also: Sequence[Path] = (),
+    resume: bool = False,
+    keep_keras: bool = False,
+    say: Callable[[str], None] = lambda message: None,
+    progress: Progress = lambda epoch, n_films, metrics: None,
+) -> TrainResult:
+    """Train a network on a folder of films and write its bundle.
+
+    Parameters
+    ----------
+    also
+        Folders with other versions of the same films; see ``find_films``.
+    resume
+        Continue an interrupted run of the same settings; without a checkpoint start anew.
+    keep_keras
+        Write ``model.keras`` beside the exported graph.
+    say
+        Told sentences for people.
+
+    Raises
+    ------
+    TrainingError
+        The data, the settings or the folder cannot be used.
+    """
+    started = time.perf_counter()
+    cv2.setNumThreads(1)  # films are decoded and varied in threads of their own
+    work = folder / WORK_FOLDER
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError("output-unwritable", f"{folder} cannot be made: {error}.") from error
+    loaded = load_films(find_films(data, also), config.input_px)
+    for path, reason in loaded.unreadable:
+        say(f"Passed over {path}: {reason}")
+    train_films, validation = split_by_patient(loaded, config.validation_fraction, config.split_seed)
+    write_splits(work / "splits.csv", loaded, validation)
+    copies = duplicates(loaded)
+    say(
+        f"{len(loaded.films)} films in {len(loaded.pixels)} files; {len(train_films)} to train on, {len(validation)} "
+        f"held out; {len(loaded.unreadable)} unreadable; {len(copies)} films are copies of another."
+    )
+    network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, progress=progress)
+    say("Exporting and measuring.")
+    round_to_float16(network)
+    graph = export_graph(network)
+    evaluation = evaluate(graph, network, loaded, validation)
+    duration_s = time.perf_counter() - started
+    account = _account(loaded, train_films, validation, config, logs, duration_s)
+    write_bundle(folder, graph, evaluation, config, account)
+    if keep_keras:
+        network.save(folder / "model.keras")
+    (work / "checkpoint.npz").unlink(missing_ok=True)
+    return TrainResult(folder, evaluation, tuple(logs), len(train_films), len(validation), duration_s)
+
+
+def _fit(
+    loaded: LoadedFilms,
+    train_films: IndexArray,
+    validation: IndexArray,
+    config: TrainConfig,
+    work: Path,
+    *,
+    resume: bool,
+    progress: Progress,
+) -> tuple[keras.Model, list[EpochLog]]:
+    """Build and train, on every GPU that there is; the network returned computes in float32."""
+
+    def on_epoch(logs: list[EpochLog]) -> None:
+        write_log(work / "log.csv", logs)
+        draw_curves(work / "curves.png", logs)
+
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy("mixed_float16" if config.mixed_precision else "float32")
+    try:
+        with tf.distribute.MirroredStrategy().scope() if tf.config.list_physical_devices("GPU") else nullcontext():
+            network = build_network(config)
+            logs = fit(
+                network,
+                loaded,
+                train_films,
+                validation,
+                config,
+                checkpoint=work / "checkpoint.npz",
+                resume=resume,
+                progress=progress,
+                on_epoch=on_epoch,
+            )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if config.mixed_precision:
+        trained = network.get_weights()
+        network = build_network(config)
+        network.set_weights(trained)
+    return network, logs
+
+
+def _account(
+    loaded: LoadedFilms,
+    train_films: IndexArray,
+    validation: IndexArray,
+    config: TrainConfig,
+    logs: Sequence[EpochLog],
+    duration_s: float,
+) -> dict[str, Any]:
+    """The JSON-ready account of data, split, duration and software."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "n_train": len(train_films),
+        "n_validation": len(validation),
+        "n_train_patients": len({loaded.films[i].patient for i in train_films}),
+        "n_validation_patients": len({loaded.films[i].patient for i in validation}),
+        "n_versions": len(loaded.pixels),
+        "n_train_positive": int(loaded.truth[train_films].sum()),
+        "n_validation_positive": int(loaded.truth[validation].sum()),
+        "split_seed": config.split_seed,
+        "duration_s": round(duration_s),
+        "images_per_s": round(sum(log.images_per_s for log in logs) / len(logs), 1),
+        "versions": {
+            name: version(name) for name in ("tensorflow", "keras", "ai-edge-litert", "opencv-python-headless")
+        },
+    }

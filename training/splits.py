@@ -1,0 +1,95 @@
+"""Split films into training and validation by patient, so that nobody's films lie on both sides."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from scanner.errors import TrainingError
+from training.dataset import LoadedFilms
+
+IndexArray = np.ndarray
+
+
+def split_by_patient(loaded: LoadedFilms, fraction: float, seed: int) -> tuple[IndexArray, IndexArray]:
+    """Hold out whole patients, class by class, until the wanted share of the films is reached.
+
+    Films that are copies of one another, byte by byte, count as one patient's.
+
+    Returns
+    -------
+    Indices of the training films and of the validation films, both sorted.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: a class has fewer than two patients.
+    """
+    truth = loaded.truth
+    groups = _groups(loaded)
+    rng = np.random.default_rng(seed)
+    held_out: list[int] = []
+    for is_positive in (False, True):
+        # A patient with films of both classes goes with the larger part; ties with the normal films.
+        mine = [g for g in groups if (truth[g].mean() > 0.5) == is_positive]
+        if len(mine) < 2:
+            raise TrainingError(
+                "data-unusable", f"Validation by patient needs two patients of each class; there are {len(mine)}."
+            )
+        wanted = fraction * sum(map(len, mine))
+        taken = 0
+        for i in rng.permutation(len(mine))[:-1]:
+            if taken >= wanted:
+                break
+            held_out += mine[i]
+            taken += len(mine[i])
+    validation = np.array(sorted(held_out))
+    return np.setdiff1d(np.arange(truth.size), validation), validation
+
+
+def duplicates(loaded: LoadedFilms) -> list[tuple[str, str]]:
+    """Pairs of different films with the same bytes: name of the first film, name of its copy."""
+    first: dict[str, int] = {}
+    pairs = []
+    for i, rows in enumerate(loaded.rows):
+        for digest in {loaded.digests[row] for row in rows}:
+            j = first.setdefault(digest, i)
+            if j != i:
+                pairs.append((loaded.films[j].name, loaded.films[i].name))
+    return pairs
+
+
+def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | IndexArray) -> None:
+    """Write ``splits.csv``: one row for each film, sorted by name."""
+    held_out = set(map(int, validation))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["film", "patient", "label", "split", "n_versions", "sha256"])
+        for i, film in enumerate(loaded.films):
+            label = film.name.partition("/")[0]
+            split = "validation" if i in held_out else "train"
+            rows = loaded.rows[i]
+            writer.writerow([film.name, film.patient, label, split, len(rows), loaded.digests[rows[0]]])
+
+
+def _groups(loaded: LoadedFilms) -> list[list[int]]:
+    """Films that must stay together: those of one patient, and copies of one another."""
+    parent = list(range(len(loaded.films)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            i = parent[i]
+        return i
+
+    seen: dict[str, int] = {}
+    for i, film in enumerate(loaded.films):
+        for key in (f"patient {film.patient}", *(loaded.digests[row] for row in loaded.rows[i])):
+            parent[root(i)] = root(seen.setdefault(key, i))
+    groups = defaultdict(list)
+    for i in range(len(parent)):
+        groups[root(i)].append(i)
+    return list(groups.values())
