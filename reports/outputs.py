@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -19,7 +19,7 @@ from reports.view import build_view
 from scanner.errors import RunFolderError
 from scanner.metrics import summarise
 from scanner.model_bundle import ModelSpec
-from scanner.records import Film, OutputFiles, RunInfo
+from scanner.records import Film, Outputs, RunInfo
 
 Embed = Literal["auto", "all", "none"]
 
@@ -27,6 +27,7 @@ EMBED_MAX_FILMS = 2_000
 EMBED_MAX_BYTES = 25_000_000
 """Budget of pictures, as base64, inside the report with ``auto``: what mail servers and phones still take."""
 
+_OTHER_TABLES = {"parquet": write_parquet, "jsonl": write_jsonl}
 _IMAGES = "thumbnails"
 _IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 
@@ -39,7 +40,8 @@ def write_outputs(
     *,
     title: str = "",
     embed: Embed = "auto",
-) -> OutputFiles:
+    tables: Collection[str] = (),
+) -> Outputs:
     """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
 
     Parameters
@@ -53,17 +55,23 @@ def write_outputs(
     embed
         Whether the report carries the films' pictures itself: ``all``, ``none`` (they lie in ``thumbnails/`` beside
         it), or ``auto``: within the budget, starting with those that a reader looks at first.
+    tables
+        Further forms of the table beside ``results.csv``: ``parquet``, ``jsonl``.
 
     Raises
     ------
-    RunFolderError
-        ``output-unwritable``.
+    CxrscanError
+        ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
-    files = OutputFiles(folder / "results.csv", folder / "report.html", folder / "run.json")
     survey = survey_films(films(), info.threshold)
+    files = Outputs(folder / "results.csv", folder / "report.html", folder / "run.json", survey.counts)
     summary = summarise(survey.truth, survey.prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
     write_csv(files.csv, films(), columns, info, model)
+    for name, write_table in _OTHER_TABLES.items():
+        path = folder / f"results.{name}"
+        if name in tables or path.exists():  # one that is there must not grow stale
+            write_table(path, films(), columns, info, model)
     write_json(files.json, run_document(info, model, survey, summary))
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, films(), embedded)
@@ -71,20 +79,6 @@ def write_outputs(
     write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
     return files
-
-
-def write_table(path: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Path:
-    """Write the rows of ``results.csv`` in another format, which the path's ending names: ``.jsonl`` or ``.parquet``.
-
-    Raises
-    ------
-    CxrscanError
-        ``output-unwritable``, or ``extra-missing`` for Parquet without pyarrow.
-    """
-    columns = columns_with_ids(survey_films(films(), info.threshold).id_names)
-    write = write_parquet if path.suffix == ".parquet" else write_jsonl
-    write(path, films(), columns, info, model)
-    return path
 
 
 def _embedded(survey: Survey, embed: Embed) -> set[int]:

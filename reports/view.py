@@ -29,10 +29,11 @@ from reports.wording import (
     title_of,
     with_interval,
 )
+from scanner import NOTICE
 from scanner.errors import HINTS
 from scanner.metrics import ConfusionMatrix, Summary
 from scanner.model_bundle import ModelSpec
-from scanner.records import GATE_REASONS, NEGATIVE, NOTICE, POSITIVE, Estimate, RunInfo
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, Estimate, RunInfo
 
 
 @dataclass(frozen=True, slots=True)

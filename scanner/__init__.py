@@ -3,3 +3,6 @@
 from importlib.metadata import version
 
 __version__ = version("cxrscan")
+
+NOTICE = "Research software, not a medical device. Not for diagnosis or treatment decisions."
+"""Stands wherever results are shown."""

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from scanner.errors import RunFolderError
 from scanner.records import FloatImage
 from scanner.synthetic_films import CLASSES, FilmModel, draw_film, enlarge
 
@@ -47,7 +48,19 @@ def draw_demo_folder(folder: Path, *, seed: int = 0) -> list[Path]:
     Returns
     -------
     The files written: films by class, then the drawing and the broken file.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``: the folder or a file in it cannot be written.
     """
+    try:
+        return _write_files(folder, seed)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def _write_files(folder: Path, seed: int) -> list[Path]:
     rng = np.random.default_rng(seed)
     model = FilmModel.load()
     for name in (*CLASSES, "OTHER"):
@@ -103,7 +116,7 @@ def _dicom_file(film: FloatImage, photometric: str, number: int, rng: np.random.
     """Store a film as Computed Radiography Image (DICOM PS3.3, A.2): 12 bits, shown through a window."""
     from pydicom.uid import ExplicitVRLittleEndian
 
-    dataset = _dicom_header(number, sex="FM"[rng.integers(2)], age_years=int(rng.integers(1, 6)))
+    dataset = _dicom_header(number, rng)
     darkest, brightest = _DICOM_WINDOW
     stored = np.rint(darkest + film * (brightest - darkest)).astype(np.uint16)
     if photometric == "MONOCHROME1":
@@ -112,14 +125,15 @@ def _dicom_file(film: FloatImage, photometric: str, number: int, rng: np.random.
     # PS3.3 C.11.2.1.2.1: a linear window reaches from centre - width / 2 to centre + width / 2 - 1.
     dataset.WindowCenter = (darkest + brightest + 1) / 2
     dataset.WindowWidth = brightest - darkest + 1
-    dataset.set_pixel_data(stored, photometric, 12)
+    dataset.set_pixel_data(stored, photometric, 12, generate_instance_uid=False)
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     out = io.BytesIO()
     dataset.save_as(out, enforce_file_format=True)
     return out.getvalue()
 
 
-def _dicom_header(number: int, *, sex: str, age_years: int) -> Dataset:
+def _dicom_header(number: int, rng: np.random.Generator) -> Dataset:
+    """Header of a child's frontal chest film, with identifiers that belong to nobody."""
     from pydicom.dataset import Dataset
     from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
 
@@ -127,11 +141,11 @@ def _dicom_header(number: int, *, sex: str, age_years: int) -> Dataset:
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = ComputedRadiographyImageStorage
     for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        setattr(dataset, keyword, generate_uid(entropy_srcs=["cxrscan demo", keyword, str(number)]))
+        setattr(dataset, keyword, generate_uid(entropy_srcs=[rng.bytes(16).hex()]))
     dataset.PatientName = "Synthetic^Film"
     dataset.PatientID = f"SYNTHETIC-{number:02}"
-    dataset.PatientSex = sex
-    dataset.PatientAge = f"{age_years:03}Y"
+    dataset.PatientSex = "FM"[rng.integers(2)]
+    dataset.PatientAge = f"{rng.integers(1, 6):03}Y"
     for keyword in ("PatientBirthDate", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"):
         setattr(dataset, keyword, "")
     dataset.StudyID = str(number)

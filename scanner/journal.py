@@ -17,7 +17,7 @@ from typing import Any
 
 from scanner.errors import RunFolderError
 from scanner.labels import LabelJoin, Labels
-from scanner.records import Counts, Failure, Film, FilmAttributes, ImageSource, ScanResult
+from scanner.records import Failure, Film, FilmAttributes, ImageSource, ScanResult
 from scanner.walk import JOURNAL_NAME
 
 _FORMAT = 1
@@ -152,9 +152,13 @@ class Journal:
 
     def add(self, results: Iterable[ScanResult]) -> None:
         """Record results in one transaction."""
+        self.add_films(Film(result) for result in results)
+
+    def add_films(self, films: Iterable[Film]) -> None:
+        """Record results with their truth in one transaction."""
         with self._transaction():
-            for result in results:
-                row = self._row(result)
+            for film in films:
+                row = {**self._row(film.result), "truth": film.truth}
                 names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
                 self._write(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
 
@@ -172,6 +176,10 @@ class Journal:
                 self._write("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
         return joined
 
+    def clear_truth(self) -> None:
+        """Forget the labels of an earlier session."""
+        self._write("UPDATE films SET truth = NULL")
+
     # -- reading results
 
     def films(self) -> Iterator[Film]:
@@ -185,15 +193,6 @@ class Journal:
         """Small picture of one film; empty without one."""
         row = self._db.execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()
         return b"" if row is None else bytes(row[0])
-
-    def counts(self, threshold: float) -> Counts:
-        """Files by outcome, with the given probability as threshold."""
-        row = self._db.execute(
-            "SELECT count(*), count(prob_pneumonia), total(gate = 'reject'), count(failure_code), "
-            "total(gate = 'warn' AND prob_pneumonia IS NOT NULL), total(prob_pneumonia >= ?) FROM films",
-            (threshold,),
-        ).fetchone()
-        return Counts(*map(int, row))
 
     def _write(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         try:

@@ -23,8 +23,6 @@ Stage = Literal["walk", "read", "prepare", "classify", "gate"]
 POSITIVE = "PNEUMONIA"
 NEGATIVE = "NORMAL"
 
-NOTICE = "Research software, not a medical device. Not for diagnosis or treatment decisions."
-"""Shown by the report, the viewer and the command's help."""
 
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
 GATE_REASONS: dict[str, str] = {
@@ -229,9 +227,10 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputFiles:
-    """Where the rendered files of a run lie."""
+class Outputs:
+    """What was rendered of a run: where the files lie, and what they count."""
 
     csv: Path
     html: Path
     json: Path
+    counts: Counts

@@ -21,7 +21,7 @@ from scanner.executors.inline import InlineExecutor
 from scanner.journal import Journal
 from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
-from scanner.records import Counts, Film, ImageSource, OutputFiles, RunInfo, ScanResult, Skip
+from scanner.records import Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.walk import JOURNAL_NAME, Filter, find_images
 
@@ -41,9 +41,7 @@ OnFile = Callable[[ScanResult | Skip | None], None]
 class WriteOutputs(Protocol):
     """Renders the files of a run folder; ``reports.outputs.write_outputs``."""
 
-    def __call__(
-        self, folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec
-    ) -> OutputFiles:
+    def __call__(self, folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
         """Write the outputs and say where they are."""
         ...
 
@@ -78,10 +76,14 @@ class Tally:
     """What became of a run: owns the counts, the closing sentence and the exit code."""
 
     info: RunInfo
-    counts: Counts
-    outputs: OutputFiles
+    outputs: Outputs
     labels: LabelJoin | None = None
     """How the labels fitted the films."""
+
+    @property
+    def counts(self) -> Counts:
+        """Files by outcome."""
+        return self.outputs.counts
 
     @property
     def exit_code(self) -> int:
@@ -143,7 +145,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             exit_reason="interrupted",  # until the end is reached
             threshold=threshold,
             threshold_name=threshold_name,
-            labels=labels.source if labels is not None else earlier.get("labels", ""),
+            labels=labels.source if labels is not None else "",
             n_skipped={},
             duration_s=earlier.get("duration_s", 0.0),
             versions=_versions(),
@@ -160,6 +162,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             info = replace(info, exit_reason="terminated")
         except KeyboardInterrupt:
             pass  # as noted at the start
+        journal.clear_truth()
         joined = journal.set_truth(labels) if labels is not None else None
         info = replace(
             info,
@@ -222,7 +225,7 @@ def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined
     journal.put("run", asdict(info))
     model = spec_from_document(journal.get("model"), journal.folder)
     outputs = write_outputs(journal.folder, journal.films, info, model)
-    return Tally(info, journal.counts(info.threshold), outputs, joined)
+    return Tally(info, outputs, joined)
 
 
 def _scan(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,9 +30,8 @@ CONTRAST_SIGMA_PX = 10.0
 
 _CONTRAST_FLOOR = 0.05
 _MOST_SIGMA = 2.5  # rarer coefficients give anatomy that nobody has
-# Edge enhancement, strength and size in pixels of the canvas: what enlarging takes from the octaves that the
-# canvas can hold, as measured against the 160 full-size training films, resampled to 1100 pixels.
-_EDGE_GAIN, _EDGE_SIGMA_PX = 0.8, 1.3
+# Edge enhancement, strength and size in pixels of the canvas: gives back what enlarging takes from its finest octaves.
+_EDGE_GAIN, _EDGE_SIGMA_PX = 0.5, 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class FilmModel:
 
     def save(self, path: Path, steps: dict[str, float]) -> None:
         """Write the arrays as multiples of a step per layer; coarse steps make a small file."""
-        arrays: dict[str, npt.NDArray[np.generic]] = {
+        arrays: dict[str, Any] = {
             name: getattr(self, name).astype(np.float16) for name in ("factors", "texture", "spectrum")
         }
         for layer, step in steps.items():
@@ -110,7 +110,7 @@ def draw_film(model: FilmModel, label: int, rng: np.random.Generator, width_px: 
     anatomy += _EDGE_GAIN * (anatomy - cv2.GaussianBlur(anatomy, (0, 0), _EDGE_SIGMA_PX))
     height_px = round(width_px / float(np.exp(layers["aspect"].item())))
     where = enlarge(layers["warp"], (height_px, width_px)) + pixel_grid(height_px, width_px)
-    film = cv2.remap(anatomy, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    film = cv2.remap(anatomy, where[..., 0], where[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(np.clip(film, 0.0, 1.0), dtype=np.float32)
 
 
@@ -140,6 +140,7 @@ def filter_frequencies(picture: FloatImage, gain: FloatImage) -> FloatImage:
 
 
 def enlarge(picture: FloatImage, shape: tuple[int, ...]) -> FloatImage:
+    """Resample a picture, shape (h, w) or (h, w, 2), to another height and width by cubic interpolation."""
     if picture.shape[:2] == shape:
         return picture
     return np.asarray(cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_CUBIC), dtype=np.float32)

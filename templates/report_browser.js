@@ -62,14 +62,12 @@ class Browser {
   }
 
   makeChips() {
-    const present = (key) => (config.labelled || OUTCOMES.get(key)[0] !== "truth");
-    this.chips = new Map([...OUTCOMES.keys()].filter(present).map((key) => [key, element("button", {
+    const rows = [CALLS, config.labelled ? TRUTHS : [], ["warned"], [...VERDICTS.keys()]];
+    this.chips = new Map(rows.flat().map((key) => [key, element("button", {
       type: "button", class: `chip ${key}`, "data-outcome": key, onclick: () => this.toggle(key),
     })]));
-    for (const group of GROUPS) {
-      const chips = [...this.chips].filter(([key]) => OUTCOMES.get(key)[0] === group).map(([, chip]) => chip);
-      if (chips.length) byId("chips").append(element("span", { class: "chip-group" }, ...chips));
-    }
+    byId("chips").append(...rows.filter((row) => row.length)
+      .map((row) => element("span", { class: "chip-group" }, ...row.map((key) => this.chips.get(key)))));
   }
 
   fillSelects() {
@@ -117,7 +115,7 @@ class Browser {
     for (const [key, chip] of this.chips) {
       chip.replaceChildren(OUTCOMES.get(key)[1], element("b", {}, counts.get(key).toLocaleString("en")));
       chip.setAttribute("aria-pressed", String(state.show.includes(key)));
-      chip.hidden = !counts.get(key) && !state.show.includes(key) && OUTCOMES.get(key)[0] !== "truth" && key !== "positive" && key !== "negative";
+      chip.hidden = !counts.get(key) && !state.show.includes(key) && !ALWAYS_SHOWN.has(key);
     }
     const set = (id, value) => { if (document.activeElement !== byId(id)) byId(id).value = value; };
     set("query", state.query);
@@ -175,6 +173,7 @@ class Browser {
   }
 }
 
+const ALWAYS_SHOWN = new Set(["positive", "negative", ...TRUTHS]);
 const SORTS_DOWN = new Set(["prob_pneumonia", "duration_ms", "verdict"]);
 
 /** The values that a text column holds, for the browser to suggest. */

@@ -2,14 +2,16 @@
 
 // Outcome -> [group, label]. Chosen outcomes of one group add up, groups narrow each other.
 const OUTCOMES = new Map(Object.entries({
-  positive: ["call", "PNEUMONIA"], negative: ["call", "NORMAL"],
-  rejected: ["call", "Rejected"], failed: ["call", "Failed"],
-  tp: ["truth", "True positive"], fn: ["truth", "False negative"],
-  fp: ["truth", "False positive"], tn: ["truth", "True negative"],
+  positive: ["outcome", "PNEUMONIA"], negative: ["outcome", "NORMAL"],
+  rejected: ["outcome", "Rejected"], failed: ["outcome", "Failed"],
+  tp: ["outcome", "True positive"], fn: ["outcome", "False negative"],
+  fp: ["outcome", "False positive"], tn: ["outcome", "True negative"],
   warned: ["gate", "Caveat"],
   agree: ["verdict", "Agree"], disagree: ["verdict", "Disagree"], unsure: ["verdict", "Unsure"],
 }));
-const GROUPS = ["call", "truth", "gate", "verdict"];
+const GROUPS = ["outcome", "gate", "verdict"];
+const CALLS = ["positive", "negative", "rejected", "failed"];
+const TRUTHS = ["tp", "fn", "fp", "tn"];
 
 /** What the film is called at the chosen threshold: PNEUMONIA, NORMAL or null without a score. */
 function prediction(film) {
@@ -24,14 +26,14 @@ function truthOutcome(film) {
   return (film.truth === called ? "t" : "f") + (called === "PNEUMONIA" ? "p" : "n");
 }
 
-/** The film's outcome in each group, or null. */
+/** The film's outcomes in each group. */
 function outcomesOf(film) {
-  const called = prediction(film);
+  const called = prediction(film), verdict = verdictOf(film)?.verdict;
+  const call = called === null ? film.status : called === "PNEUMONIA" ? "positive" : "negative";
   return [
-    called === null ? film.status : called === "PNEUMONIA" ? "positive" : "negative",
-    truthOutcome(film),
-    film.status === "scored" && film.gate === "warn" ? "warned" : null,
-    verdictOf(film)?.verdict || null,
+    [call, truthOutcome(film)].filter(Boolean),
+    film.status === "scored" && film.gate === "warn" ? ["warned"] : [],
+    verdict ? [verdict] : [],
   ];
 }
 
@@ -79,9 +81,9 @@ function chooseFilms() {
   for (const film of films) {
     if (!test(film)) continue;
     const outcomes = outcomesOf(film);
-    const passes = outcomes.map((outcome, g) => wanted[g].size === 0 || wanted[g].has(outcome));
-    outcomes.forEach((outcome, g) => {
-      if (outcome !== null && passes.every((pass, h) => pass || h === g)) counts.set(outcome, counts.get(outcome) + 1);
+    const passes = outcomes.map((some, g) => wanted[g].size === 0 || some.some((outcome) => wanted[g].has(outcome)));
+    outcomes.forEach((some, g) => {
+      if (passes.every((pass, h) => pass || h === g)) some.forEach((key) => counts.set(key, counts.get(key) + 1));
     });
     if (passes.every(Boolean)) chosen.push(film);
   }

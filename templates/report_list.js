@@ -106,6 +106,7 @@ class VirtualList {
     if (!this.scroller.clientWidth) return;
     const { perRow, rowHeight, margin } = this.measure();
     const rows = Math.ceil(this.shown.length / perRow);
+    this.scroller.style.setProperty("--content-height", `${rows * rowHeight + margin + 16}px`);
     const top = this.scroller.scrollTop - margin;
     const first = Math.max(0, Math.min(rows, Math.floor(top / rowHeight) - 1));
     const last = Math.min(rows, Math.ceil((top + this.scroller.clientHeight) / rowHeight) + 1);

@@ -11,7 +11,7 @@ import pytest
 from scanner.errors import RunFolderError
 from scanner.journal import Journal
 from scanner.labels import labels_from_folders, load_labels
-from scanner.records import Counts, Failure, FilmAttributes, ImageSource, ScanResult
+from scanner.records import Failure, FilmAttributes, ImageSource, ScanResult
 
 SCORED = ScanResult(
     name="PNEUMONIA/ünïcode 😷.jpg",
@@ -50,18 +50,6 @@ def test_results_come_back_as_they_went_in_ordered_by_name(tmp_path: Path) -> No
         journal.add([REJECTED])
     with Journal(tmp_path) as journal:
         assert [film.result for film in journal.films()] == [REJECTED, SCORED, FAILED]
-
-
-def test_counts_follow_the_threshold(tmp_path: Path) -> None:
-    with open_journal(tmp_path) as journal:
-        journal.add([SCORED, FAILED, REJECTED])
-        assert journal.counts(0.5) == Counts(n_films=3, n_scored=1, n_rejected=1, n_failed=1, n_warned=1, n_positive=1)
-        assert journal.counts(0.8).n_positive == 0
-
-
-def test_an_empty_journal_counts_nothing(tmp_path: Path) -> None:
-    with open_journal(tmp_path) as journal:
-        assert journal.counts(0.5) == Counts(0, 0, 0, 0, 0, 0)
 
 
 def test_only_unchanged_files_scanned_with_the_same_settings_are_held(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
+from scanner.merge import merge_runs
 from scanner.records import ScanResult, Skip
 from scanner.run import RunRequest, Tally, render, run
 from scanner.settings import ScanSettings
@@ -141,6 +143,39 @@ def test_outputs_are_rendered_again_without_films_or_model(films: Path, tmp_path
     everything = render(tmp_path / "out", write_outputs, threshold="0")
     assert everything.counts.n_positive == 6
     assert everything.info.threshold_name == "custom"
+
+
+def test_labels_of_an_earlier_session_do_not_linger(films: Path, tmp_path: Path) -> None:
+    run(request(films, tmp_path / "out", labels="folders"), write_outputs)
+    tally = run(request(films, tmp_path / "out"), write_outputs)
+    assert {row["truth"] for row in rows(tally)} == {""}
+    assert tally.info.labels == ""
+
+
+def test_runs_of_one_model_are_merged_under_the_names_of_their_folders(films: Path, tmp_path: Path) -> None:
+    run(request(films / "NORMAL", tmp_path / "a", labels="folders"), write_outputs)
+    run(request(films / "pneumonia", tmp_path / "b", labels="folders"), write_outputs)
+    merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
+    tally = render(tmp_path / "both", write_outputs)
+    assert [row["path"] for row in rows(tally)] == [f"a/{i}.jpg" for i in range(3)] + [
+        f"b/{i}.jpg" for i in range(3, 6)
+    ]
+    assert [row["truth"] for row in rows(tally)] == ["NORMAL"] * 3 + ["PNEUMONIA"] * 3
+
+
+def test_merging_into_a_run_is_refused(films: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        run(request(films / "NORMAL", tmp_path / name), write_outputs)
+    with pytest.raises(CxrscanError) as caught:
+        merge_runs([tmp_path / "a"], tmp_path / "b")
+    assert caught.value.code == "other-run"
+
+
+def test_further_tables_are_written_on_request_and_kept_fresh(films: Path, tmp_path: Path) -> None:
+    run(request(films, tmp_path / "out"), partial(write_outputs, tables=["jsonl"]))
+    render(tmp_path / "out", write_outputs, threshold="0")
+    lines = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
+    assert {line["prediction"] for line in lines if line["status"] == "scored"} == {"PNEUMONIA"}
 
 
 def test_workers_give_the_same_rows_as_one_process(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scanner import NOTICE
 from scanner.cli import options
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def evaluate(
             click.echo(tally.labels.sentence, err=True)
             _tell_misfits(tally.labels.ambiguous, "fits several lines or shares one")
             _tell_misfits([f"line {row.line}: {row.path}" for row in tally.labels.unmatched], "names no film")
-        click.echo(f"Report   {tally.outputs.html}\nFigures  {folder}\n{options.NOTICE}", err=True)
+        click.echo(f"Report   {tally.outputs.html}\nFigures  {folder}\n{NOTICE}", err=True)
 
 
 _MAX_TOLD = 10

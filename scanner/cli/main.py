@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from scanner.cli.options import NOTICE
+from scanner import NOTICE
 from scanner.errors import CxrscanError
 
 COMMANDS = ("run", "demo", "report", "evaluate", "compare", "view", "train", "model")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scanner import NOTICE
+from scanner.errors import CxrscanError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from scanner.run import Tally
-
-NOTICE = "Research software, not a medical device."
+    from reports.outputs import Embed
+    from scanner.run import Tally, WriteOutputs
 
 
 def parse_mapping(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -57,6 +61,34 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 
+def outputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of ``output_writer``."""
+    for option in (
+        click.option("--jsonl", is_flag=True, help="Also write the table as results.jsonl."),
+        click.option("--parquet", is_flag=True, help="Also write the table as results.parquet (extra `parquet`)."),
+        click.option(
+            "--embed",
+            type=click.Choice(["auto", "all", "none"]),
+            default="auto",
+            show_default=True,
+            help="Pictures inside the report, or in thumbnails/ beside it; auto: inside up to 2,000 films or 25 MB.",
+        ),
+        click.option("--title", default="", help="Heading of the report."),
+    ):
+        command = option(command)
+    return command
+
+
+def output_writer(title: str, embed: Embed, *, parquet: bool, jsonl: bool) -> WriteOutputs:
+    """What renders a run, from the options of ``outputs``."""
+    from reports.outputs import write_outputs
+
+    if parquet and find_spec("pyarrow") is None:  # better now than at the end of a long scan
+        raise CxrscanError("extra-missing", "Parquet files need pyarrow, from the extra `parquet`.")
+    tables = [name for name, wanted in (("parquet", parquet), ("jsonl", jsonl)) if wanted]
+    return partial(write_outputs, title=title, embed=embed, tables=tables)
+
+
 def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     """Close a command: counts and places of the outputs to stderr, or JSON to stdout."""
     if as_json:
@@ -73,6 +105,7 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
 
 def summary(tally: Tally) -> dict[str, Any]:
     """The machine-readable summary of a run."""
+    outputs = tally.outputs
     return {
         **asdict(tally.counts),
         "n_skipped": sum(tally.info.n_skipped.values()),
@@ -80,5 +113,5 @@ def summary(tally: Tally) -> dict[str, Any]:
         "exit_code": tally.exit_code,
         "threshold": tally.info.threshold,
         "duration_s": tally.info.duration_s,
-        "outputs": {kind: str(path) for kind, path in asdict(tally.outputs).items()},
+        "outputs": {"csv": str(outputs.csv), "html": str(outputs.html), "json": str(outputs.json)},
     }

@@ -11,8 +11,9 @@ import click
 from scanner.cli import options
 
 if TYPE_CHECKING:
+    from reports.outputs import Embed
     from scanner.records import ScanResult, Skip
-    from scanner.run import RunRequest, Tally
+    from scanner.run import RunRequest, Tally, WriteOutputs
 
 
 @click.command(short_help="Scan folders of films.")
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
+@options.outputs
 @options.as_json
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
@@ -69,6 +71,10 @@ def run(
     include_dicom_ids: Literal["hashed", "plain"] | None,
     timeout: float,
     resume: bool,
+    title: str,
+    embed: Embed,
+    parquet: bool,
+    jsonl: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -105,19 +111,19 @@ def run(
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
-    tally = scan(request, quiet=quiet, verbose=verbose)
+    write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
+    tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     return tally.exit_code
 
 
-def scan(request: RunRequest, *, quiet: bool = False, verbose: bool = False) -> Tally:
+def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
     """Run a request with a progress bar on stderr where that is a terminal."""
     import signal
     from threading import Thread
 
     from tqdm import tqdm
 
-    from reports.outputs import write_outputs
     from scanner.run import Terminated
     from scanner.run import run as run_request
     from scanner.walk import count_files

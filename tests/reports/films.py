@@ -14,7 +14,7 @@ from scanner.records import (
     Film,
     FilmAttributes,
     GateVerdict,
-    OutputFiles,
+    Outputs,
     RunInfo,
     ScanResult,
 )
@@ -169,7 +169,7 @@ def large_run(n: int) -> list[Film]:
     return sorted(films, key=lambda film: film.result.name)
 
 
-def render(folder: Path, films: list[Film], **options: str) -> OutputFiles:
+def render(folder: Path, films: list[Film], **options: str) -> Outputs:
     """Write the outputs of a run."""
     from reports.outputs import write_outputs
 

@@ -10,7 +10,8 @@ import pytest
 
 from reports.html_file import as_json
 from reports.outputs import write_outputs
-from scanner.records import NOTICE, FilmAttributes
+from scanner import NOTICE
+from scanner.records import FilmAttributes
 from tests.reports.films import INFO, MODEL, failed, rejected, render, scored, small_run
 
 HOSTILE = [

@@ -3,8 +3,8 @@
 import pytest
 
 from reports.outputs import EMBED_MAX_BYTES, write_outputs
+from scanner import NOTICE
 from scanner.errors import RunFolderError
-from scanner.records import NOTICE
 from tests.reports.films import INFO, MODEL, render, scored, small_run, thumbnail, unlabelled
 
 

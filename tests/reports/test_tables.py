@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reports.columns import COLUMNS
 from reports.csv_file import neutralised, write_csv
-from reports.outputs import write_table
+from reports.json_file import write_jsonl
+from reports.parquet_file import write_parquet
 from scanner.errors import RunFolderError
 from tests.reports.films import INFO, MODEL, failed, scored, small_run
 
@@ -65,7 +66,8 @@ def test_bytes_that_are_no_text_are_written_with_backslashes(tmp_path):
 
 
 def test_json_lines_carry_typed_and_rounded_values(tmp_path):
-    path = write_table(tmp_path / "results.jsonl", small_run, INFO, MODEL)
+    path = tmp_path / "results.jsonl"
+    write_jsonl(path, small_run(), COLUMNS, INFO, MODEL)
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 12
     assert rows[4]["prob_pneumonia"] == 0.4999
@@ -75,7 +77,8 @@ def test_json_lines_carry_typed_and_rounded_values(tmp_path):
 
 
 def test_parquet_holds_what_the_csv_holds(tmp_path):
-    path = write_table(tmp_path / "results.parquet", small_run, INFO, MODEL)
+    path = tmp_path / "results.parquet"
+    write_parquet(path, small_run(), COLUMNS, INFO, MODEL)
     table = pd.read_parquet(path)
     expected = pd.read_csv(written(tmp_path, small_run()))
     assert list(table.columns) == list(expected.columns)
@@ -87,6 +90,6 @@ def test_parquet_holds_what_the_csv_holds(tmp_path):
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     (tmp_path / "results.jsonl").mkdir()
     with pytest.raises(RunFolderError) as caught:
-        write_table(tmp_path / "results.jsonl", small_run, INFO, MODEL)
+        write_jsonl(tmp_path / "results.jsonl", small_run(), COLUMNS, INFO, MODEL)
     assert caught.value.code == "output-unwritable"
     assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]

@@ -25,14 +25,17 @@ def test_search_finds_names_and_reasons(page, labelled):
     assert shown_names(page) == ["NORMAL/c.jpg"]
 
 
-def test_outcomes_of_one_group_add_up_and_groups_narrow_each_other(page, labelled):
+def test_outcomes_add_up_and_the_caveat_narrows_them(page, labelled):
     open_report(page, labelled)
     chip(page, "fp").click()
     assert shown_names(page) == ["NORMAL/d.jpg"]
     chip(page, "fn").click()
-    assert shown_names(page) == ["NORMAL/d.jpg", "PNEUMONIA/i.jpg"]
+    chip(page, "failed").click()
+    assert shown_names(page) == ["NORMAL/d.jpg", "PNEUMONIA/i.jpg", "PNEUMONIA/j.jpg", "notes.jpg"]
+    page.click("#clear")
     chip(page, "positive").click()
-    assert shown_names(page) == ["NORMAL/d.jpg"]
+    chip(page, "warned").click()
+    assert shown_names(page) == ["PNEUMONIA/h.jpg"]
     assert status(page) == "1 of 12 files"
 
 
