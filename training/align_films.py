@@ -1,7 +1,7 @@
 """Lay chest films onto one average anatomy: affine first, then a smooth warp.
 
-The average lives on a canvas that is larger than a film (``scanner.synthetic_films.CANVAS_PX``). An alignment leads from
-each place of the canvas to the place of the film that shows the same anatomy, and can be inverted.
+The average lives on a canvas that is larger than a film (``scanner.synthetic_films.CANVAS_PX``). An alignment leads
+from each place of the canvas to the place of the film that shows the same anatomy, and can be inverted.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scanner.synthetic_films import CANVAS_PX, FRAME_PX, MARGIN_PX
 from scanner.records import FloatImage
+from scanner.synthetic_films import CANVAS_PX, FRAME_PX, MARGIN_PX
 
 FRAME = np.ones(FRAME_PX, np.float32)
 """A film that is nothing but inside; sampled through an alignment, it tells where the film ends."""
@@ -42,7 +42,7 @@ class Alignment:
 
     def inverse_places(self, n_rounds: int = 15) -> FloatImage:
         """Place on the canvas of each pixel of the film; float32, shape (*FRAME_PX, 2); by fixed-point iteration."""
-        back = cv2.invertAffineTransform(self.affine)
+        back = np.asarray(cv2.invertAffineTransform(self.affine), dtype=np.float32)
         film = _grid(FRAME_PX) + MARGIN_PX
         places = _transform(back, film)
         for _ in range(n_rounds):
@@ -66,7 +66,8 @@ def align_films(films: FloatImage) -> list[Alignment]:
 
 def sample(picture: FloatImage, places: FloatImage, border: int = cv2.BORDER_CONSTANT) -> FloatImage:
     """Values of a picture at given places, shape (H, W, 2), bilinearly; zero outside unless told otherwise."""
-    return np.asarray(cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=border), dtype=np.float32)
+    values = cv2.remap(picture, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=border)
+    return np.asarray(values, dtype=np.float32)
 
 
 def blur(picture: FloatImage, sigma_px: float) -> FloatImage:
@@ -103,7 +104,7 @@ def _align_affinely(edges: FloatImage) -> FloatImage:
 
 def _align_by_flow(films: FloatImage, edges: FloatImage, affines: FloatImage) -> FloatImage:
     """One warp per film by dense optical flow (DIS; Kroeger et al., ECCV 2016), smoothed and kept from folding."""
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     canvas = _grid(CANVAS_PX)
     base = np.stack([_affine_places(affine) for affine in affines])
     warps = np.zeros_like(base)
@@ -115,7 +116,8 @@ def _align_by_flow(films: FloatImage, edges: FloatImage, affines: FloatImage) ->
             places = base[i] + warps[i]
             inside = sample(FRAME, places)
             aligned = sample(edges[i], places) + (1 - inside) * average
-            step = flow.calc(target, _to_bytes(blur(aligned, picture_blur)), None)
+            seen = _to_bytes(blur(aligned, picture_blur))
+            step = flow.calc(target, seen, None)  # type: ignore[call-overload]  # None: no motion to start from
             length = np.linalg.norm(step, axis=-1, keepdims=True)
             step *= np.minimum(1, _MOST_STEP_PX / np.maximum(length, 1e-3))
             weight = inside * np.clip((sample(film, places) - 0.08) / 0.15, 0, 1)  # black shows no anatomy
@@ -134,15 +136,16 @@ def _unfold(warp: FloatImage, n_rounds: int = 8) -> FloatImage:
         stretch = np.max([np.abs(slope) for axis in (0, 1) for slope in np.gradient(warp[..., axis])], axis=0)
         if stretch.max() < _MOST_STRETCH:
             break
-        strained = cv2.dilate((stretch > 0.9 * _MOST_STRETCH).astype(np.float32), np.ones((9, 9)))
-        warp = warp + blur(strained, 5)[..., np.newaxis] * (blur(warp, 7) - warp)
+        strained = (stretch > 0.9 * _MOST_STRETCH).astype(np.float32)
+        around = np.asarray(cv2.dilate(strained, np.ones((9, 9))), dtype=np.float32)
+        warp = warp + blur(around, 5)[..., np.newaxis] * (blur(warp, 7) - warp)
     return warp
 
 
 def _edges(film: FloatImage, sigma_px: float = 12.0) -> FloatImage:
     """A film with its slow changes and its contrast evened out, so that opacities do not pull at the alignment."""
     detail = film - blur(film, sigma_px)
-    return detail / (np.sqrt(blur(detail * detail, 2 * sigma_px)) + 0.02)
+    return np.asarray(detail / (np.sqrt(blur(detail * detail, 2 * sigma_px)) + 0.02), dtype=np.float32)
 
 
 def _average(films: FloatImage, places: Iterable[FloatImage]) -> FloatImage:
@@ -151,7 +154,7 @@ def _average(films: FloatImage, places: Iterable[FloatImage]) -> FloatImage:
     for film, where in zip(films, places, strict=True):
         total += sample(film, where)
         count += sample(FRAME, where)
-    return total / np.maximum(count, 0.025 * len(films))
+    return np.asarray(total / np.maximum(count, 0.025 * len(films)), dtype=np.float32)
 
 
 def _affine_places(affine: FloatImage) -> FloatImage:

@@ -11,8 +11,8 @@ warped films are then described by means and principal components. Grey values a
 local contrast, and fine detail of unit contrast, because a crisp film differs from a soft one by a factor. What the
 components of the detail leave over is described as texture: its amplitude over the anatomy and its spectrum.
 
-Only averages, principal components and spectra leave this script. It ends by measuring that drawn films are no nearer to
-the training films than films of different patients are to each other.
+Only averages, principal components and spectra leave this script. It ends by measuring that no drawn film is nearer
+to a training film than films of different patients are to each other.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scanner.preprocess import resize
+from scanner.readers.raster import read_raster
+from scanner.records import FloatImage
 from scanner.synthetic_films import (
     CANVAS_PX,
     CLASSES,
@@ -39,10 +42,6 @@ from scanner.synthetic_films import (
     local_contrast,
     pixel_grid,
 )
-from scanner.errors import TrainingError
-from scanner.preprocess import resize
-from scanner.readers.raster import read_raster
-from scanner.records import FloatImage
 from training.align_films import FRAME, Alignment, align_films, blur, sample
 from training.dataset import find_films
 
@@ -144,7 +143,8 @@ def fit(films: TrainingFilms) -> FilmModel:
     means["detail"], components["detail"] = sharpen(means["detail"], components["detail"], detail)
     coefficients = np.concatenate(list(scores.values()), axis=1)
     factors = np.stack([_covariance_factor(coefficients[labels == label]) for label in CLASS_INDICES])
-    return FilmModel(means, components, factors, _TEXTURE_SPREAD * np.stack(amplitude), np.stack(spectrum))
+    texture = np.asarray(_TEXTURE_SPREAD * np.stack(amplitude), dtype=np.float32)
+    return FilmModel(means, components, factors, texture, np.stack(spectrum))
 
 
 def split_layers(films: TrainingFilms, alignments: list[Alignment]) -> dict[str, Layer]:
@@ -161,7 +161,8 @@ def split_layers(films: TrainingFilms, alignments: list[Alignment]) -> dict[str,
         aligned = sample(film, places, cv2.BORDER_REPLICATE)
         smooth = blur(aligned, _SMOOTH_SIGMA_PX)
         detail = (aligned - smooth) * inside
-        contrast = np.sqrt(local_contrast(detail, 0.0) ** 2 / np.maximum(far, 0.02) + _NOISE_FLOOR)
+        mean_square = local_contrast(detail, 0.0) ** 2 / np.maximum(far, 0.02)
+        contrast = np.asarray(np.sqrt(mean_square + _NOISE_FLOOR), dtype=np.float32)
         rows["warp"].append(_shrink(alignment.inverse_places() - pixel_grid(*FRAME_PX), 8))
         rows["smooth"].append(_shrink(smooth, 4))
         rows["contrast"].append(_shrink(np.log(contrast), 8))
@@ -223,12 +224,13 @@ def nearest_neighbours(
     """
     rng = np.random.default_rng(1)
     labels = np.arange(_N_COMPARED) % len(CLASSES)
-    drawn = [draw_film(model, int(label), rng, FRAME_PX[1]) for label in labels]
-    views = {"whole films": lambda film: film, "fine detail": lambda film: film - blur(film, _SMOOTH_SIGMA_PX)}
+    drawn = [resize(draw_film(model, int(label), rng, FRAME_PX[1]), FRAME_PX[1], FRAME_PX[0]) for label in labels]
     found = {}
-    for name, view in views.items():
-        of_drawn = _standardised([view(resize(film, FRAME_PX[1], FRAME_PX[0])) for film in drawn])
-        of_films = _standardised([view(film) for film in films.pixels])
+    for name, smooth_share in (("whole films", 0.0), ("fine detail", 1.0)):
+        of_drawn, of_films = (
+            _standardised([film - smooth_share * blur(film, _SMOOTH_SIGMA_PX) for film in group])
+            for group in (drawn, films.pixels)
+        )
         among_films = of_films @ of_films.T
         among_films[films.patients[:, np.newaxis] == films.patients] = -1.0
         found[name] = ((of_drawn @ of_films.T).max(axis=1), among_films.max(axis=1))
