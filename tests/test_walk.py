@@ -6,11 +6,12 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.records import Skip
-from scanner.walk import Filter, count_files, find_images
+from scanner.walk import Filter, count_files, find_images, locate
 from tests.builders import encode, film_pixels, write_film
 
 
@@ -104,3 +105,21 @@ def test_films_and_skips_together_are_all_files(tmp_path_factory: object, names:
             (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n" * (number % 2))
     films, skipped = walk(folder)
     assert len(films) + len(skipped) == count_files([folder])
+
+
+@pytest.mark.parametrize("roots", [["a"], ["a", "b"], ["a/1.png"], ["a", "b/1.png"], ["a", "c/a"]])
+def test_every_film_is_located_by_the_name_that_the_walk_gave_it(roots: list[str], tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/sub/2.png", "b/1.png", "c/a/1.png"):
+        write_film(tmp_path / name)
+    folders = [tmp_path / root for root in roots]
+    sources = list(find_images(folders))
+    assert sources
+    assert [locate(source.name, folders) for source in sources] == [source.path for source in sources]
+
+
+def test_a_film_that_is_gone_is_located_nowhere(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "1.png")
+    assert locate("other.png", [tmp_path]) is None
+    assert locate("other.png", [path]) is None
+    path.unlink()
+    assert locate("1.png", [tmp_path]) is None
