@@ -1,61 +1,29 @@
-"""A real Chromium for the report. Where there is none, or no Playwright, these tests are not collected.
+"""The report in a real Chromium, see ``tests/chromium.py``.
 
 The accessibility test needs axe-core besides: ``AXE_CORE`` names its ``axe.min.js`` (``npm pack axe-core``).
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chromium import ignored, not_collected
 from tests.reports.films import HOSTILE_NAMES, large_run, render, scored, small_run, unlabelled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE_CORE = Path(os.environ.get("AXE_CORE", "axe.min.js"))
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-missing = []
-collect_ignore_glob: list[str] = []
+collect_ignore_glob = ignored("the report")
 collect_ignore: list[str] = []
-if CHROMIUM is None or importlib.util.find_spec("playwright") is None:
-    missing.append("the report in a browser: needs Chromium on the PATH, and Playwright")
-    collect_ignore_glob.append("test_*.py")
 if not AXE_CORE.is_file():
-    missing.append("accessibility: needs axe-core, named by AXE_CORE")
+    not_collected.append("accessibility: needs axe-core, named by AXE_CORE")
     collect_ignore.append("test_accessibility.py")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for what in missing:
-        terminalreporter.write_line(f"not collected: {what}")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""What the command ``cxrscan view`` was given.
+
+Streamlit runs the app's script in this process, once per change of a page, and hands it no arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scanner import __version__
+from scanner.model_bundle import ModelSpec
+from scanner.records import ImageSource, RunInfo
+from scanner.settings import ScanSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the viewer opens."""
+
+    settings: ScanSettings = field(default_factory=ScanSettings)
+    threshold: str | None = None
+    """Name of an operating point or a number; None for the model's or the run's own."""
+    film: ImageSource | None = None
+    """A film to show at once."""
+    run: Path | None = None
+    """Folder of a finished run to page through."""
+
+
+def session_info(model: ModelSpec) -> RunInfo:
+    """Describe a session that looks at single films as if it were a run, for the columns of its table."""
+    threshold_name, threshold = model.threshold(None)
+    return RunInfo(
+        version=__version__,
+        roots=(),
+        arguments={},
+        started_at="",
+        finished_at="",
+        exit_reason="finished",
+        threshold=threshold,
+        threshold_name=threshold_name,
+        labels="",
+        n_skipped={},
+        duration_s=0.0,
+        versions={},
+    )
+
+
+current = Opening()
+"""Set by the command before the server starts."""
