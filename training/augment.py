@@ -29,6 +29,7 @@ SHIFT = AugmentConfig(
 
 _KERNELS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)
 _JPEG_QUALITY_MAX = 95
+_MAX_SIDE = 0.2  # of the width: about where the arms lie
 
 
 def augment(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -> FloatImage:
@@ -43,11 +44,13 @@ def augment(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -
     -------
     float32 array of the same shape, values in [0, 1]; a new array.
     """
+    if rng.random() < config.plain:
+        return film[:, ::-1].copy() if config.flip and rng.random() < 0.5 else film.copy()
     film = _move(film, rng, config)
     film = _change_tone(film, rng, config)
     film = _cover(film, rng, config)
     film = _degrade(film, rng, config)
-    return np.clip(film, 0.0, 1.0, dtype=np.float32)
+    return np.asarray(np.clip(film, 0.0, 1.0), dtype=np.float32)
 
 
 def shifted_copy(films: FloatImage, seed: int) -> FloatImage:
@@ -84,7 +87,7 @@ def _change_tone(film: FloatImage, rng: np.random.Generator, config: AugmentConf
     mean = film.mean()
     gain = np.float32(1 + rng.uniform(-config.contrast, config.contrast))
     offset = np.float32(rng.uniform(-config.brightness, config.brightness))
-    return np.clip((film - mean) * gain + mean + offset, 0.0, 1.0)
+    return np.asarray(np.clip((film - mean) * gain + mean + offset, 0.0, 1.0))
 
 
 def _cover(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -> FloatImage:
@@ -97,6 +100,9 @@ def _cover(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) ->
         film[height - bottom :] = value
         film[:, :left] = value
         film[:, width - right :] = value
+    if config.sides and rng.random() < config.sides:
+        left, right = (rng.uniform(0, _MAX_SIDE, 2) * width).astype(int)
+        film[:, :left] = film[:, width - right :] = rng.random()
     if rng.random() < config.erase:
         patch_height, patch_width = (rng.uniform(0.05, 0.3, 2) * (height, width)).astype(int)
         top = 0 if rng.random() < 0.5 else height - patch_height

@@ -97,7 +97,8 @@ def initial_weights(config: TrainConfig) -> str:
     if config.weights == "imagenet":
         return "ImageNet, Keras Applications MobileNetV2 (Apache-2.0)"
     path = Path(config.weights)
-    return f"{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    source = f"{config.weights_source}; " if config.weights_source else ""
+    return f"{source}{path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
 def _portable(config: TrainConfig) -> dict[str, Any]:

@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 
 from scanner.errors import TrainingError
 
+CONFIGS = Path(__file__).parent / "configs"
+
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
     """How films are varied while training. The defaults are the plain recipe; 0 switches a kind off."""
 
+    plain: float = 0.0
+    """Share of the films that are left as they are but for the flip."""
     rotation_deg: float = 10.0
     """Largest rotation either way."""
     zoom: float = 0.1
@@ -41,6 +45,8 @@ class AugmentConfig:
     """Share of the films that get a flat border on one or more sides."""
     erase: float = 0.0
     """Share of the films that lose a patch near a corner, where letters are burnt in."""
+    sides: float = 0.0
+    """How often the sides are covered, so that arms and shoulders are no evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class TrainConfig:
     hidden_units: int = 128
     dropout: float = 0.5
     weights: str = "imagenet"
-    """``imagenet``, ``none``, or a file with MobileNetV2 weights without top."""
+    """``imagenet``, ``none``, a file with MobileNetV2 weights without top, or the ``model.keras`` of a bundle."""
+    weights_source: str = ""
+    """Where a weight file comes from and under which licence, for the model card."""
     train_from: str = ""
     """Layers before the first whose name starts so stay as they are; empty trains all, ``head`` the head only."""
     freeze_batch_norm: bool = True
-    """Keep the backbone's batch norm as it is. MobileNetV2's statistics follow a thousand steps late, too slow for
-    fine-tuning; turn this off only to train from random weights."""
+    """Keep the backbone's batch norm as it is: its statistics follow a thousand steps late, too slow for fine-tuning.
+    Random weights (``none``) always train it."""
     epochs: int = 12
     batch_size: int = 32
     learning_rate: float = 1e-4
@@ -109,8 +117,15 @@ class TrainConfig:
 _Config = TypeVar("_Config", AugmentConfig, TrainConfig)
 
 
-def load_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainConfig:
+def load_config(file: str | None, overrides: Mapping[str, Any]) -> TrainConfig:
     """Read a TOML file, if one is given, and lay single settings over it.
+
+    Parameters
+    ----------
+    file
+        Path, or the name of one of the configurations that come with the package.
+    overrides
+        Setting -> value; ``augment.zoom`` names a setting inside a table.
 
     Raises
     ------
@@ -118,16 +133,19 @@ def load_config(path: Path | None, overrides: Mapping[str, Any]) -> TrainConfig:
         ``config-invalid``: the file cannot be read, a key is unknown, or a value has the wrong type.
     """
     document: dict[str, Any] = {}
-    if path is not None:
+    if file is not None:
+        path = Path(file) if file.endswith(".toml") else CONFIGS / f"{file}.toml"
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TrainingError("config-invalid", f"{path} cannot be read: {error}.") from error
-    augment = document.pop("augment", {})
-    if not isinstance(augment, dict):
+    table = document.pop("augment", {})
+    if not isinstance(table, dict):
         raise TrainingError("config-invalid", "augment must be a table.")
-    config = replace(TrainConfig(), augment=_checked(AugmentConfig(), augment, "augment."))
-    return _checked(_checked(config, document, ""), overrides, "")
+    for key, value in overrides.items():
+        prefix, _, inner = key.rpartition(".")
+        (table if prefix == "augment" else document)[inner if prefix == "augment" else key] = value
+    return _checked(replace(TrainConfig(), augment=_checked(AugmentConfig(), table, "augment.")), document, "")
 
 
 def _checked(config: _Config, values: Mapping[str, Any], prefix: str) -> _Config:

@@ -12,18 +12,21 @@ import tempfile
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from scanner.records import FloatImage, Predictions
 from training.network import BACKBONE, explain
 
+Float64Array = npt.NDArray[np.float64]
+
 _SIGNATURE = "serving_default"
 _BATCH = 32
 
 
 def round_to_float16(network: keras.Model) -> None:
-    """Move the backbone's weights to values that float16 can hold once batch normalisation is folded into them.
+    """Move the weights to values that float16 can hold once batch normalisation is folded into them.
 
     The converter folds first and rounds then. Depthwise filters are differences of large values, so that this
     moves the log-odds by up to 0.2. Rounded here, in place and before anything is measured, Keras and the exported
@@ -34,17 +37,43 @@ def round_to_float16(network: keras.Model) -> None:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
             convolution = layer
         elif isinstance(layer, keras.layers.BatchNormalization) and convolution is not None:
-            _round_folded(convolution, layer)
+            _round_convolution(convolution, layer)
+    _round_head(network)
 
 
-def _round_folded(convolution: keras.Layer, norm: keras.layers.BatchNormalization) -> None:
-    gamma, beta, mean, variance = (np.float64(v.numpy()) for v in norm.weights)
-    scale = gamma / np.sqrt(variance + norm.epsilon)
+def _round_convolution(convolution: keras.Layer, norm: keras.layers.BatchNormalization) -> None:
+    """Round a convolution and the norm behind it; the norm's share of the kernel is its scale."""
+    scale, shift = _affine(norm)
     per_filter = scale[:, np.newaxis] if isinstance(convolution, keras.layers.DepthwiseConv2D) else scale
-    kernel = np.float64(convolution.kernel.numpy())
-    rounded = np.float16(kernel * per_filter) / np.where(per_filter == 0, 1.0, per_filter)
-    convolution.kernel.assign(np.where(per_filter == 0, kernel, rounded))
-    norm.beta.assign(np.float16(beta - mean * scale) + mean * scale)
+    convolution.kernel.assign(_round_product(_values(convolution.kernel), per_filter))
+    norm.beta.assign(np.float16(shift) + _values(norm.moving_mean) * scale)
+
+
+def _round_head(network: keras.Model) -> None:
+    """Round the dense layers; the norm in front of the first is folded into its kernel and its bias."""
+    scale, shift = _affine(network.get_layer("head_norm"))
+    hidden, logit = network.get_layer("hidden"), network.get_layer("logit")
+    kernel = _round_product(_values(hidden.kernel), scale[:, np.newaxis])
+    hidden.kernel.assign(kernel)
+    hidden.bias.assign(np.float16(_values(hidden.bias) + shift @ kernel) - shift @ kernel)
+    for variable in logit.weights:
+        variable.assign(np.float16(_values(variable)))
+
+
+def _affine(norm: keras.layers.BatchNormalization) -> tuple[Float64Array, Float64Array]:
+    """Scale and shift that a norm amounts to when it does not learn."""
+    scale = _values(norm.gamma) / np.sqrt(_values(norm.moving_variance) + norm.epsilon)
+    return scale, _values(norm.beta) - _values(norm.moving_mean) * scale
+
+
+def _round_product(kernel: Float64Array, scale: Float64Array) -> Float64Array:
+    """Kernel nearby whose product with the scale fits into float16; where the scale is 0, the kernel itself."""
+    is_zero = scale == 0
+    return np.where(is_zero, kernel, np.float16(kernel * scale) / np.where(is_zero, 1.0, scale))
+
+
+def _values(variable: keras.Variable) -> Float64Array:
+    return np.asarray(variable.numpy(), dtype=np.float64)
 
 
 def export_graph(network: keras.Model) -> bytes:

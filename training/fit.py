@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ class EpochLog:
     """Training speed, validation left out."""
 
 
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Told the epoch (from 1), the films seen in it so far, and the running ``loss`` and ``auc``."""
+Progress = Callable[[int, int, int, dict[str, float]], None]
+"""Told the epoch (from 1), the films seen in it so far, all films of it, and the running ``loss`` and ``auc``."""
 
 
 def fit(
@@ -60,7 +61,7 @@ def fit(
     *,
     checkpoint: Path,
     resume: bool = False,
-    progress: Progress = lambda epoch, n_films, metrics: None,
+    progress: Progress = lambda epoch, n_seen, n_films, metrics: None,
     on_epoch: Callable[[list[EpochLog]], None] = lambda logs: None,
 ) -> list[EpochLog]:
     """Train a network in place; in the end it holds the averaged weights.
@@ -79,7 +80,6 @@ def fit(
     TrainingError
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
-    steps_per_epoch = math.ceil(len(train) / config.batch_size)
     network.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -93,7 +93,7 @@ def fit(
     truth = loaded.truth[validation]
     films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
     for epoch in range(len(logs), config.epochs):
-        follow = _Follow(state, epoch, steps_per_epoch, config, progress)
+        follow = _Follow(state, epoch, len(train), config, progress)
         started = time.perf_counter()
         keras.utils.set_random_seed(config.seed * 1000 + epoch)
         history = network.fit(
@@ -147,7 +147,8 @@ def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch:
     batches = tf.data.Dataset.from_generator(lambda: _batches(loaded, train, config, epoch), output_signature=signature)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return batches.prefetch(_N_AHEAD).with_options(options)
+    n_batches = math.ceil(len(train) / config.batch_size)
+    return batches.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(_N_AHEAD).with_options(options)
 
 
 def _batches(
@@ -173,84 +174,81 @@ class _State:
     def __init__(self, network: keras.Model, config: TrainConfig) -> None:
         self._network = network
         self._config = config
-        self._average = [tf.Variable(w.value) for w in network.weights] if config.ema else []
-        self._n_steps = tf.Variable(0.0)
+        self._average: list[np.ndarray] = network.get_weights() if config.ema else []
+        self._n_steps = 0
 
-    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]
     def update_average(self) -> None:
+        """Take the weights of one more step into the average."""
+        if not self._average:
+            return
         # A young average follows faster, so that it does not remember the initial weights.
-        self._n_steps.assign_add(1.0)
-        keep = tf.minimum(self._config.ema, self._n_steps / (self._n_steps + 9.0))
-        for average, weight in zip(self._average, self._network.weights, strict=True):
-            average.assign(keep * average + (1.0 - keep) * weight.value)
+        self._n_steps += 1
+        keep = min(self._config.ema, self._n_steps / (self._n_steps + 9))
+        for average, weight in zip(self._average, self._network.get_weights(), strict=True):
+            average += np.float32(1 - keep) * (weight - average)
 
-    def averaged(self) -> _Swapped:
-        """Context in which the network holds the averaged weights."""
-        return _Swapped(self._network, self._average)
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network hold the averaged weights for a while."""
+        own = self._network.get_weights()
+        self.keep_average()
+        try:
+            yield
+        finally:
+            self._network.set_weights(own)
 
     def keep_average(self) -> None:
+        """Give the network the averaged weights."""
         if self._average:
-            self._network.set_weights([v.numpy() for v in self._average])
+            self._network.set_weights(self._average)
 
-    def _variables(self) -> list[Any]:
-        return [*self._network.variables, *self._network.optimizer.variables, *self._average, self._n_steps]
+    def _variables(self) -> list[keras.Variable]:
+        return [*self._network.variables, *self._network.optimizer.variables]
 
     def save(self, path: Path, logs: list[EpochLog]) -> None:
-        header = json.dumps({"config": asdict(self._config), "logs": [asdict(log) for log in logs]})
-        arrays = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        """Write the checkpoint beside the old one, then put it in its place."""
+        header = {"config": asdict(self._config), "n_steps": self._n_steps, "logs": [asdict(log) for log in logs]}
+        arrays: dict[str, Any] = {f"variable{i}": v.numpy() for i, v in enumerate(self._variables())}
+        arrays |= {f"average{i}": average for i, average in enumerate(self._average)}
         partial = path.with_name(path.name + ".partial")
         try:
             with partial.open("wb") as file:
-                np.savez(file, header=np.array(header), **arrays)
+                np.savez(file, header=np.array(json.dumps(header)), **arrays)
             partial.replace(path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise TrainingError("output-unwritable", f"{path} cannot be written: {error}.") from error
 
     def restore(self, path: Path) -> list[EpochLog]:
+        """Read a checkpoint; the log so far."""
         with np.load(path) as saved:
             header = json.loads(str(saved["header"]))
             if header["config"] != asdict(self._config):
                 raise TrainingError("config-invalid", f"{path} belongs to a run with other settings.")
             for i, variable in enumerate(self._variables()):
-                variable.assign(saved[f"v{i}"])
+                variable.assign(saved[f"variable{i}"])
+            self._average = [saved[f"average{i}"] for i in range(len(self._average))]
+        self._n_steps = header["n_steps"]
         return [EpochLog(**log) for log in header["logs"]]
-
-
-class _Swapped:
-    """Puts the averaged weights into the network, and the others back."""
-
-    def __init__(self, network: keras.Model, average: list[tf.Variable]) -> None:
-        self._network = network
-        self._average = average
-
-    def __enter__(self) -> None:
-        self._own = self._network.get_weights()
-        if self._average:
-            self._network.set_weights([v.numpy() for v in self._average])
-
-    def __exit__(self, *_: object) -> None:
-        self._network.set_weights(self._own)
 
 
 class _Follow(keras.callbacks.Callback):  # type: ignore[misc]
     """Sets the learning rate, updates the average and tells the progress, step by step."""
 
-    def __init__(
-        self, state: _State, epoch: int, steps_per_epoch: int, config: TrainConfig, progress: Progress
-    ) -> None:
+    def __init__(self, state: _State, epoch: int, n_films: int, config: TrainConfig, progress: Progress) -> None:
         super().__init__()
         self._state = state
         self._epoch = epoch
-        self._steps_per_epoch = steps_per_epoch
+        self._n_films = n_films
         self._train_config = config
         self._progress = progress
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        done = self._epoch + (batch + 1) / self._steps_per_epoch
-        self.model.optimizer.learning_rate.assign(learning_rate_at(done, self._train_config))
+        epochs_done = self._epoch + self._n_seen(batch) / self._n_films
+        self.model.optimizer.learning_rate.assign(learning_rate_at(epochs_done, self._train_config))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        if self._train_config.ema:
-            self._state.update_average()
-        self._progress(self._epoch + 1, (batch + 1) * self._train_config.batch_size, dict(logs or {}))
+        self._state.update_average()
+        self._progress(self._epoch + 1, self._n_seen(batch), self._n_films, dict(logs or {}))
+
+    def _n_seen(self, batch: int) -> int:
+        return min((batch + 1) * self._train_config.batch_size, self._n_films)

@@ -130,8 +130,9 @@ def _freeze(backbone: keras.Model, config: TrainConfig) -> None:
     first = next((i for i, name in enumerate(names) if name.startswith(config.train_from)), None)
     if first is None:
         raise TrainingError("config-invalid", f"MobileNetV2 has no layer called {config.train_from!r}; see train_from.")
+    freeze_norms = config.freeze_batch_norm and config.weights != "none"
     for i, layer in enumerate(backbone.layers):
         is_norm = isinstance(layer, layers.BatchNormalization)
         # An untrainable norm uses its moving statistics; calling it with training=False would not last, because
         # Keras hands its own training flag down to every layer of a functional model.
-        layer.trainable = i >= first and not (is_norm and config.freeze_batch_norm)
+        layer.trainable = i >= first and not (is_norm and freeze_norms)

@@ -20,11 +20,11 @@ from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
 from training.dataset import LoadedFilms, find_films, load_films
-from training.evaluate import Evaluation, evaluate
+from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
 from training.fit import EpochLog, Progress, fit
 from training.network import build_network
-from training.splits import IndexArray, duplicates, split_by_patient, write_splits
+from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
 
 WORK_FOLDER = "training"
 """Folder inside the bundle for the log, the curves, the split and the checkpoint."""
@@ -48,10 +48,12 @@ def train(
     config: TrainConfig,
     *,
     also: Sequence[Path] = (),
+    test: Path | None = None,
+    allow_leak: bool = False,
     resume: bool = False,
     keep_keras: bool = False,
     say: Callable[[str], None] = lambda message: None,
-    progress: Progress = lambda epoch, n_films, metrics: None,
+    progress: Progress = lambda epoch, n_seen, n_films, metrics: None,
 ) -> TrainResult:
     """Train a network on a folder of films and write its bundle.
 
@@ -59,6 +61,8 @@ def train(
     ----------
     also
         Folders with other versions of the same films; see ``find_films``.
+    test
+        Folder of films that are measured later; a film that lies on both sides stops the run unless ``allow_leak``.
     resume
         Continue an interrupted run of the same settings; without a checkpoint start anew.
     keep_keras
@@ -81,6 +85,8 @@ def train(
     loaded = load_films(find_films(data, also), config.input_px)
     for path, reason in loaded.unreadable:
         say(f"Passed over {path}: {reason}")
+    if test is not None:
+        _check_leaks(find_leaks(loaded, test), say if allow_leak else None)
     train_films, validation = split_by_patient(loaded, config.validation_fraction, config.split_seed)
     write_splits(work / "splits.csv", loaded, validation)
     copies = duplicates(loaded)
@@ -91,8 +97,9 @@ def train(
     network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, progress=progress)
     say("Exporting and measuring.")
     round_to_float16(network)
+    temperature = calibrate(network, loaded, validation)
     graph = export_graph(network)
-    evaluation = evaluate(graph, network, loaded, validation)
+    evaluation = evaluate(graph, network, temperature, loaded, validation)
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
     write_bundle(folder, graph, evaluation, config, account)
@@ -100,6 +107,16 @@ def train(
         network.save(folder / "model.keras")
     (work / "checkpoint.npz").unlink(missing_ok=True)
     return TrainResult(folder, evaluation, tuple(logs), len(train_films), len(validation), duration_s)
+
+
+def _check_leaks(leaks: Sequence[Path], say: Callable[[str], None] | None) -> None:
+    """Tell about test films among the training films, or stop."""
+    if not leaks:
+        return
+    message = f"{len(leaks)} test films are also training films, for example {leaks[0]}."
+    if say is None:
+        raise TrainingError("split-leak", message)
+    say(message)
 
 
 def _fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,13 @@ def duplicates(loaded: LoadedFilms) -> list[tuple[str, str]]:
             if j != i:
                 pairs.append((loaded.films[j].name, loaded.films[i].name))
     return pairs
+
+
+def find_leaks(loaded: LoadedFilms, test: Path) -> list[Path]:
+    """List the files below a test folder that are, byte by byte, among the films."""
+    known = set(loaded.digests)
+    files = sorted(path for path in test.rglob("*") if path.is_file())
+    return [path for path in files if hashlib.sha256(path.read_bytes()).hexdigest() in known]
 
 
 def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | IndexArray) -> None:

@@ -1,0 +1,186 @@
+"""``cxrscan train``: make a model bundle."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scanner.cli import options
+from scanner.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.run import TrainResult
+
+_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def parse_settings(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, Any]:
+    """``("augment.zoom=0.2",)`` -> settings with TOML values; a bare word is a string."""
+    settings: dict[str, Any] = {}
+    for text in value:
+        key, equals, literal = text.partition("=")
+        if not key or not equals:
+            raise click.BadParameter("give KEY=VALUE, for example augment.zoom=0.2")
+        try:
+            settings[key] = tomllib.loads(f"value = {literal}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key] = literal
+    return settings
+
+
+@click.command(short_help="Train a model and write its bundle.")
+@click.argument("data", type=_folder)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("cxrscan-model"),
+    show_default=True,
+    help="Folder for the bundle.",
+)
+@click.option(
+    "--also", multiple=True, type=_folder, metavar="DIR", help="Other versions of the same films, by file name."
+)
+@click.option("--config", metavar="NAME|FILE.toml", help="Settings; without: the plain recipe. `robust` comes with us.")
+@click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")
+@click.option("--epochs", type=int, help="Passes over the films; default: 12.")
+@click.option("--batch-size", type=int, help="Films per step; default: 32.")
+@click.option("--learning-rate", type=float, help="Of Adam; default: 1e-4.")
+@click.option("--validation-fraction", type=float, help="Share held out, whole patients at a time; default: 0.16.")
+@click.option("--seed", type=int, help="Seed of everything but the split.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=parse_settings,
+    help="Any other setting of training/config.py, for example augment.zoom=0.2; may be repeated.",
+)
+@click.option("--test", type=_folder, help="Scan these labelled films with the new bundle; default: DATA/test.")
+@click.option("--allow-leak", is_flag=True, help="Go on when test films lie among the training films.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training run in the output folder.")
+@click.option("--keep-keras", is_flag=True, help="Also write model.keras.")
+@options.quiet
+def train(
+    data: Path,
+    output: Path,
+    also: tuple[Path, ...],
+    config: str | None,
+    settings: dict[str, Any],
+    test: Path | None,
+    allow_leak: bool,
+    resume: bool,
+    keep_keras: bool,
+    quiet: bool,
+    **shortcuts: Any,
+) -> None:
+    """Train on DATA (class folders NORMAL and PNEUMONIA, or train/ holding them) and write a bundle.
+
+    Patients are split between training and validation; thresholds are chosen on the validation films. A `val/`
+    folder is not used: the dataset's own holds 16 films.
+
+    \b
+    cxrscan train chest_xray/ -o my-model
+    cxrscan train chest_xray/ -o my-model --config robust
+    cxrscan run films/ --model my-model
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
+    try:
+        import tensorflow  # noqa: F401  (asks whether the extra is installed)
+    except ImportError as error:
+        raise TrainingError("extra-missing", "Training needs TensorFlow, the extra `train`.") from error
+    from training.config import load_config
+    from training.run import train as train_bundle
+
+    chosen = {name: value for name, value in shortcuts.items() if value is not None}
+    if test is None and (data / "test").is_dir():
+        test = data / "test"
+    with _Bar(quiet=quiet) as bar:
+        result = train_bundle(
+            data,
+            output,
+            load_config(config, {**settings, **chosen}),
+            also=also,
+            test=test,
+            allow_leak=allow_leak,
+            resume=resume,
+            keep_keras=keep_keras,
+            say=_silent if quiet else bar.say,
+            progress=bar.show,
+        )
+    if not quiet:
+        click.echo(_sentence(result), err=True)
+    if test is not None:
+        _measure(output, test, quiet=quiet)
+
+
+def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
+    """Scan the test films with the very commands that a user has, and print the figures."""
+    from scanner.cli.evaluate import evaluate
+    from scanner.cli.run import run
+
+    folder, hush = str(bundle / "test"), ["-q"] if quiet else []
+    scan = [str(test), "-o", folder, "--model", str(bundle), "--labels", "folders", "--fresh"]
+    run.main([*scan, *hush], standalone_mode=False)
+    evaluate.main([folder, *hush], standalone_mode=False)
+
+
+def _sentence(result: TrainResult) -> str:
+    """What came of it, for people."""
+    plain, shifted = (result.evaluation.validation[name] for name in ("plain", "shifted"))
+    figures = ", ".join(
+        f"{title} {plain[name].value:.3f} ({shifted[name].value:.3f} shifted)"
+        for title, name in (("AUC", "auc"), ("sensitivity", "sensitivity"), ("specificity", "specificity"))
+        if name in plain and name in shifted
+    )
+    return (
+        f"{result.n_train} films trained on in {result.duration_s / 60:.0f} minutes. "
+        f"{result.n_validation} validation films at `{result.evaluation.default_operating_point}`: {figures}.\n"
+        f"Bundle   {result.folder}\nScan with cxrscan run FILMS --model {result.folder}"
+    )
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
+
+
+class _Bar:
+    """One progress bar for each epoch, on stderr where that is a terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._disable = True if quiet else None
+        self._epoch = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, epoch: int, n_seen: int, n_films: int, metrics: dict[str, float]) -> None:
+        """Draw how far an epoch is."""
+        from tqdm import tqdm
+
+        if epoch != self._epoch:
+            self.__exit__()
+            self._epoch = epoch
+            self._bar = tqdm(total=n_films, desc=f"epoch {epoch}", unit=" films", disable=self._disable)
+        self._bar.set_postfix(
+            {name: f"{metrics[name]:.3f}" for name in ("loss", "auc") if name in metrics}, refresh=False
+        )
+        self._bar.update(n_seen - self._bar.n)
+
+    def say(self, message: str) -> None:
+        """Print a sentence without tearing the bar."""
+        from tqdm import tqdm
+
+        tqdm.write(message, file=sys.stderr)

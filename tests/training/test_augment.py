@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from tests.builders import film_pixels
+from training.augment import SHIFT, augment, shifted_copy
+from training.config import AugmentConfig
+
+OFF = AugmentConfig(rotation_deg=0, zoom=0, shift=0, flip=False)
+FILM = film_pixels(3, height=64, width=64).astype(np.float32) / 255
+
+
+def varied(config: AugmentConfig, seed: int = 0) -> np.ndarray:
+    return augment(FILM, np.random.default_rng(seed), config)
+
+
+def test_without_any_kind_the_film_stays_as_it_is() -> None:
+    np.testing.assert_allclose(varied(OFF), FILM, atol=1e-6)
+
+
+KINDS: dict[str, float | bool] = {
+    "rotation_deg": 10,
+    "zoom": 0.2,
+    "shift": 0.1,
+    "flip": True,
+    "brightness": 0.2,
+    "contrast": 0.4,
+    "gamma": 0.5,
+    "jpeg_quality_min": 40,
+    "resample": 1.0,
+    "blur_px": 1.0,
+    "noise": 0.05,
+    "border": 1.0,
+    "erase": 1.0,
+    "sides": 1.0,
+}
+
+
+@pytest.mark.parametrize("kind", [field.name for field in fields(AugmentConfig) if field.name != "plain"])
+def test_each_kind_changes_some_films_and_keeps_shape_and_range(kind: str) -> None:
+    films = [varied(replace(OFF, **{kind: KINDS[kind]}), seed) for seed in range(12)]
+    assert any(np.abs(film - FILM).max() > 0.02 for film in films)
+    for film in films:
+        assert film.shape == FILM.shape
+        assert film.dtype == np.float32
+        assert 0 <= film.min() <= film.max() <= 1
+
+
+def test_plain_films_are_at_most_mirrored() -> None:
+    for seed in range(12):
+        film = varied(replace(SHIFT, flip=True, plain=1.0), seed)
+        assert any(np.array_equal(film, wanted) for wanted in (FILM, FILM[:, ::-1]))
+
+
+def test_flipping_mirrors_the_film_without_blurring_it() -> None:
+    films = [varied(replace(OFF, flip=True), seed) for seed in range(12)]
+    mirrored = [film for film in films if np.abs(film - FILM).max() > 0.02]
+    assert 2 < len(mirrored) < 10
+    np.testing.assert_allclose(mirrored[0], FILM[:, ::-1], atol=1e-5)
+
+
+def test_the_film_handed_in_is_left_alone() -> None:
+    before = FILM.copy()
+    varied(SHIFT)
+    np.testing.assert_array_equal(FILM, before)
+
+
+def test_the_shifted_copy_follows_from_its_seed_and_differs_from_film_to_film() -> None:
+    films = np.stack([FILM, FILM])[..., np.newaxis]
+    copy = shifted_copy(films, 5)
+    np.testing.assert_array_equal(copy, shifted_copy(films, 5))
+    assert copy.shape == films.shape
+    assert np.abs(copy[0] - copy[1]).max() > 0.02
+    assert np.abs(copy - shifted_copy(films, 6)).max() > 0.02

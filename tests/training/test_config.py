@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.errors import TrainingError
+from training.config import CONFIGS, TrainConfig, load_config
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_the_defaults_are_the_plain_recipe() -> None:
+    config = load_config(None, {})
+    assert config == TrainConfig()
+    assert (config.learning_rate, config.batch_size, config.epochs, config.validation_fraction) == (1e-4, 32, 12, 0.16)
+    assert config.augment.flip
+    assert not config.augment.gamma
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_configuration_that_comes_along_is_found_by_name(path: Path) -> None:
+    assert load_config(path.stem, {}).name == path.stem
+
+
+def test_single_settings_win_over_the_file(tmp_path: Path) -> None:
+    file = written(tmp_path, "epochs = 3\n[augment]\nzoom = 0.3\nshift = 0.2\n")
+    config = load_config(file, {"epochs": 5, "augment.zoom": 0.1})
+    assert (config.epochs, config.augment.zoom, config.augment.shift) == (5, 0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"epoch": 3}, "no setting 'epoch'"),
+        ({"augment.zooom": 0.1}, "no setting 'augment.zooom'"),
+        ({"other.zoom": 0.1}, "no setting 'other.zoom'"),
+        ({"augment": 1}, "no setting 'augment'"),
+        ({"epochs": "three"}, "epochs must be int"),
+        ({"epochs": True}, "epochs must be int"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"validation_fraction": 1.0}, "between 0 and 1"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(overrides: dict[str, Any], said: str) -> None:
+    with pytest.raises(TrainingError, match=said) as caught:
+        load_config(None, overrides)
+    assert caught.value.code == "config-invalid"
+
+
+@pytest.mark.parametrize("text", ["epochs = = 3", "augment = 3"])
+def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(TrainingError) as caught:
+        load_config(written(tmp_path, text), {})
+    assert caught.value.code == "config-invalid"
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="cannot be read"):
+        load_config(str(tmp_path / "none.toml"), {})

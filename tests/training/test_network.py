@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from scanner.errors import TrainingError
+from tests.builders import film_pixels
+from tests.training.films import TINY
+from training.export import export_graph, round_to_float16, run_graph
+from training.fit import predict_logits
+from training.network import BACKBONE, build_network, explain
+
+SMALL = replace(TINY, input_px=96, train_from="")
+
+
+def films(n: int) -> np.ndarray:
+    return np.stack([film_pixels(i, height=96, width=96) for i in range(n)])[..., np.newaxis].astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    """A small network whose batch norms are away from the identity, as after training."""
+    keras.utils.set_random_seed(0)
+    network = build_network(SMALL)
+    rng = np.random.default_rng(0)
+    for layer in [*network.get_layer(BACKBONE).layers, network.get_layer("head_norm")]:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            size = layer.gamma.shape
+            layer.gamma.assign(rng.uniform(0.5, 1.5, size))
+            layer.beta.assign(rng.normal(0.2, 0.3, size))
+            layer.moving_mean.assign(rng.normal(0, 0.1, size))
+            layer.moving_variance.assign(rng.uniform(0.3, 1.0, size))
+    return network
+
+
+def test_the_closed_form_equals_grad_cam_by_differentiation(network: keras.Model) -> None:
+    """The reference is Selvaraju et al. 2017 word by word, on the last feature map of the backbone."""
+    batch = tf.constant(films(4))
+    to_features = keras.Sequential([network.get_layer(name) for name in ("to_minus_one_one", BACKBONE)])
+    with tf.GradientTape() as tape:
+        features = to_features(tf.repeat(batch, 3, axis=-1), training=False)
+        tape.watch(features)
+        x = features
+        for name in ("embedding", "head_norm", "hidden", "logit"):
+            x = network.get_layer(name)(x, training=False) if name == "head_norm" else network.get_layer(name)(x)
+    gradients = tape.gradient(x, features)
+    weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
+    wanted = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1)).numpy()
+    found = explain(network)(batch)
+    assert wanted.max() > 0
+    np.testing.assert_allclose(found["grad_cam"], wanted, rtol=1e-4, atol=1e-6 * wanted.max())
+    np.testing.assert_allclose(found["logit"], x, rtol=1e-4, atol=1e-5)
+
+
+def test_the_exported_graph_agrees_with_keras_at_every_batch_size(network: keras.Model) -> None:
+    round_to_float16(network)
+    graph = export_graph(network)
+    batch = films(33)  # one batch of run_graph, and a rest of one
+    found = run_graph(graph, batch)
+    wanted = explain(network).predict(batch, verbose=0)
+    np.testing.assert_allclose(found.logits, predict_logits(network, batch), atol=2e-3)
+    np.testing.assert_allclose(found.embeddings, wanted["embedding"], rtol=1e-2, atol=2e-3)
+    np.testing.assert_allclose(found.heat_maps, wanted["grad_cam"], rtol=1e-2, atol=2e-3 * wanted["grad_cam"].max())
+    assert found.embeddings.shape == (33, 1280)
+    assert found.heat_maps.shape == (33, 3, 3)
+
+
+def test_rounding_to_float16_moves_the_answers_little_and_only_once(network: keras.Model) -> None:
+    batch = films(4)
+    before = predict_logits(network, batch)
+    round_to_float16(network)
+    once = predict_logits(network, batch)
+    np.testing.assert_allclose(once, before, atol=0.1)
+    round_to_float16(network)
+    np.testing.assert_allclose(predict_logits(network, batch), once, atol=1e-5)
+
+
+def trainable(config_changes: dict[str, object]) -> list[str]:
+    network = build_network(replace(SMALL, **config_changes))
+    return [layer.name for layer in network.get_layer(BACKBONE).layers if layer.trainable_weights]
+
+
+def test_blocks_before_train_from_stay_as_they_are() -> None:
+    names = trainable({"train_from": "block_15"})
+    assert names[0] == "block_15_expand"
+    assert not any(name.startswith(("block_14", "Conv1")) for name in names)
+    assert trainable({"train_from": "head"}) == []
+    assert trainable({})[0] == "Conv1"
+
+
+def test_a_block_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(TrainingError, match="no layer called 'block_99'") as caught:
+        build_network(replace(SMALL, train_from="block_99"))
+    assert caught.value.code == "config-invalid"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, network: keras.Model) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "backbone.weights.h5"
+    network.get_layer(BACKBONE).save_weights(path)
+    return path
+
+
+def test_given_weights_are_loaded_and_their_batch_norm_stays_still_in_training(
+    weights: Path, network: keras.Model
+) -> None:
+    again = build_network(replace(SMALL, weights=str(weights)))
+    for wanted, found in zip(
+        network.get_layer(BACKBONE).get_weights(), again.get_layer(BACKBONE).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+    backbone = again.get_layer(BACKBONE)
+    before = backbone.get_weights()
+    rgb = np.repeat(films(4), 3, axis=-1)
+    np.testing.assert_allclose(backbone(rgb, training=True), backbone(rgb, training=False), rtol=1e-5, atol=1e-6)
+    again(films(4), training=True)
+    for old, new in zip(before, backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_a_whole_network_is_loaded_with_its_head(tmp_path: Path, network: keras.Model) -> None:
+    network.save(tmp_path / "model.keras")
+    again = build_network(replace(SMALL, weights=str(tmp_path / "model.keras")))
+    np.testing.assert_allclose(predict_logits(again, films(2)), predict_logits(network, films(2)), rtol=1e-5)
+
+
+def test_weights_of_another_width_name_the_layer_that_does_not_fit(weights: Path) -> None:
+    with pytest.raises(TrainingError, match="first at layer Conv1") as caught:
+        build_network(replace(SMALL, alpha=0.75, weights=str(weights)))
+    assert caught.value.code == "weights-invalid"
+
+
+@pytest.mark.parametrize("content", [None, b"no weights"])
+def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "some.weights.h5"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TrainingError, match=r"some\.weights\.h5 does not fit") as caught:
+        build_network(replace(SMALL, weights=str(path)))
+    assert caught.value.code == "weights-invalid"

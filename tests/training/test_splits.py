@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.errors import TrainingError
+from tests.builders import write_film
+from tests.training.films import loaded_films, write_data
+from training.dataset import find_films, load_films
+from training.splits import duplicates, find_leaks, split_by_patient, write_splits
+
+counts = st.lists(st.integers(1, 6), min_size=2, max_size=12)
+
+
+@given(normal=counts, pneumonia=counts, fraction=st.floats(0.05, 0.5), seed=st.integers(0, 99))
+def test_no_patient_lies_on_both_sides_and_both_sides_hold_both_classes(
+    normal: list[int], pneumonia: list[int], fraction: float, seed: int
+) -> None:
+    patients = {f"{label}{i}": [f"{label}{i}-{k}" for k in range(n)] for label, ns in (("n", normal), ("p", pneumonia))
+                for i, n in enumerate(ns)}  # fmt: skip
+    loaded = loaded_films(patients)
+    train, validation = split_by_patient(loaded, fraction, seed)
+    assert sorted([*train, *validation]) == list(range(len(loaded.films)))
+    assert not {loaded.films[i].patient for i in train} & {loaded.films[i].patient for i in validation}
+    for side in (train, validation):
+        assert set(loaded.truth[side].tolist()) == {False, True}
+
+
+def test_the_split_follows_from_the_seed() -> None:
+    loaded = loaded_films({f"{label}{i}": [f"{label}{i}"] for label in "np" for i in range(40)})
+    np.testing.assert_array_equal(split_by_patient(loaded, 0.2, 3)[1], split_by_patient(loaded, 0.2, 3)[1])
+    assert split_by_patient(loaded, 0.2, 3)[1].tolist() != split_by_patient(loaded, 0.2, 4)[1].tolist()
+    assert loaded.truth[split_by_patient(loaded, 0.2, 3)[1]].sum() == 8
+
+
+def test_copies_of_one_film_stay_on_one_side_and_are_told() -> None:
+    patients = {f"{label}{i}": [f"{label}{i}"] for label in "np" for i in range(6)}
+    loaded = loaded_films(patients, digests={"p0": "same", "p5": "same"})
+    assert duplicates(loaded) == [("p0", "p5")]
+    for seed in range(10):
+        train, _ = split_by_patient(loaded, 0.4, seed)
+        names = {loaded.films[i].name for i in train}
+        assert ("p0" in names) == ("p5" in names)
+
+
+def test_a_class_with_a_single_patient_cannot_be_split() -> None:
+    with pytest.raises(TrainingError, match="two patients of each class; there are 1"):
+        split_by_patient(loaded_films({"n0": ["a"], "n1": ["b"], "p0": ["c", "d"]}), 0.2, 0)
+
+
+def test_the_split_is_written_with_label_patient_and_hash(tmp_path: Path) -> None:
+    loaded = load_films(find_films(write_data(tmp_path / "data", n_patients=2)), 32)
+    write_splits(tmp_path / "splits.csv", loaded, [0, 7])
+    with (tmp_path / "splits.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["film"] for row in rows if row["split"] == "validation"] == [
+        "NORMAL/IM-0000-0000",
+        "PNEUMONIA/person1_virus_1",
+    ]
+    assert rows[0]["label"] == "NORMAL"
+    assert rows[0]["patient"] == "IM-0000"
+    assert rows[0]["sha256"] == loaded.digests[0]
+
+
+def test_a_test_film_that_is_a_training_film_is_found_under_any_name(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "data", n_patients=2)
+    loaded = load_films(find_films(data), 32)
+    copy = tmp_path / "test" / "PNEUMONIA" / "other.jpeg"
+    write_film(tmp_path / "test" / "NORMAL" / "new.png", 77)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((data / "PNEUMONIA" / "person0_virus_0.jpeg").read_bytes())
+    assert find_leaks(loaded, tmp_path / "test") == [copy]
