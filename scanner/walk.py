@@ -126,7 +126,8 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
     if not keep.keeps(name):
         on_skip(Skip(name, "excluded"))
         return
-    promised = os.path.splitext(name)[1].lower() in FILM_SUFFIXES
+    # of "film.dcm.gz" too: that it must be unpacked first is to be told, not passed over
+    promised = os.path.splitext(name.lower().removesuffix(".gz"))[1] in FILM_SUFFIXES
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):

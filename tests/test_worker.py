@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_bad_files_fail_with_their_code_and_spare_their_neighbours(tmp_path: Pat
     (tmp_path / "c.jpg").write_text("Dear colleague")
     (tmp_path / "d.jpg").write_bytes(encode(film_pixels(), "JPEG")[:900])
     (tmp_path / "e.dcm").touch()
+    (tmp_path / "e.dcm.gz").write_bytes(gzip.compress(b"any film"))
     (tmp_path / "f.png").symlink_to(tmp_path / "nowhere.png")
     (tmp_path / "g.dcm").write_bytes(bytes(128) + b"DICM" + b"\xff" * 50)
     write_film(tmp_path / "h.png", seed=1, height=300, width=300)
@@ -50,6 +52,7 @@ def test_bad_files_fail_with_their_code_and_spare_their_neighbours(tmp_path: Pat
         "not-an-image",
         "truncated",
         "empty-file",
+        "gzipped",
         "unreadable",
         "bad-dicom",
         None,
