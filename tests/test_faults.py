@@ -48,8 +48,11 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-def wait_for(path: Path) -> None:
-    while not path.exists():
+def wait_for(path: Path, *, size_bytes: int = 0) -> None:
+    """Wait until a file is there and has grown to a size."""
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.stat().st_size < size_bytes:
+        assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.02)
 
 
@@ -89,8 +92,7 @@ def test_asked_to_stop_a_run_leaves_a_partial_report_within_seconds(
 ) -> None:
     out = tmp_path / "out"
     process = start(many_films, out)
-    wait_for(out / "journal.sqlite")
-    time.sleep(1.0)
+    wait_for(out / "journal.sqlite-wal", size_bytes=200_000)  # some films are recorded
     process.send_signal(number)
     asked = time.monotonic()
     found, said = finish(process)
