@@ -15,7 +15,9 @@ import pytest
 
 from tests.builders import write_film
 
-COMMAND = [sys.executable, "-c", "from scanner.cli.main import main; main()", "run"]
+# Tests that run in the background inherit an ignored Ctrl-C; a user's shell does not.
+HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+COMMAND = [sys.executable, "-c", f"{HEED_CTRL_C}; from scanner.cli.main import main; main()", "run"]
 N_FILMS = 60
 
 
