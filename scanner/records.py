@@ -27,14 +27,30 @@ NEGATIVE = "NORMAL"
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
 GATE_REASONS: dict[str, str] = {
     "blank": "The picture holds almost no contrast; there is nothing to judge.",
-    "colour-picture": "The picture is coloured; radiographs are grey.",
+    "colour-picture": "The picture is strongly coloured; radiographs are grey.",
+    "not-a-chest-film": "The picture does not look like a frontal chest radiograph.",
     "not-a-radiograph": "The DICOM header names a modality that is no projection radiograph.",
     "other-body-part": "The DICOM header names a body part other than the chest.",
     "lateral-view": "The DICOM header says that this is a lateral view; the model knows frontal ones.",
+    "unlike-training-films": (
+        "The film differs from those that the model was trained on, as those of adults or of other devices do; "
+        "the probability may be no better than chance."
+    ),
+    "adult": "The patient is older than the children that the model was trained on.",
+    "age-unknown": "The DICOM header states no age; the model was trained on children.",
+    "other-view": "The DICOM header states another view than AP, the one that the model was trained on.",
+    "view-unknown": "The DICOM header states no view; the model was trained on AP films.",
+    "inverted": "Bright and dark seem to be exchanged; the model expects bones to be bright.",
+    "rotated": "The film seems to be rotated or upside down.",
+    "mirrored": "The film seems to be mirrored left to right, or the heart lies on the right.",
+    "large-border": "Much of the picture is empty border; the chest is smaller than in the training films.",
+    "exposure": "Much of the film is pure white or pure black, or it has hardly any contrast.",
+    "blurred": "Fine detail is missing: the film is blurred or was enlarged from a small picture.",
+    "low-resolution": "The picture is smaller than the model's input; detail is missing.",
+    "tinted": "The picture is coloured: a tinted scan, or drawings on the film.",
+    "heat-at-edge": "What moved the score lies at the film's edges; text, a marker or a border may have misled it.",
     "for-processing": "Raw detector pixels (FOR PROCESSING): the contrast differs from a finished film.",
     "multi-frame": "The object holds several frames; only the first was scored.",
-    "adult": "The patient is older than the children that the model was trained on.",
-    "low-resolution": "The picture is smaller than the model's input; detail is missing.",
 }
 
 
@@ -224,6 +240,8 @@ class RunInfo:
     """Wall time of the scan, all sessions of a resumed run together."""
     versions: dict[str, str]
     """Python, the platform and the libraries that shape the numbers."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what this run could not do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             n_skipped={},
             duration_s=earlier.get("duration_s", 0.0),
             versions=_versions(),
+            notes=_notes(spec, request.settings),
         )
         journal.put("model", read_document(request.settings.model))
         journal.put("run", asdict(info))
@@ -218,7 +219,7 @@ def stored_info(journal: Journal) -> RunInfo:
     stored = journal.get("run")
     if stored is None:
         raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
-    return RunInfo(**{**stored, "roots": tuple(stored["roots"])})
+    return RunInfo(**{**stored, "roots": tuple(stored["roots"]), "notes": tuple(stored.get("notes", ()))})
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:
@@ -297,6 +298,15 @@ def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> byte
     key: str = journal.get("id_key") or secrets.token_hex(16)
     journal.put("id_key", key)
     return bytes.fromhex(key)
+
+
+def _notes(spec: ModelSpec, settings: ScanSettings) -> tuple[str, ...]:
+    """What the run cannot do with this bundle and these settings."""
+    if settings.gate == "off":
+        return ("The gate is off: pictures that are no chest film are scored too.",)
+    if spec.gate is None:
+        return ("The model bundle says nothing of its training films: the gate judges header and contrast only.",)
+    return ()
 
 
 def _now() -> str:

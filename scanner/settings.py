@@ -8,6 +8,8 @@ from typing import Literal
 
 from scanner.model_bundle import DEFAULT_BUNDLE
 
+GateMode = Literal["strict", "warn", "off"]
+
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
@@ -29,8 +31,8 @@ class ScanSettings:
     """Which of a DICOM film's windows or VOI LUTs is applied, from 0."""
     dicom_ids: bytes | Literal["plain"] | None = None
     """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
-    gate: bool = True
-    """Whether the gate judges films; without it everything that decodes is scored."""
+    gate: GateMode = "strict"
+    """``strict`` scores no film that the gate rejects, ``warn`` scores it with a warning, ``off`` judges none."""
 
     def result_key(self, weights_sha256: str) -> str:
         """Identify everything that shapes a result: a film with another key is scanned again on resuming."""

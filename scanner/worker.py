@@ -19,7 +19,8 @@ import numpy as np
 
 from scanner.engines.base import Engine
 from scanner.errors import CxrscanError, FilmError, NotAFilmError
-from scanner.gate import GateDecision, judge
+from scanner.gate import GateDecision, judge, judge_answer
+from scanner.gate.statistics import GateStatistics, Look
 from scanner.model_bundle import ModelSpec, load_bundle
 from scanner.preprocess import to_model_input
 from scanner.readers.raster import read_raster
@@ -35,7 +36,9 @@ class _Prepared:
 
     result: ScanResult
     model_input: FloatImage | None
-    """None when the gate rejects the film."""
+    """None when the film failed, or the gate rejects it by what it needs no network for."""
+    look: Look | None = None
+    """What the gate saw in it; None without statistics of the training films."""
 
 
 def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[ScanResult | Skip]:
@@ -48,9 +51,10 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     """
     cv2.setNumThreads(1)  # the cores are already shared out among the workers
     spec, engine = open_model(settings.model, settings.n_threads)
-    outcomes = [outcome for source in sources for outcome in _prepare(source, spec, settings)]
+    statistics = None if settings.gate == "off" else _open_gate(settings.model, settings.n_threads)
+    outcomes = [outcome for source in sources for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
-    scored = iter(_classify(waiting, spec, engine))
+    scored = iter(_classify(waiting, spec, engine, statistics, settings))
     return [
         outcome if isinstance(outcome, Skip) else outcome.result if outcome.model_input is None else next(scored)
         for outcome in outcomes
@@ -66,7 +70,15 @@ def open_model(folder: Path, n_threads: int) -> tuple[ModelSpec, Engine]:
     return spec, LiteRTEngine(spec, n_threads=n_threads)
 
 
-def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> list[_Prepared | Skip]:
+@lru_cache(maxsize=1)
+def _open_gate(folder: Path, n_threads: int) -> GateStatistics | None:
+    spec, _ = open_model(folder, n_threads)
+    return GateStatistics.from_document(spec.gate) if spec.gate is not None else None
+
+
+def _prepare(
+    source: ImageSource, spec: ModelSpec, statistics: GateStatistics | None, settings: ScanSettings
+) -> list[_Prepared | Skip]:
     """Everything that happens to a file before its batch is full; one item, or one for each frame."""
     start = time.perf_counter()
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
@@ -80,16 +92,24 @@ def _prepare(source: ImageSource, spec: ModelSpec, settings: ScanSettings) -> li
         return [_Prepared(replace(result, failure=_failure("read", error), duration_ms=_ms_since(start)), None)]
     results = [result, *(replace(result, name=f"{result.name}#{number}") for number in range(2, len(films) + 1))]
     read_ms = _ms_since(start) / len(films)
-    return [_prepare_film(result, film, read_ms, spec, settings) for result, film in zip(results, films, strict=True)]
+    return [
+        _prepare_film(result, film, read_ms, spec, statistics, settings)
+        for result, film in zip(results, films, strict=True)
+    ]
 
 
 def _prepare_film(
-    result: ScanResult, film: Radiograph, read_ms: float, spec: ModelSpec, settings: ScanSettings
+    result: ScanResult,
+    film: Radiograph,
+    read_ms: float,
+    spec: ModelSpec,
+    statistics: GateStatistics | None,
+    settings: ScanSettings,
 ) -> _Prepared:
-    """Thumbnail, the gate's verdict and the network's input."""
+    """Thumbnail, the network's input, and the gate's verdict so far."""
     start = time.perf_counter()
     stage: Stage = "prepare"
-    model_input = None
+    model_input = look = None
     try:
         result = replace(
             result,
@@ -101,12 +121,20 @@ def _prepare_film(
         )
         prepared = to_model_input(film.pixels, spec.input_px)
         stage = "gate"
-        decision = judge(film) if settings.gate else GateDecision("ok")
-        result = replace(result, gate=decision.verdict, gate_reasons=decision.reasons)
-        model_input = None if decision.verdict == "reject" else prepared
+        result = _with_verdict(result, judge(film) if settings.gate != "off" else GateDecision("ok"), settings)
+        if result.status != "rejected":
+            model_input = prepared
+            if statistics is not None:
+                look = statistics.look_at(prepared[..., 0])
     except Exception as error:
         result = replace(result, failure=_failure(stage, error))
-    return _Prepared(replace(result, duration_ms=read_ms + _ms_since(start)), model_input)
+    return _Prepared(replace(result, duration_ms=read_ms + _ms_since(start)), model_input, look)
+
+
+def _with_verdict(result: ScanResult, decision: GateDecision, settings: ScanSettings) -> ScanResult:
+    """Note what the gate says; ``--gate warn`` scores what it would reject."""
+    softened = settings.gate == "warn" and decision.verdict == "reject"
+    return replace(result, gate="warn" if softened else decision.verdict, gate_reasons=decision.reasons)
 
 
 def _failure(stage: Stage, error: Exception) -> Failure:
@@ -146,23 +174,39 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
     return [read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)]
 
 
-def _classify(films: Sequence[_Prepared], spec: ModelSpec, engine: Engine) -> list[ScanResult]:
-    """Run the network over the films of a chunk and complete their results."""
+def _classify(
+    films: Sequence[_Prepared],
+    spec: ModelSpec,
+    engine: Engine,
+    statistics: GateStatistics | None,
+    settings: ScanSettings,
+) -> list[ScanResult]:
+    """Run the network over the films of a chunk, let the gate complete its verdicts, and complete the results."""
     if not films:
         return []
     start = time.perf_counter()
-    said = engine.predict(np.stack([film.model_input for film in films if film.model_input is not None]))
+    given = [film.model_input for film in films if film.model_input is not None]
+    upright = {i: film.look.upright for i, film in enumerate(films) if film.look and film.look.upright is not None}
+    said = engine.predict(np.stack([*given, *(picture[..., np.newaxis] for picture in upright.values())]))
+    seen_in = dict(zip(upright, range(len(films), len(said.embeddings)), strict=True))
+    results = []
+    for i, film in enumerate(films):
+        result = film.result
+        if statistics is not None and film.look is not None:
+            embedding = said.embeddings[seen_in.get(i, i)]
+            decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
+            result = _with_verdict(result, decision, settings)
+        results.append(_complete(result, float(said.logits[i]), said.heat_maps[i], spec))
     share_ms = _ms_since(start) / len(films)
-    return [
-        _complete(replace(film.result, duration_ms=film.result.duration_ms + share_ms), float(logit), heat, spec)
-        for film, logit, heat in zip(films, said.logits, said.heat_maps, strict=True)
-    ]
+    return [replace(result, duration_ms=result.duration_ms + share_ms) for result in results]
 
 
 def _complete(result: ScanResult, logit: float, heat_map: FloatImage, spec: ModelSpec) -> ScanResult:
     """Add what the network said of a film."""
     if not (math.isfinite(logit) and np.isfinite(heat_map).all()):
         return replace(result, failure=Failure("classify", "no-number", "The network's answer is not a number."))
+    if result.status == "rejected":
+        return result
     return replace(result, prob_pneumonia=spec.probability(logit), heat_map=np.asarray(heat_map, dtype="<f2").tobytes())
 
 

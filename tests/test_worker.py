@@ -81,7 +81,7 @@ def test_what_the_gate_rejects_has_no_probability(tmp_path: Path) -> None:
     assert (blank.status, blank.gate_reasons, blank.prob_pneumonia) == ("rejected", ("blank",), None)
     assert (drawing.status, drawing.gate_reasons, drawing.heat_map) == ("rejected", ("colour-picture",), b"")
     assert drawing.thumbnail
-    assert {result.status for result in scan(tmp_path, gate=False)} == {"scored"}
+    assert {result.status for result in scan(tmp_path, gate="off")} == {"scored"}
 
 
 def test_a_file_that_vanishes_is_a_record(tmp_path: Path) -> None:

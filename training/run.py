@@ -23,6 +23,7 @@ from training.dataset import LoadedFilms, find_films, load_films
 from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
 from training.fit import EpochLog, Progress, fit
+from training.gate_statistics import add_gate
 from training.network import build_network
 from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
 
@@ -103,6 +104,7 @@ def train(
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
     write_bundle(folder, graph, evaluation, config, account)
+    add_gate(folder, loaded, train_films, validation)
     if keep_keras:
         network.save(folder / "model.keras")
     (work / "checkpoint.npz").unlink(missing_ok=True)

@@ -96,7 +96,8 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     if quiet:
         return
     outputs = tally.outputs
-    click.echo(tally.sentence, err=True)
+    for sentence in (tally.sentence, *tally.info.notes):
+        click.echo(sentence, err=True)
     if tally.labels is not None:
         click.echo(tally.labels.sentence, err=True)
     click.echo(f"Report   {outputs.html}\nTable    {outputs.csv}\nManifest {outputs.json}", err=True)

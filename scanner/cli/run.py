@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.records import ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
+    from scanner.settings import GateMode
 
 
 @click.command(short_help="Scan folders of films.")
@@ -48,6 +49,13 @@ if TYPE_CHECKING:
     type=click.Choice(["hashed", "plain"]),
     help="Add patient, study and object identifiers to the table, hashed unless =plain is given.",
 )
+@click.option(
+    "--gate",
+    type=click.Choice(["strict", "warn", "off"]),
+    default="strict",
+    show_default=True,
+    help="What becomes of pictures that are no frontal chest film: no score, a score with a warning, or no check.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @options.outputs
@@ -69,6 +77,7 @@ def run(
     all_frames: bool,
     window: int,
     include_dicom_ids: Literal["hashed", "plain"] | None,
+    gate: GateMode,
     timeout: float,
     resume: bool,
     title: str,
@@ -100,6 +109,7 @@ def run(
             max_megapixels=max_megapixels,
             all_frames=all_frames,
             window=window - 1,
+            gate=gate,
         ),
         n_workers=workers or available_cores(),
         timeout_s=timeout,

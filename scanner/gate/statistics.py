@@ -1,0 +1,279 @@
+"""The training films as the gate remembers them, and how far a picture lies from them.
+
+Two measures tell a chest film from anything else:
+
+- anatomy: a linear classifier on the layout of edges. It was taught chest films against pictures made of the same
+  films that show no chest: shuffled, swirled, turned, or parts of them.
+- features: what of the network's pooled features lies outside the training films' principal components, after a
+  square root (the Hellinger distance's), which keeps single strong features from ruling.
+
+Three tell a chest film like those of training from another:
+
+- brightness: distance of the brightness layout from the training films' mean.
+- edges: what of the edge layout lies outside the training films' principal components.
+- neighbours: angle between the features, inside their principal components, and those of the nearest training films
+  (deep nearest neighbours, Sun and others, ICML 2022).
+
+Each is 0 for the median validation film and 1 for the strangest in 200, and those of a question are added.
+``training/gate_statistics.py`` fits them.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from scanner.errors import BundleError
+from scanner.gate import evidence
+from scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
+from scanner.preprocess import resize
+from scanner.records import FloatImage
+
+N_NEIGHBOURS = 3
+
+_TINY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Makes a measure comparable with others."""
+
+    median: float
+    """Value of the median validation film."""
+    high: float
+    """Value that 1 validation film in 200 exceeds."""
+
+    def __call__(self, value: float) -> float:
+        """0 for the median validation film, 1 for one of the strangest."""
+        return (value - self.median) / (self.high - self.median)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """One for each measure."""
+
+    anatomy: Scale
+    features: Scale
+    brightness: Scale
+    edges: Scale
+    neighbours: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where the gate speaks up; quantiles over validation films."""
+
+    misfit: float
+    """Anatomy and features together: beyond it, a picture is no chest film."""
+    strangeness: float
+    """Brightness, edges and neighbours together: beyond it, a film is unlike the training films."""
+    turned: float
+    """Lead of another orientation over the film's own."""
+    mirrored: float
+    """Lead of the mirrored orientation."""
+    border_share: float
+    clipped_share: float
+    contrast: float
+    """Smallest standard deviation of the pixels."""
+    sharpness: float
+    """Smallest ``evidence.sharpness``."""
+    outer_heat_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen of a picture before the network has."""
+
+    reasons: tuple[str, ...]
+    """Keys of ``records.GATE_REASONS`` that warn."""
+    upright: FloatImage | None
+    """The picture without its border, upright and positive, for the network; None when it is so already."""
+    misfit: float
+    """The anatomy's part of it."""
+    strangeness: float
+    """Brightness and edges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GateStatistics:
+    """Content of ``gate`` in ``model.json``."""
+
+    anatomy_weights: FloatArray
+    """shape (evidence.N_EDGES + 1,), the last is the bias."""
+    grey_template: FloatArray
+    """shape (GREY_PX, GREY_PX): its product with a film's brightness layout is largest when the film is upright."""
+    grey_mean: FloatArray
+    """shape (GREY_PX, GREY_PX), mean brightness layout."""
+    edge_mean: FloatArray
+    """shape (evidence.N_EDGES,), mean edge layout."""
+    edge_basis: FloatArray
+    """shape (j, evidence.N_EDGES), orthonormal rows."""
+    feature_mean: FloatArray
+    """shape (C,), mean of the embeddings' square roots."""
+    feature_basis: FloatArray
+    """shape (k, C), orthonormal rows."""
+    neighbours: FloatArray
+    """shape (n, k), some training films' features in the basis, as unit vectors."""
+    scales: Scales
+    limits: Limits
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> GateStatistics:
+        """Make the record from the ``gate`` of a ``model.json`` that fits the schema.
+
+        Raises
+        ------
+        BundleError
+            ``bundle-invalid``: an array is not what its name promises.
+        """
+        arrays = {name: _unpack(name, array) for name, array in document["arrays"].items()}
+        n_features, n_inside = len(arrays["feature_mean"]), len(arrays["feature_basis"])
+        shapes = {
+            "anatomy_weights": (N_EDGES + 1,),
+            "grey_template": (GREY_PX, GREY_PX),
+            "grey_mean": (GREY_PX, GREY_PX),
+            "edge_mean": (N_EDGES,),
+            "edge_basis": (len(arrays["edge_basis"]), N_EDGES),
+            "feature_basis": (n_inside, n_features),
+            "neighbours": (len(arrays["neighbours"]), n_inside),
+        }
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise BundleError("bundle-invalid", f"The gate's {name} has shape {arrays[name].shape}, not {shape}.")
+        scales = Scales(**{name: Scale(**scale) for name, scale in document["scales"].items()})
+        return cls(**arrays, scales=scales, limits=Limits(**document["limits"]))
+
+    def to_document(self) -> dict[str, Any]:
+        """Make the JSON-ready form; arrays become base64 of little-endian float16."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            "arrays": {name: _pack(value) for name, value in values.items() if isinstance(value, np.ndarray)},
+            "scales": asdict(self.scales),
+            "limits": asdict(self.limits),
+        }
+
+    def look_at(self, picture: FloatImage) -> Look:
+        """Judge what is to be seen without the network.
+
+        Parameters
+        ----------
+        picture
+            float32 array, shape (S, S), values in [0, 1], bright = dense: the network's input.
+        """
+        small = resize(picture, SMALL_PX, SMALL_PX)
+        reasons = self._faults(picture, small)
+        upright = picture
+        box = evidence.content_box(small)
+        if evidence.border_share(box) > self.limits.border_share:
+            reasons.append("large-border")
+            upright = _crop(picture, box)
+            small = resize(upright, SMALL_PX, SMALL_PX)
+        grey, edges = evidence.grey_layout(small), evidence.edge_layout(small)
+        turn = self._turn(grey)
+        if turn % NEGATIVE:
+            righted = evidence.edge_layout(evidence.turned(small, turn))
+            if turn % NEGATIVE == MIRRORED or self.anatomy(righted) < self.anatomy(edges):
+                edges = righted
+            else:
+                turn = 0  # the edges do not confirm it
+        if turn:
+            reasons += ["inverted"] if turn & NEGATIVE else []
+            reasons += ["mirrored"] if turn % NEGATIVE == MIRRORED else ["rotated"] if turn % NEGATIVE else []
+            upright, grey = evidence.turned(upright, turn), evidence.turned(grey, turn)
+            if turn & NEGATIVE:
+                upright, grey = 1.0 - upright, -grey
+        return Look(
+            tuple(reasons),
+            None if upright is picture else np.ascontiguousarray(upright, dtype=np.float32),
+            self.scales.anatomy(self.anatomy(edges)),
+            self.scales.brightness(self.brightness(grey)) + self.scales.edges(self.edges(edges)),
+        )
+
+    def look_deeper(self, look: Look, embedding: FloatArray) -> tuple[float, float]:
+        """Misfit and strangeness of a film, once the network has seen it (upright where the look says so).
+
+        Parameters
+        ----------
+        embedding
+            shape (C,), the network's pooled features.
+        """
+        return (
+            look.misfit + self.scales.features(self.features(embedding)),
+            look.strangeness + self.scales.neighbours(self.distance_to_neighbours(embedding)),
+        )
+
+    def anatomy(self, edges: FloatArray) -> float:
+        """Log-odds that an edge layout is no chest's."""
+        return float(edges @ self.anatomy_weights[:-1] + self.anatomy_weights[-1])
+
+    def brightness(self, grey: FloatImage) -> float:
+        """Logarithm of the distance from the mean brightness layout."""
+        return float(np.log(np.linalg.norm(grey - self.grey_mean) + _TINY))
+
+    def edges(self, edges: FloatArray) -> float:
+        """Logarithm of an edge layout's distance from the training films' principal components."""
+        return _log_residual(edges - self.edge_mean, self.edge_basis)
+
+    def features(self, embedding: FloatArray) -> float:
+        """Logarithm of the features' distance from the training films' principal components."""
+        return _log_residual(root(embedding) - self.feature_mean, self.feature_basis)
+
+    def distance_to_neighbours(self, embedding: FloatArray) -> float:
+        """Cosine distance to the ``N_NEIGHBOURS``-th nearest of the training films kept."""
+        inside = self.feature_basis @ (root(embedding) - self.feature_mean)
+        cosines = self.neighbours @ (inside / (np.linalg.norm(inside) + _TINY))
+        rank = min(N_NEIGHBOURS, len(cosines))
+        return 1.0 - float(np.partition(cosines, -rank)[-rank])
+
+    def turn_leads(self, grey: FloatImage) -> FloatArray:
+        """How much more each of the N_TURNS orientations looks like a training film than the film's own does."""
+        scores = np.array([np.vdot(evidence.turned(grey, turn), self.grey_template) for turn in range(NEGATIVE)])
+        return np.asarray(np.concatenate([scores, -scores]) - scores[0], dtype=np.float32)
+
+    def _turn(self, grey: FloatImage) -> int:
+        """The turn that makes a film upright; 0 unless another orientation leads clearly."""
+        leads = self.turn_leads(grey)
+        beyond = leads - np.where(np.arange(N_TURNS) == MIRRORED, self.limits.mirrored, self.limits.turned)
+        beyond[0] = 0.0
+        return int(beyond.argmax())
+
+    def _faults(self, picture: FloatImage, small: FloatImage) -> list[str]:
+        faults = []
+        if evidence.clipped_share(small) > self.limits.clipped_share or small.std() < self.limits.contrast:
+            faults.append("exposure")
+        if evidence.sharpness(picture) < self.limits.sharpness:
+            faults.append("blurred")
+        return faults
+
+
+def root(embeddings: FloatArray) -> FloatArray:
+    """Square roots of pooled features, which are never negative but for rounding."""
+    return np.asarray(np.sqrt(np.maximum(embeddings, 0.0)))
+
+
+def _log_residual(centred: FloatArray, basis: FloatArray) -> float:
+    inside = basis @ centred
+    return float(np.log(max(float(centred @ centred - inside @ inside), 0.0) ** 0.5 + _TINY))
+
+
+def _crop(picture: FloatImage, box: tuple[slice, slice]) -> FloatImage:
+    """Cut a box of the reduced picture out of the picture, and make it square again."""
+    side = len(picture)
+    rows, columns = (slice(part.start * side // SMALL_PX, part.stop * side // SMALL_PX) for part in box)
+    return resize(picture[rows, columns], side, side)
+
+
+def _pack(array: FloatArray) -> dict[str, Any]:
+    return {"shape": list(array.shape), "float16": base64.b64encode(array.astype("<f2").tobytes()).decode("ascii")}
+
+
+def _unpack(name: str, packed: Mapping[str, Any]) -> FloatArray:
+    try:
+        values = np.frombuffer(base64.b64decode(packed["float16"], validate=True), dtype="<f2")
+        return np.asarray(values.reshape(packed["shape"]), dtype=np.float32)
+    except ValueError as error:
+        raise BundleError("bundle-invalid", f"The gate's {name} cannot be read: {error}.") from error

@@ -1,0 +1,111 @@
+"""From header, picture and network to a verdict with reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scanner.gate import evidence
+from scanner.gate.evidence import FloatArray
+from scanner.gate.statistics import GateStatistics, Look
+from scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
+
+#: Reasons that forbid a prediction; all others warn.
+REJECTING = frozenset(
+    {"blank", "colour-picture", "not-a-chest-film", "not-a-radiograph", "other-body-part", "lateral-view"}
+)
+
+# Modalities of chest films: PS3.3 C.7.3.1.1.1; SC and OT are scans and exports of films.
+_RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "RF", "SC", "OT"})
+_CHEST_WORDS = ("CHEST", "LUNG", "THOR", "CXR", "PECHO", "TORA", "POUMON", "BRUST")
+_LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"})
+_MIN_CONTRAST = 0.01  # standard deviation; a film's is 0.15 to 0.3
+_SAMPLE_PX = 256  # so many pixels a side tell whether a picture is blank
+_TINTED_CHROMA = 0.02  # grey pictures 0; tinted scans of films up to about 0.04
+_MAX_CHROMA = 0.15
+_MAX_AGE_YEARS = 18.0
+_MIN_SIDE_PX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """A verdict with its reasons, keys of ``records.GATE_REASONS``."""
+
+    verdict: GateVerdict
+    reasons: tuple[str, ...] = ()
+
+
+def judge(film: Radiograph) -> GateDecision:
+    """Say what header and pixels alone say of a film, without the training films' statistics.
+
+    Returns
+    -------
+    GateDecision
+        ``reject`` when the picture is no frontal chest film, ``warn`` when it is scored with a caveat.
+    """
+    return _decide((*film.reasons, *_header_reasons(film.attributes), *_pixel_reasons(film)))
+
+
+def judge_answer(
+    reasons: tuple[str, ...], look: Look, embedding: FloatArray, heat_map: FloatImage, statistics: GateStatistics
+) -> GateDecision:
+    """Complete a verdict once the network has seen the film.
+
+    Parameters
+    ----------
+    reasons
+        What ``judge`` gave.
+    look
+        What ``GateStatistics.look_at`` saw in the network's input.
+    embedding
+        shape (C,), of the network's input, or of ``look.upright`` where there is one.
+    heat_map
+        shape (h, w), Grad-CAM of the network's input.
+    """
+    misfit, strangeness = statistics.look_deeper(look, embedding)
+    limits = statistics.limits
+    if misfit > limits.misfit:
+        return _decide((*reasons, "not-a-chest-film"))
+    reasons = (*reasons, *look.reasons)
+    if strangeness > limits.strangeness:
+        reasons = (*reasons, "unlike-training-films")
+    if evidence.outer_heat_share(heat_map) > limits.outer_heat_share:
+        reasons = (*reasons, "heat-at-edge")
+    return _decide(reasons)
+
+
+def _decide(reasons: tuple[str, ...]) -> GateDecision:
+    rejecting = tuple(reason for reason in reasons if reason in REJECTING)
+    if rejecting:  # caveats say nothing about what is not scored
+        return GateDecision("reject", rejecting)
+    return GateDecision("warn" if reasons else "ok", reasons)
+
+
+def _header_reasons(said: FilmAttributes) -> list[str]:
+    if said == FilmAttributes():  # raster pictures, which have no header, are not blamed for that
+        return []
+    reasons = []
+    if said.modality and said.modality not in _RADIOGRAPH_MODALITIES:
+        reasons.append("not-a-radiograph")
+    if said.body_part and not any(word in said.body_part for word in _CHEST_WORDS):
+        reasons.append("other-body-part")
+    if said.view_position in _LATERAL_VIEWS:
+        reasons.append("lateral-view")
+    elif said.view_position != "AP":
+        reasons.append("other-view" if said.view_position else "view-unknown")
+    if said.patient_age_years is None:
+        reasons.append("age-unknown")
+    elif said.patient_age_years >= _MAX_AGE_YEARS:
+        reasons.append("adult")
+    return reasons
+
+
+def _pixel_reasons(film: Radiograph) -> list[str]:
+    reasons = []
+    stride = max(1, min(film.pixels.shape) // _SAMPLE_PX)
+    if float(film.pixels[::stride, ::stride].std()) < _MIN_CONTRAST:
+        reasons.append("blank")
+    if film.chroma > _TINTED_CHROMA:
+        reasons.append("colour-picture" if film.chroma > _MAX_CHROMA else "tinted")
+    if min(film.width_px, film.height_px) < _MIN_SIDE_PX:
+        reasons.append("low-resolution")
+    return reasons

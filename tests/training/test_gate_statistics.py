@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from scanner.errors import TrainingError
+from scanner.gate.statistics import GateStatistics
+from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from tests.training.films import write_data
+from training.dataset import LoadedFilms, find_films, load_films
+from training.gate_statistics import main, read_split
+from training.splits import split_by_patient, write_splits
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def loaded(data: Path) -> LoadedFilms:
+    return load_films(find_films(data), 224)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    for name in (WEIGHTS_NAME, SPEC_NAME):
+        shutil.copy(DEFAULT_BUNDLE / name, tmp_path)
+    return tmp_path
+
+
+def test_a_split_file_gives_back_the_split(loaded: LoadedFilms, tmp_path: Path) -> None:
+    train, validation = split_by_patient(loaded, 0.3, seed=0)
+    write_splits(tmp_path / "splits.csv", loaded, validation)
+    read = read_split(tmp_path / "splits.csv", loaded)
+    assert [list(part) for part in read] == [list(train), list(validation)]
+
+
+@pytest.mark.parametrize("content", ["", "film,split\nNORMAL/other,train\n", "name,part\nNORMAL/IM-0000-0000,train\n"])
+def test_a_split_file_of_other_films_is_refused(loaded: LoadedFilms, tmp_path: Path, content: str) -> None:
+    (tmp_path / "splits.csv").write_text(content)
+    with pytest.raises(TrainingError) as caught:
+        read_split(tmp_path / "splits.csv", loaded)
+    assert caught.value.code == "data-unusable"
+
+
+def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
+    _, validation = split_by_patient(loaded, 0.3, seed=0)
+    write_splits(bundle / "splits.csv", loaded, validation)
+    documents = []
+    for _ in range(2):
+        outcome = CliRunner().invoke(main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv")])
+        assert outcome.exit_code == 0, outcome.output
+        documents.append(read_document(bundle))
+    assert documents[0] == documents[1]
+    assert documents[0] | {"gate": None} == read_document(DEFAULT_BUNDLE) | {"gate": None}
+    statistics = GateStatistics.from_document(documents[0]["gate"])
+    assert np.linalg.norm(statistics.neighbours, axis=1) == pytest.approx(1.0, abs=1e-2)
