@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from scanner.records import NEGATIVE, POSITIVE, FloatImage
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
 _MAX_MEGAPIXELS = 200.0
 _N_THREADS = 4
+_PATH_COLUMNS = ("path", "film", "file", "filename", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class LoadedFilms:
         return np.array([film.is_positive for film in self.films], dtype=np.bool_)
 
 
-def find_films(folder: Path, also: Sequence[Path] = ()) -> tuple[FilmFile, ...]:
+def find_films(
+    folder: Path, also: Sequence[Path] = (), patients: Mapping[str, str] | None = None
+) -> tuple[FilmFile, ...]:
     """List the films of a folder with class folders NORMAL and PNEUMONIA (any case), or of its ``train/``.
 
     Parameters
@@ -63,11 +67,14 @@ def find_films(folder: Path, also: Sequence[Path] = ()) -> tuple[FilmFile, ...]:
     also
         Folders of the same layout with other versions of the same films, joined by class and file name
         without its ending; films that only they hold are left out.
+    patients
+        File name -> patient, of all films, as ``read_patients`` returns it; without, file names tell by the naming
+        rule of the dataset, and a film whose name does not is a patient of its own.
 
     Raises
     ------
     TrainingError
-        ``data-unusable``: a class folder is missing or holds no film.
+        ``data-unusable``: a class folder is missing or holds no film, or ``patients`` leaves out a film.
     """
     classes = _class_folders(folder)
     others = [_class_folders(other) for other in also]
@@ -76,8 +83,41 @@ def find_films(folder: Path, also: Sequence[Path] = ()) -> tuple[FilmFile, ...]:
         versions = [_films_by_stem(other[label]) for other in others]
         for stem, path in _films_by_stem(classes[label]).items():
             paths = (path, *(found[stem] for found in versions if stem in found))
-            films.append(FilmFile(f"{label}/{stem}", label == POSITIVE, patient_of(path.name) or stem, paths))
+            patient = patient_of(path.name) or stem if patients is None else patients.get(path.name)
+            if patient is None:
+                raise TrainingError("data-unusable", f"The table of patients does not name the film {path}.")
+            films.append(FilmFile(f"{label}/{stem}", label == POSITIVE, patient, paths))
     return tuple(films)
+
+
+def read_patients(table: Path) -> dict[str, str]:
+    """Read whose film is whose from a CSV file with a column ``patient`` and one called ``path``, ``film`` or ``file``.
+
+    Returns
+    -------
+    File name, without folders -> patient.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: the file cannot be read, lacks a column or a cell, or gives one file name two patients.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = [{(key or "").strip().lower(): value for key, value in row.items()} for row in csv.DictReader(file)]
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError("data-unusable", f"{table} cannot be read as CSV: {error}.") from error
+    path_column = next((name for name in _PATH_COLUMNS if rows and name in rows[0]), None)
+    if path_column is None or "patient" not in rows[0]:
+        raise TrainingError("data-unusable", f"{table} needs the columns path and patient, and at least one line.")
+    patients: dict[str, str] = {}
+    for line, row in enumerate(rows, start=2):
+        name, patient = Path(row[path_column] or "").name, (row["patient"] or "").strip()
+        if not name or not patient:
+            raise TrainingError("data-unusable", f"{table}, line {line}: film or patient is missing.")
+        if patients.setdefault(name, patient) != patient:
+            raise TrainingError("data-unusable", f"{table}, line {line}: {name} belongs to two patients.")
+    return patients
 
 
 def read_model_input(data: bytes, input_px: int) -> FloatImage:

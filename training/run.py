@@ -19,7 +19,7 @@ from scanner.errors import TrainingError
 from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import LoadedFilms, find_films, load_films, read_patients
 from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
 from training.fit import EpochLog, Progress, fit
@@ -49,6 +49,7 @@ def train(
     config: TrainConfig,
     *,
     also: Sequence[Path] = (),
+    patients: Path | None = None,
     test: Path | None = None,
     allow_leak: bool = False,
     resume: bool = False,
@@ -62,6 +63,8 @@ def train(
     ----------
     also
         Folders with other versions of the same films; see ``find_films``.
+    patients
+        CSV file that says whose film is whose; without, the file names do.
     test
         Folder of films that are measured later; a film that lies on both sides stops the run unless ``allow_leak``.
     resume
@@ -83,7 +86,7 @@ def train(
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError("output-unwritable", f"{folder} cannot be made: {error}.") from error
-    loaded = load_films(find_films(data, also), config.input_px)
+    loaded = load_films(find_films(data, also, read_patients(patients) if patients else None), config.input_px)
     for path, reason in loaded.unreadable:
         say(f"Passed over {path}: {reason}")
     if test is not None:

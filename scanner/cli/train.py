@@ -48,6 +48,12 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 @click.option(
     "--also", multiple=True, type=_folder, metavar="DIR", help="Other versions of the same films, by file name."
 )
+@click.option(
+    "--patients",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Table with the columns path and patient; without, file names tell the patient.",
+)
 @click.option("--config", metavar="NAME|FILE.toml", help="Settings; without: the plain recipe. `robust` comes with us.")
 @click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")
 @click.option("--epochs", type=int, help="Passes over the films; default: 12.")
@@ -72,6 +78,7 @@ def train(
     data: Path,
     output: Path,
     also: tuple[Path, ...],
+    patients: Path | None,
     config: str | None,
     settings: dict[str, Any],
     test: Path | None,
@@ -108,6 +115,7 @@ def train(
             output,
             load_config(config, {**settings, **chosen}),
             also=also,
+            patients=patients,
             test=test,
             allow_leak=allow_leak,
             resume=resume,

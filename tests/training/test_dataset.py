@@ -10,7 +10,7 @@ from scanner.preprocess import to_model_input
 from scanner.readers.raster import read_raster
 from tests.builders import write_film
 from tests.training.films import write_data
-from training.dataset import find_films, load_films
+from training.dataset import find_films, load_films, read_patients
 
 
 def test_films_are_found_below_class_folders_of_any_case_and_below_train(tmp_path: Path) -> None:
@@ -73,3 +73,35 @@ def test_a_class_without_any_readable_film_stops_the_run(tmp_path: Path) -> None
     (tmp_path / "PNEUMONIA" / "b.png").write_bytes(b"no picture")
     with pytest.raises(TrainingError, match="No film of class PNEUMONIA"):
         load_films(find_films(tmp_path), 32)
+
+
+def test_a_table_says_whose_film_is_whose(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "films", n_patients=2, films_each=1)
+    table = tmp_path / "patients.csv"
+    lines = [
+        f"films/{path.relative_to(data).as_posix()},p{i // 2}" for i, path in enumerate(sorted(data.rglob("*.jpeg")))
+    ]
+    table.write_text("\n".join(["\ufeffPath,Patient", *lines]), encoding="utf-8")
+    films = find_films(data, patients=read_patients(table))
+    assert [film.patient for film in films] == ["p0", "p0", "p1", "p1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "needs the columns"),
+        ("path,person\na.png,1", "needs the columns"),
+        ("path,patient\na.png,", "line 2"),
+        ("path,patient\nx/a.png,1\ny/a.png,2", "two patients"),
+    ],
+)
+def test_an_unfit_table_of_patients_stops_the_run(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "patients.csv").write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        read_patients(tmp_path / "patients.csv")
+
+
+def test_a_film_that_the_table_leaves_out_stops_the_run(tmp_path: Path) -> None:
+    data = write_data(tmp_path, n_patients=2)
+    with pytest.raises(TrainingError, match="does not name"):
+        find_films(data, patients={"IM-0000-0000.jpeg": "a"})
