@@ -80,6 +80,8 @@ class TrainConfig:
     ema: float = 0.0
     """Momentum of the running average of the weights that is kept in the end; 0 keeps the last weights."""
     label_smoothing: float = 0.0
+    outer_heat: float = 0.0
+    """Weight in the loss of the share of Grad-CAM that lies in the outer ring of cells; see ``keep_heat_inside``."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
     validation_fraction: float = 0.16
@@ -108,6 +110,7 @@ class TrainConfig:
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (0 <= self.dropout < 1, "dropout must lie in [0, 1)"),
+            (self.outer_heat >= 0, "outer_heat must not be negative"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

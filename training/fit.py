@@ -22,6 +22,7 @@ from training.augment import augment
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.dataset import LoadedFilms
+from training.network import keep_heat_inside
 from training.splits import IndexArray
 
 _N_AHEAD = 4
@@ -37,7 +38,7 @@ class EpochLog:
     learning_rate: float
     """At the end of the epoch."""
     loss: float
-    """Weighted cross-entropy on varied training films."""
+    """Weighted cross-entropy on varied training films, and what the configuration adds to it."""
     auc: float
     accuracy: float
     val_loss: float
@@ -80,15 +81,16 @@ def fit(
     TrainingError
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
-    network.compile(
+    trained = keep_heat_inside(network, config.outer_heat) if config.outer_heat else network
+    trained.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
         weighted_metrics=[keras.metrics.AUC(from_logits=True, name="auc")],
         metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
         jit_compile=False,  # XLA is ten times slower than oneDNN for depthwise convolutions on CPUs
     )
-    network.optimizer.build(network.trainable_variables)
-    state = _State(network, config)
+    trained.optimizer.build(network.trainable_variables)
+    state = _State(network, trained.optimizer, config)
     logs = state.restore(checkpoint) if resume and checkpoint.is_file() else []
     truth = loaded.truth[validation]
     films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
@@ -96,7 +98,7 @@ def fit(
         follow = _Follow(state, epoch, len(train), config, progress)
         started = time.perf_counter()
         keras.utils.set_random_seed(config.seed * 1000 + epoch)
-        history = network.fit(
+        history = trained.fit(
             _dataset(loaded, train, config, epoch), epochs=1, callbacks=[follow], verbose=0, shuffle=False
         ).history
         duration_s = time.perf_counter() - started
@@ -171,8 +173,9 @@ def _batches(
 class _State:
     """Everything that training changes: weights, optimiser, running average; saved and restored as one."""
 
-    def __init__(self, network: keras.Model, config: TrainConfig) -> None:
+    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer, config: TrainConfig) -> None:
         self._network = network
+        self._optimizer = optimizer
         self._config = config
         self._average: list[np.ndarray] = network.get_weights() if config.ema else []
         self._n_steps = 0
@@ -203,7 +206,7 @@ class _State:
             self._network.set_weights(self._average)
 
     def _variables(self) -> list[keras.Variable]:
-        return [*self._network.variables, *self._network.optimizer.variables]
+        return [*self._network.variables, *self._optimizer.variables]
 
     def save(self, path: Path, logs: list[EpochLog]) -> None:
         """Write the checkpoint beside the old one, then put it in its place."""

@@ -20,6 +20,7 @@ BACKBONE = "backbone"
 HEAD_ONLY = "head"
 WHOLE_NETWORK = ".keras"
 """Ending of files that hold the head too."""
+_LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
 _LAYER_NAME = re.compile(r"name=([\w.]+)")
 
 
@@ -66,14 +67,27 @@ def explain(network: keras.Model) -> keras.Model:
     -------
     Model with the outputs ``logit`` (N, 1), ``embedding`` (N, C) and ``grad_cam`` (N, h, w).
     """
-    film = network.input
-    x = network.get_layer("to_minus_one_one")(network.get_layer("grey_to_rgb")([film, film, film]))
-    features = network.get_layer(BACKBONE)(x, training=False)
+    features = network.get_layer(BACKBONE)(_to_backbone(network), training=False)
     embedding = network.get_layer("embedding")(features)
     hidden = network.get_layer("hidden")(network.get_layer("head_norm")(embedding, training=False))
     logit = network.get_layer("logit")(hidden)
     grad_cam = _GradCam(network, name="grad_cam")([features, hidden])
-    return keras.Model(film, {"logit": logit, "embedding": embedding, "grad_cam": grad_cam}, name="cxrscan_explained")
+    outputs = {"logit": logit, "embedding": embedding, "grad_cam": grad_cam}
+    return keras.Model(network.input, outputs, name="cxrscan_explained")
+
+
+def keep_heat_inside(network: keras.Model, weight: float) -> keras.Model:
+    """Build a model of the same weights and output whose loss also counts Grad-CAM at the rim of the film.
+
+    Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere. The added
+    loss is the share of the heat that lies in the outer ring of cells, for each film as much as the network thinks
+    it positive: an explanation that is known to be wrong costs (Ross, Hughes and Doshi-Velez 2017, "Right for the
+    right reasons").
+    """
+    features = network.get_layer(BACKBONE)(_to_backbone(network))
+    hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
+    logit = network.get_layer("logit")(network.get_layer("dropout")(hidden))
+    return keras.Model(network.input, _OuterHeat(network, weight, name="outer_heat")([features, hidden, logit]))
 
 
 class _GradCam(layers.Layer):  # type: ignore[misc]
@@ -81,18 +95,47 @@ class _GradCam(layers.Layer):  # type: ignore[misc]
 
     def __init__(self, network: keras.Model, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        norm = network.get_layer("head_norm")
-        scale = norm.gamma / ops.sqrt(norm.moving_variance + norm.epsilon)
-        # (hidden, C): what one active hidden unit adds to the gradient of each pooled channel
-        self._pull_back = ops.transpose(network.get_layer("hidden").kernel * scale[:, None])
-        self._pull_back = self._pull_back * network.get_layer("logit").kernel
+        self._pull_back = _pull_back(network)
 
     def call(self, inputs: list[Any]) -> Any:
-        features, hidden = inputs
-        n_positions = features.shape[1] * features.shape[2]
-        active = ops.cast(hidden > 0, hidden.dtype)
-        weights = ops.matmul(active, self._pull_back / n_positions)
-        return ops.relu(ops.sum(features * weights[:, None, None, :], axis=-1))
+        return _grad_cam(*inputs, self._pull_back)
+
+
+class _OuterHeat(layers.Layer):  # type: ignore[misc]
+    """Hands on the logit, and adds the loss of ``keep_heat_inside``."""
+
+    def __init__(self, network: keras.Model, weight: float, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self._weight = weight
+        self._pull_back = lambda: _pull_back(network)  # anew at each step, for the head learns too
+
+    def call(self, inputs: list[Any]) -> Any:
+        features, hidden, logit = inputs
+        heat = _grad_cam(features, hidden, self._pull_back())
+        inner = ops.sum(heat[:, 1:-1, 1:-1], axis=(1, 2))
+        share = 1 - (inner + _LITTLE_HEAT) / (ops.sum(heat, axis=(1, 2)) + _LITTLE_HEAT)
+        self.add_loss(self._weight * ops.mean(ops.stop_gradient(ops.sigmoid(logit[:, 0])) * share))
+        return logit
+
+
+def _pull_back(network: keras.Model) -> Any:
+    """What one active hidden unit adds to the gradient of each pooled channel; shape (hidden, C)."""
+    norm = network.get_layer("head_norm")
+    scale = norm.gamma / ops.sqrt(norm.moving_variance + norm.epsilon)
+    return ops.transpose(network.get_layer("hidden").kernel * scale[:, None]) * network.get_layer("logit").kernel
+
+
+def _grad_cam(features: Any, hidden: Any, pull_back: Any) -> Any:
+    """Grad-CAM from feature map and hidden activations; shape (N, h, w)."""
+    n_positions = features.shape[1] * features.shape[2]
+    weights = ops.matmul(ops.cast(hidden > 0, hidden.dtype), pull_back / n_positions)
+    return ops.relu(ops.sum(features * weights[:, None, None, :], axis=-1))
+
+
+def _to_backbone(network: keras.Model) -> Any:
+    """The backbone's input, made from the network's."""
+    film = network.input
+    return network.get_layer("to_minus_one_one")(network.get_layer("grey_to_rgb")([film, film, film]))
 
 
 def _build_backbone(config: TrainConfig) -> keras.Model:

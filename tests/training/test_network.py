@@ -13,7 +13,7 @@ from tests.builders import film_pixels
 from tests.training.films import TINY
 from training.export import export_graph, round_to_float16, run_graph
 from training.fit import predict_logits
-from training.network import BACKBONE, build_network, explain
+from training.network import BACKBONE, build_network, explain, keep_heat_inside
 
 SMALL = replace(TINY, input_px=96, train_from="")
 
@@ -55,6 +55,36 @@ def test_the_closed_form_equals_grad_cam_by_differentiation(network: keras.Model
     assert wanted.max() > 0
     np.testing.assert_allclose(found["grad_cam"], wanted, rtol=1e-4, atol=1e-6 * wanted.max())
     np.testing.assert_allclose(found["logit"], x, rtol=1e-4, atol=1e-5)
+
+
+def test_heat_at_the_rim_costs_and_learning_moves_it_inside() -> None:
+    keras.utils.set_random_seed(0)
+    network = build_network(replace(SMALL, train_from="block_16"))
+    batch = tf.constant(films(6))
+    hidden, logit = (network.get_layer(name).kernel for name in ("hidden", "logit"))
+    hidden.assign(keras.ops.abs(hidden))  # every feature speaks for pneumonia, so that there is heat
+    logit.assign(keras.ops.abs(logit))
+    logit.assign(logit / keras.ops.max(explain(network)(batch)["grad_cam"]))
+    model = keep_heat_inside(network, 2.0)
+
+    def outer_share() -> tuple[np.ndarray, np.ndarray]:
+        said = explain(network)(batch)
+        heat = np.asarray(said["grad_cam"])  # of 3 x 3 cells one lies inside
+        return 1 - heat[:, 1, 1] / heat.sum(axis=(1, 2)), np.asarray(said["logit"])[:, 0]
+
+    share, logits = outer_share()
+    np.testing.assert_allclose(np.asarray(model(batch))[:, 0], logits, rtol=1e-4, atol=1e-5)
+    (loss,) = model.losses
+    assert float(loss) == pytest.approx(2.0 * np.mean(share / (1 + np.exp(-logits))), rel=0.02)
+    learning = network.get_layer(BACKBONE).trainable_variables
+    with tf.GradientTape() as tape:
+        model(batch)
+        (loss,) = model.losses
+    gradients = tape.gradient(loss, learning)
+    step = 0.02 * loss / sum(tf.reduce_sum(gradient**2) for gradient in gradients)  # 2 % down, if it were a plane
+    for variable, gradient in zip(learning, gradients, strict=True):
+        variable.assign_sub(step * gradient)
+    assert outer_share()[0].mean() == pytest.approx(0.98 * share.mean(), rel=0.01)
 
 
 def test_the_exported_graph_agrees_with_keras_at_every_batch_size(network: keras.Model) -> None:
