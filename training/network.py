@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ class _GradCam(layers.Layer):  # type: ignore[misc]
         self._pull_back = _pull_back(network)
 
     def call(self, inputs: list[Any]) -> Any:
-        return _grad_cam(*inputs, self._pull_back)
+        features, hidden = inputs
+        return _grad_cam(features, hidden, self._pull_back)
 
 
 class _OuterHeat(layers.Layer):  # type: ignore[misc]
@@ -107,7 +109,7 @@ class _OuterHeat(layers.Layer):  # type: ignore[misc]
     def __init__(self, network: keras.Model, weight: float, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
         self._weight = weight
-        self._pull_back = lambda: _pull_back(network)  # anew at each step, for the head learns too
+        self._pull_back = partial(_pull_back, network)  # anew at each step, for the head learns too
 
     def call(self, inputs: list[Any]) -> Any:
         features, hidden, logit = inputs
