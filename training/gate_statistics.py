@@ -139,7 +139,7 @@ def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Seq
         statistics.limits,
         misfit=_high(misfit, _MISFITS),
         strangeness=max(_high(strangeness, _STRANGERS) for _, strangeness, _ in seen),
-        outer_heat_share=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
+        outer_heat_lead=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
     )
     return replace(statistics, limits=limits)
 
@@ -155,7 +155,7 @@ def _measure(
     said = _predict(engine, np.stack(upright), range(len(upright)))
     deeper = [statistics.look_deeper(look, each) for look, each in zip(looks, said.embeddings, strict=True)]
     misfit, strangeness = map(list, zip(*deeper, strict=True))
-    return misfit, strangeness, [evidence.outer_heat_share(heat_map) for heat_map in said.heat_maps]
+    return misfit, strangeness, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
 
 
 def _fit_anatomy(films: Sequence[FloatImage], smalls: Sequence[FloatImage]) -> FloatArray:

@@ -132,9 +132,7 @@ def measure(
 @click.option("--adults", type=click.Path(exists=True, path_type=Path), multiple=True)
 @click.option("--model", type=click.Path(exists=True, path_type=Path), default=DEFAULT_BUNDLE)
 @click.option("--sheet", type=click.Path(path_type=Path), help="Picture of all that was not rejected and should be.")
-def main(
-    data: Path, also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, sheet: Path | None
-) -> None:
+def main(data: Path, also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, sheet: Path | None) -> None:
     """Print a table of the gate's rates."""
     loaded = load_films(find_films(data, also), load_bundle(model).input_px)
     _, held_out = split_again(read_document(model), loaded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -25,7 +26,7 @@ Picture = tuple[str, Uint8Image]
 
 _MIN_SIDE_PX = 60  # smaller sample files hold no recognisable picture
 _CROPS = 3
-_WORDS = "the film shows report lung patient of in and was not total date page with number is for a on to it".split()
+_WORDS = ("film", "shows", "report", "lung", "patient", "of", "in", "and", "was", "not", "total", "date", "page")
 
 
 def photos() -> Iterator[Picture]:
@@ -115,13 +116,16 @@ def other_films(n: int = 12) -> Iterator[Picture]:
 # -- where sample files lie
 
 
+@cache
 def _package_files(package: str, endings: tuple[str, ...]) -> list[Path]:
     """Files of an installed package with certain endings; none of a package that is not there."""
     try:
         found = files(package) or []
     except PackageNotFoundError:
         return []
-    return sorted(Path(str(file.locate())) for file in found if str(file).lower().endswith(tuple(map(str.lower, endings))))
+    return sorted(
+        Path(str(file.locate())) for file in found if str(file).lower().endswith(tuple(map(str.lower, endings)))
+    )
 
 
 def _brain_slices() -> Iterator[Picture]:
@@ -153,6 +157,7 @@ def _part(picture: Uint8Image, rng: np.random.Generator) -> Uint8Image:
 # -- drawn pictures
 
 
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     (path,) = _package_files("matplotlib", ("ttf/DejaVuSans.ttf",))
     return ImageFont.truetype(io.BytesIO(path.read_bytes()), size)
@@ -251,7 +256,14 @@ def _blobs(rng: np.random.Generator) -> Uint8Image:
     for _ in range(int(rng.integers(2, 15))):
         axes = tuple(map(int, rng.integers(10, 110, 2)))
         cv2.ellipse(
-            page, tuple(map(int, rng.integers(0, 400, 2))), axes, rng.uniform(0, 180), 0, 360, int(rng.integers(256)), -1
+            page,
+            tuple(map(int, rng.integers(0, 400, 2))),
+            axes,
+            rng.uniform(0, 180),
+            0,
+            360,
+            int(rng.integers(256)),
+            -1,
         )
     return page
 
@@ -338,6 +350,6 @@ def _vessels(rng: np.random.Generator) -> Uint8Image:
         grow(rng.uniform(60, 300, 2), rng.uniform(0, 2 * np.pi), rng.uniform(5, 12))
     picture = 255 - picture if rng.random() < 0.5 else picture
     if rng.random() < 0.5:
-        y, x = np.mgrid[-1 : 1 : 360j, -1 : 1 : 360j]
+        y, x = np.mgrid[-1:1:360j, -1:1:360j]
         picture[np.hypot(x, y) > 1] = 0
     return np.clip(cv2.GaussianBlur(picture, (0, 0), 1) + rng.normal(0, 5, picture.shape), 0, 255).astype(np.uint8)

@@ -103,7 +103,9 @@ def _foot(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     bones = _ball(heel, 0.13, 0.08) + _ball((0.38, heel[1] - 0.1), 0.09, 0.06) + _bone((0.36, -0.2), (0.36, 0.5), 0.06)
     for i in range(4):
         y = heel[1] - 0.04 + 0.03 * i
-        bones = bones + _bone((0.5, y - 0.03), (0.72, y + 0.02), 0.018) + _bone((0.75, y + 0.03), (0.86, y + 0.04), 0.014)
+        bones = (
+            bones + _bone((0.5, y - 0.03), (0.72, y + 0.02), 0.018) + _bone((0.75, y + 0.03), (0.86, y + 0.04), 0.014)
+        )
     flesh = _tube((0.36, -0.1), (0.34, 0.6), 0.13, 0.12) + _tube(heel, (0.88, heel[1] + 0.03), 0.12, 0.07)
     return bones, flesh
 
