@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanner.metrics import BoolArray, FloatArray, precision_recall_curve, reliability_curve, roc_curve
+from scanner.metrics import (
+    BoolArray,
+    FloatArray,
+    coverage_curve,
+    precision_recall_curve,
+    reliability_curve,
+    roc_curve,
+)
 from scanner.records import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -24,6 +31,9 @@ _WIDTH, _WIDE, _HEIGHT = 250, 620, 224
 _X_MAX = 1.02  # so that a point at 1 is whole
 _LEFT, _RIGHT, _BOTTOM, _TOP = 42, 8, 38, 8
 _N_BINS = 20
+_MIN_FOR_COVERAGE = 20
+"""With fewer labelled films a curve of accuracy against coverage is noise."""
+_MIN_COVERAGE = 0.05
 
 # Stand-ins for the page's colours: matplotlib wants a value, the page wants a name.
 _INK, _MUTED, _LINE, _ACCENT, _POSITIVE, _NEGATIVE = (f"#00000{i}" for i in range(1, 7))
@@ -69,6 +79,59 @@ def labelled_charts(truth: BoolArray, prob: FloatArray, threshold: float) -> tup
     if truth.any() and not truth.all():
         charts = [_roc(truth, prob, threshold), _precision_recall(truth, prob, threshold), *charts]
     return (*charts, _reliability(truth, prob)) if truth.size else ()
+
+
+def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, threshold: float) -> tuple[Chart, ...]:
+    """Draw accuracy against coverage: what is gained by setting the most doubtful films aside.
+
+    Parameters
+    ----------
+    truth
+        bool array, shape (N,), True for pneumonia.
+    prob
+        float array, shape (N,), values in [0, 1].
+    distance
+        float array, shape (N,), gate distances; infinite where there is none.
+    """
+    if truth.size < _MIN_FOR_COVERAGE:
+        return ()
+    curves = [("nearest the threshold", _ACCENT, coverage_curve(truth, prob, threshold))]
+    if np.isfinite(distance).all():
+        curves.append(
+            ("farthest from the training films", _POSITIVE, coverage_curve(truth, prob, threshold, -distance))
+        )
+    shown = [curve.accuracy[curve.coverage >= _MIN_COVERAGE] for _, _, curve in curves]
+    low = np.floor(20 * min(float(accuracy.min()) for accuracy in shown) - 0.25) / 20
+    ticks = np.linspace(low, 1, 5)
+
+    def draw(axes: Axes) -> None:
+        for i, (name, colour, curve) in enumerate(curves):
+            kept = curve.coverage >= _MIN_COVERAGE
+            x, y = _thinned(curve.coverage[kept], curve.accuracy[kept])
+            axes.plot(x, y, color=colour, linewidth=1.8)
+            axes.text(0.02, low + (0.16 - 0.09 * i) * (1 - low), f"set aside first: {name}", color=colour)
+        axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
+        axes.set_xlabel("Share of films that keep their call", labelpad=5)
+        axes.set_ylabel("Accuracy of their calls")
+        axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDE - _LEFT - _RIGHT), 0.5)
+
+    told = " ".join(
+        f"With the films {name} set aside first, accuracy is {curve.accuracy_at(1):.3f} for all films, "
+        f"{curve.accuracy_at(0.9):.3f} when 90 % keep their call and {curve.accuracy_at(0.8):.3f} when 80 % do."
+        for name, _, curve in curves
+    )
+    alt = f"Accuracy against coverage of {truth.size:,} labelled films. {told}"
+    return (
+        _chart(
+            "coverage",
+            "Accuracy when doubtful films are set aside",
+            alt,
+            draw,
+            low=low,
+            high=1.0 + (1 - low) * 0.02,
+            width=_WIDE,
+        ),
+    )
 
 
 def unlabelled_charts(probs: FloatArray, threshold: float) -> tuple[Chart, ...]:

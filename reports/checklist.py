@@ -179,8 +179,9 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
         "intervals, AUC with DeLong's variance on the logit scale"
         + ("; intervals by bootstrap over patients beside them." if evaluation.by_patient else "."),
         "indeterminate": f"Files rejected by the gate have no result and are left out ({counts.n_rejected}); films "
-        f"with a warning of the gate are scored and counted ({counts.n_warned}).",
-        "missing": f"Unreadable files: {counts.n_failed}. Labelled films without a probability, left out: {unscored}.",
+        f"with a warning of the gate are scored and counted ({counts.n_warned}); films referred to a reader are "
+        f"left out ({counts.n_referred}).",
+        "missing": f"Unreadable files: {counts.n_failed}. Labelled films without a call, left out: {unscored}.",
         "variability": f"Subgroups by {', '.join(evaluation.subgroups)} (see metrics.csv); {n_small} of them have "
         "fewer than 30 films."
         if evaluation.subgroups

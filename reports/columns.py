@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from scanner.model_bundle import ModelSpec
-from scanner.records import NEGATIVE, POSITIVE, Film, RunInfo, ScanResult
+from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult
 
 Cell = str | int | float | None
 """A value of the table; None and the empty string are both an empty cell."""
@@ -37,10 +37,21 @@ class Column:
         return None if value == "" else value
 
 
-def prediction(result: ScanResult, threshold: float) -> str | None:
-    """``PNEUMONIA`` when the probability reaches the threshold, ``NORMAL`` below it, None without a score."""
+def is_referred(result: ScanResult, refer: Band | None) -> bool:
+    """Whether a film's probability lies in the band that a person is to read."""
+    prob = result.prob_pneumonia
+    return refer is not None and prob is not None and refer[0] <= prob <= refer[1]
+
+
+def prediction(result: ScanResult, threshold: float, refer: Band | None = None) -> str | None:
+    """``PNEUMONIA`` when the probability reaches the threshold, ``NORMAL`` below it, None without a score.
+
+    A probability in the band ``refer`` makes it ``REFER``, whatever the threshold.
+    """
     if result.status != "scored" or result.prob_pneumonia is None:
         return None
+    if is_referred(result, refer):
+        return REFERRED
     return POSITIVE if result.prob_pneumonia >= threshold else NEGATIVE
 
 
@@ -64,8 +75,8 @@ COLUMNS: tuple[Column, ...] = (
         "Prediction",
         "text",
         "`PNEUMONIA` when the probability reaches the threshold, else `NORMAL`; compared before rounding. "
-        "Empty unless scored.",
-        lambda film, run, model: prediction(film.result, run.threshold),
+        "`REFER` when it lies in the band of `--refer`. Empty unless scored.",
+        lambda film, run, model: prediction(film.result, run.threshold, run.refer),
     ),
     Column(
         "prob_pneumonia",
@@ -224,6 +235,15 @@ COLUMNS: tuple[Column, ...] = (
         "integer",
         "Size of the file.",
         lambda film, run, model: film.result.size_bytes,
+    ),
+    Column(
+        "gate_distance",
+        "Gate distance",
+        "decimal",
+        "How unlike the training films the picture is: about 0 for a typical one, above 1 the gate warns or rejects. "
+        "Empty where the gate was off, or needed no look at the picture to reject it.",
+        lambda film, run, model: film.result.gate_distance,
+        decimals=3,
     ),
 )
 

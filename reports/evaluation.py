@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.columns import is_referred
 from scanner.errors import LabelError
 from scanner.labels import LabelRow
 from scanner.metrics import (
@@ -30,7 +31,7 @@ from scanner.metrics import (
 )
 from scanner.model_bundle import ModelSpec
 from scanner.patients import patient_of
-from scanner.records import POSITIVE, Estimate, Film, RunInfo, ScanResult
+from scanner.records import POSITIVE, Band, Estimate, Film, RunInfo, ScanResult
 
 _AGE_BAND_STARTS = (0, 1, 6, 18, 40, 65)
 _AGE_BANDS = ("", "00", "01-05", "06-17", "18-39", "40-64", "65+")
@@ -55,13 +56,15 @@ ATTRIBUTES: dict[str, Callable[[ScanResult], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class LabelledFilms:
-    """The films that have a truth and a probability, column by column."""
+    """The films that have a truth and a call, column by column."""
 
     names: tuple[str, ...]
     truth: BoolArray
     """shape (N,), True for pneumonia."""
     prob: FloatArray
     """shape (N,), probability of pneumonia."""
+    distance: FloatArray
+    """shape (N,), gate distance; infinite where there is none."""
     patients: NDArray[np.str_]
     """shape (N,), whose film it is; the film's own name where nothing says so."""
     n_without_patient: int
@@ -69,7 +72,7 @@ class LabelledFilms:
     groups: Mapping[str, Sequence[str]]
     """Attribute -> its value for each film."""
     unscored: Mapping[str, int]
-    """``rejected`` or ``failed`` -> labelled films without a probability."""
+    """``rejected``, ``failed`` or ``referred`` -> labelled films without a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,9 @@ class Evaluation:
     """(prevalence, PPV, NPV) for the prevalences asked for."""
 
 
-def collect_films(films: Iterable[Film], rows: Mapping[str, LabelRow], by: Sequence[str] = ()) -> LabelledFilms:
+def collect_films(
+    films: Iterable[Film], rows: Mapping[str, LabelRow], by: Sequence[str] = (), refer: Band | None = None
+) -> LabelledFilms:
     """Read what an evaluation needs of a run's films, in one pass.
 
     Parameters
@@ -112,10 +117,13 @@ def collect_films(films: Iterable[Film], rows: Mapping[str, LabelRow], by: Seque
         Film -> its line of the label file; empty for class folders.
     by
         Attributes to group by: keys of ATTRIBUTES or columns of the label file.
+    refer
+        Films with a probability in this band have no call.
     """
     names: list[str] = []
     truth: list[bool] = []
     prob: list[float] = []
+    distances: list[float] = []
     patients: list[str] = []
     groups: dict[str, list[str]] = {attribute: [] for attribute in by}
     unscored: Counter[str] = Counter()
@@ -127,12 +135,16 @@ def collect_films(films: Iterable[Film], rows: Mapping[str, LabelRow], by: Seque
         if result.prob_pneumonia is None:
             unscored[result.status] += 1
             continue
+        if is_referred(result, refer):
+            unscored["referred"] += 1
+            continue
         columns = rows[result.name].columns if result.name in rows else {}
         patient = columns.get("patient") or dict(result.attributes.ids).get("patient_id") or patient_of(result.name)
         n_without_patient += not patient
         names.append(result.name)
         truth.append(film.truth == POSITIVE)
         prob.append(result.prob_pneumonia)
+        distances.append(np.inf if result.gate_distance is None else result.gate_distance)
         patients.append(patient or result.name)
         for attribute, values in groups.items():
             values.append(columns[attribute] if attribute in columns else ATTRIBUTES[attribute](result))
@@ -140,6 +152,7 @@ def collect_films(films: Iterable[Film], rows: Mapping[str, LabelRow], by: Seque
         tuple(names),
         np.array(truth, dtype=np.bool_),
         np.array(prob, dtype=np.float64),
+        np.array(distances, dtype=np.float64),
         np.array(patients, dtype=np.str_),
         n_without_patient,
         groups,

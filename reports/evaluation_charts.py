@@ -128,10 +128,15 @@ def _reliability(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _coverage(axes: Axes, evaluation: Evaluation) -> None:
-    curve = coverage_curve(evaluation.films.truth, evaluation.films.prob, evaluation.summary.threshold)
-    axes.plot(curve.coverage, curve.accuracy, color=_COLOUR)
+    films, threshold = evaluation.films, evaluation.summary.threshold
+    curves = [coverage_curve(films.truth, films.prob, threshold)]
+    axes.plot(curves[0].coverage, curves[0].accuracy, color=_COLOUR, label="far from the threshold first")
+    if np.isfinite(films.distance).all():
+        curves.append(coverage_curve(films.truth, films.prob, threshold, -films.distance))
+        axes.plot(curves[1].coverage, curves[1].accuracy, color=_GREY, label="near the training films first (gate)")
+        axes.legend(loc="lower left")
     _unit_axes(axes, "Share of films answered, the surest first", "Accuracy")
-    axes.set_ylim(min(0.9, float(curve.accuracy.min())) - 0.01, 1.005)
+    axes.set_ylim(min(0.9, *(float(curve.accuracy.min()) for curve in curves)) - 0.01, 1.005)
 
 
 def _decision(axes: Axes, evaluation: Evaluation) -> None:

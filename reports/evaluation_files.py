@@ -59,6 +59,7 @@ def evaluation_document(evaluation: Evaluation, info: RunInfo, model: ModelSpec)
         "cxrscan": info.version,
         "model": {"name": model.name, "version": model.version, "weights_sha256": model.weights_sha256},
         "labels": info.labels,
+        "refer": info.refer,
         "unscored": dict(films.unscored),
         "n_patients": evaluation.n_patients,
         "n_films_without_patient": films.n_without_patient,
@@ -142,13 +143,14 @@ def evaluation_text(evaluation: Evaluation, info: RunInfo) -> str:
 def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     summary, table = evaluation.summary, evaluation.summary.confusion
     yield (
-        f"{summary.n} films with truth and probability: {summary.n_positive} {POSITIVE}, "
+        f"{summary.n} films with truth and call: {summary.n_positive} {POSITIVE}, "
         f"{summary.n - summary.n_positive} {NEGATIVE}; {_patients(evaluation)}."
     )
     if evaluation.films.unscored:
         told = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.films.unscored.items()))
-        yield f"Labelled but without a probability, and so left out: {told}."
-    yield f"Threshold {info.threshold:.4f} ({info.threshold_name})."
+        yield f"Labelled but without a call, and so left out: {told}."
+    refer = f"; {info.refer[0]:g} to {info.refer[1]:g} referred" if info.refer else ""
+    yield f"Threshold {info.threshold:.4f} ({info.threshold_name}){refer}."
     yield ""
     yield f"{'':20}{'called ' + POSITIVE:>18}{'called ' + NEGATIVE:>18}"
     yield f"{'truly ' + POSITIVE:20}{table.tp:18}{table.fn:18}"

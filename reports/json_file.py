@@ -32,7 +32,7 @@ def run_document(info: RunInfo, model: ModelSpec, survey: Survey, summary: Summa
         },
         "counts": asdict(counts)
         | {
-            "n_negative": counts.n_scored - counts.n_positive,
+            "n_negative": counts.n_negative,
             "failures": {code: problem.n for code, problem in survey.failures.items()},
             "rejects": {reasons: problem.n for reasons, problem in survey.rejects.items()},
             "warnings": survey.warnings,
@@ -46,6 +46,7 @@ def _evaluation(summary: Summary, survey: Survey) -> dict[str, Any]:
         "n_films": summary.n,
         "n_positive": summary.n_positive,
         "unscored": survey.unscored_truth,
+        "referred": survey.referred_truth,
         "confusion_matrix": asdict(summary.confusion),
         "metrics": {name: asdict(estimate) for name, estimate in summary.estimates.items()},
     }

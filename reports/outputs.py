@@ -63,9 +63,10 @@ def write_outputs(
     CxrscanError
         ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
-    survey = survey_films(films(), info.threshold)
+    survey = survey_films(films(), info.threshold, info.refer)
     files = Outputs(folder / "results.csv", folder / "report.html", folder / "run.json", survey.counts)
-    summary = summarise(survey.truth, survey.prob, info.threshold) if survey.labelled else None
+    truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
+    summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
     write_csv(files.csv, films(), columns, info, model)
     for name, write_table in _OTHER_TABLES.items():

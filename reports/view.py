@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from reports.charts import Chart, labelled_charts, unlabelled_charts
+from reports.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.colour_scale import STOPS
 from reports.columns import Column
 from reports.survey import EXAMPLES, Problem, Survey
@@ -33,7 +33,7 @@ from scanner import NOTICE
 from scanner.errors import HINTS
 from scanner.metrics import ConfusionMatrix, Summary
 from scanner.model_bundle import ModelSpec
-from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, Estimate, RunInfo
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +194,7 @@ def build_view(
         flow=_flow(survey, info),
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
-        charts=unlabelled_charts(survey.all_probs, info.threshold)
-        if summary is None
-        else labelled_charts(survey.truth, survey.prob, info.threshold),
+        charts=_charts(survey, summary, info),
         failures=tuple(_failure(code, problem) for code, problem in _most_first(survey.failures)),
         rejects=tuple(_reject(reasons, problem) for reasons, problem in _most_first(survey.rejects)),
         warnings=tuple(
@@ -210,6 +208,13 @@ def build_view(
         arguments=tuple((name, plain_text(value)) for name, value in info.arguments.items()),
         config=_config(survey, info, model, columns),
     )
+
+
+def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Chart, ...]:
+    if summary is None:
+        return unlabelled_charts(survey.all_probs, info.threshold)
+    charts = labelled_charts(survey.truth[survey.answered], survey.prob[survey.answered], info.threshold)
+    return (*charts, *coverage_chart(survey.truth, survey.prob, survey.distance, info.threshold))
 
 
 _UNFINISHED = {
@@ -229,6 +234,8 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
     counts = survey.counts
     called = f"{counts.n_positive:,} of {count(counts.n_scored, 'scored film')} called PNEUMONIA"
     sentences = [f"{called} at the threshold {probability_text(info.threshold)} ({info.threshold_name})."]
+    if counts.n_referred:
+        sentences.append(f"{count(counts.n_referred, 'film')} with {_band(info.refer)} referred to a reader.")
     if counts.n_warned:
         sentences.append(f"{count(counts.n_warned, 'scored film carries', 'scored films carry')} a caveat.")
     missing = [
@@ -242,6 +249,11 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
     if missing:
         sentences.append(f"Without a score: {' and '.join(missing)}.")
     return tuple(sentences)
+
+
+def _band(refer: Band | None) -> str:
+    low, high = map(probability_text, refer or (0.0, 0.0))
+    return f"a probability from {low} to {high}"
 
 
 def _facts(info: RunInfo, model: ModelSpec) -> tuple[tuple[str, str], ...]:
@@ -278,7 +290,8 @@ def _outcomes(survey: Survey, summary: Summary | None) -> tuple[FlowOutcome, ...
     counts = survey.counts
     positive: tuple[tuple[str, int], ...] = ()
     negative: tuple[tuple[str, int], ...] = ()
-    n_negative = counts.n_scored - counts.n_positive
+    n_negative = counts.n_negative
+    referred = tuple((truth, n) for truth, n in sorted(survey.referred_truth.items(), reverse=True))
     if summary is not None:
         table = summary.confusion
         positive = ((POSITIVE, table.tp), (NEGATIVE, table.fp), (_UNLABELLED, counts.n_positive - table.tp - table.fp))
@@ -286,6 +299,7 @@ def _outcomes(survey: Survey, summary: Summary | None) -> tuple[FlowOutcome, ...
     return (
         FlowOutcome(POSITIVE, counts.n_positive, tuple(part for part in positive if part != (_UNLABELLED, 0))),
         FlowOutcome(NEGATIVE, n_negative, tuple(part for part in negative if part != (_UNLABELLED, 0))),
+        *([FlowOutcome(REFERRED, counts.n_referred, referred)] if counts.n_referred else []),
     )
 
 
@@ -319,18 +333,26 @@ _WHISKER_FORMS = ("share", "score")
 
 def _performance(summary: Summary, survey: Survey) -> Performance:
     views = [_metric(metric, summary.estimates[metric.key]) for metric in METRICS]
-    n = sum(survey.unscored_truth.values())
-    by_truth = ", ".join(f"{n:,} {truth}" for truth, n in sorted(survey.unscored_truth.items()))
     return Performance(
         confusion=summary.confusion,
         at_threshold=tuple(views[:_N_AT_THRESHOLD]),
         headline=tuple(view for view in views if view.key in _HEADLINE),
         overall=tuple(views[_N_AT_THRESHOLD:]),
         prevalence=f"{100 * summary.n_positive / summary.n:.1f}" if summary.n else "",
-        unscored=f"{count(n, 'labelled file has', 'labelled files have')} no score ({by_truth}) and "
+        unscored=" ".join(
+            _left_out(truths, what)
+            for truths, what in ((survey.unscored_truth, "no score"), (survey.referred_truth, "no call but REFER"))
+            if truths
+        ),
+    )
+
+
+def _left_out(truths: dict[str, int], what: str) -> str:
+    n = sum(truths.values())
+    by_truth = ", ".join(f"{n:,} {truth}" for truth, n in sorted(truths.items()))
+    return (
+        f"{count(n, 'labelled file has', 'labelled files have')} {what} ({by_truth}) and "
         f"{'is' if n == 1 else 'are'} left out of these figures."
-        if n
-        else "",
     )
 
 
@@ -406,6 +428,11 @@ def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: Mode
         f"A film was called positive at a probability of {probability_text(info.threshold)} or more "
         f"({_rule(info, model)}).",
     ]
+    if info.refer is not None:
+        parts.append(
+            f"Films with {_band(info.refer)} were called neither positive nor negative but referred to a reader "
+            f"({counts.n_referred:,}); the figures leave them out."
+        )
     if summary is not None:
         figures = "; ".join(
             f"{title_of(key) if title_of(key).isupper() else title_of(key).lower()} "
@@ -431,6 +458,7 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
     return {
         "runId": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:16],
         "threshold": info.threshold,
+        "refer": info.refer,
         "model": model.label,
         "labelled": survey.labelled,
         "columns": [

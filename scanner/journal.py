@@ -20,7 +20,7 @@ from scanner.labels import LabelJoin, Labels
 from scanner.records import Failure, Film, FilmAttributes, ImageSource, ScanResult
 from scanner.walk import JOURNAL_NAME
 
-_FORMAT = 1
+_FORMAT = 2
 _APPLICATION_ID = 0x43585253  # "CXRS"
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -33,6 +33,7 @@ CREATE TABLE films (
     attributes TEXT NOT NULL,  -- JSON
     heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL,
     gate TEXT, gate_reasons TEXT NOT NULL,  -- separated by spaces
+    gate_distance REAL,
     failure_stage TEXT, failure_code TEXT, failure_message TEXT,
     duration_ms REAL NOT NULL
 );
@@ -230,6 +231,7 @@ class Journal:
             "thumbnail": result.thumbnail,
             "gate": result.gate,
             "gate_reasons": " ".join(result.gate_reasons),
+            "gate_distance": result.gate_distance,
             "failure_stage": failure and failure.stage,
             "failure_code": failure and failure.code,
             "failure_message": failure and failure.message,
@@ -263,6 +265,7 @@ def _film(row: sqlite3.Row) -> Film:
             thumbnail=row["thumbnail"],
             gate=row["gate"],
             gate_reasons=tuple(row["gate_reasons"].split()),
+            gate_distance=row["gate_distance"],
             failure=Failure(row["failure_stage"], row["failure_code"], row["failure_message"]) if failed else None,
             duration_ms=row["duration_ms"],
         ),

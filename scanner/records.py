@@ -22,6 +22,11 @@ Stage = Literal["walk", "read", "prepare", "classify", "gate"]
 
 POSITIVE = "PNEUMONIA"
 NEGATIVE = "NORMAL"
+REFERRED = "REFER"
+"""The call of a film whose probability lies in the band that the user wants read by a person."""
+
+Band = tuple[float, float]
+"""Lowest and highest probability, both inside."""
 
 
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
@@ -169,6 +174,9 @@ class ScanResult:
     """Small grey JPEG of the film; empty when nothing could be decoded."""
     gate: GateVerdict | None = None
     gate_reasons: tuple[str, ...] = ()
+    gate_distance: float | None = None
+    """How unlike the training films the picture is: 0 for a typical one, above 1 the gate speaks up. None unless the
+    gate held the picture against statistics of the training films."""
     failure: Failure | None = None
     duration_ms: float = 0.0
 
@@ -210,7 +218,14 @@ class Counts:
     n_warned: int
     """Scored with a caveat of the gate."""
     n_positive: int
-    """Scored at or above the threshold."""
+    """Scored at or above the threshold, and not referred."""
+    n_referred: int = 0
+    """Scored within the band of ``RunInfo.refer``; called neither."""
+
+    @property
+    def n_negative(self) -> int:
+        """Scored below the threshold, and not referred."""
+        return self.n_scored - self.n_positive - self.n_referred
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +255,8 @@ class RunInfo:
     """Wall time of the scan, all sessions of a resumed run together."""
     versions: dict[str, str]
     """Python, the platform and the libraries that shape the numbers."""
+    refer: Band | None = None
+    """Films with a probability in this band are called REFER; None for no such call."""
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
 

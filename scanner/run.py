@@ -21,7 +21,7 @@ from scanner.executors.inline import InlineExecutor
 from scanner.journal import Journal
 from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
-from scanner.records import Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.walk import JOURNAL_NAME, Filter, find_images
 
@@ -58,6 +58,8 @@ class RunRequest:
     """Longest time for one film, in seconds, where worker processes are used."""
     threshold: str | None = None
     """Name of an operating point, a number, or None for the bundle's default."""
+    refer: Band | None = None
+    """Films with a probability in this band are called REFER."""
     labels: str | None = None
     """``folders``, the path of a CSV file, or None."""
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Tally:
         counts, how = self.counts, self.info.exit_reason
         rate = f" in {self.info.duration_s:.1f} s" if how == "finished" else " before the interruption"
         parts = [f"{counts.n_films} files: {counts.n_scored} scored{rate}, {counts.n_positive} positive"]
+        parts += [f"{counts.n_referred} referred"] if counts.n_referred else []
         parts += [f"{counts.n_warned} with warnings"] if counts.n_warned else []
         parts += [f"{counts.n_rejected} rejected (no frontal chest film)"] if counts.n_rejected else []
         parts += [f"{counts.n_failed} failed"] if counts.n_failed else []
@@ -149,6 +152,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             n_skipped={},
             duration_s=earlier.get("duration_s", 0.0),
             versions=_versions(),
+            refer=request.refer,
             notes=_notes(spec, request.settings),
         )
         journal.put("model", read_document(request.settings.model))
@@ -179,6 +183,7 @@ def render(
     write_outputs: WriteOutputs,
     *,
     threshold: str | None = None,
+    refer: Band | Literal["off"] | None = None,
     labels: str | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> Tally:
@@ -186,8 +191,8 @@ def render(
 
     Parameters
     ----------
-    threshold, labels
-        As in ``RunRequest``; None keeps the run's own.
+    threshold, refer, labels
+        As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
     mapping
         Further spellings of the classes in a label file; see ``scanner.labels.parse_label``.
 
@@ -201,6 +206,8 @@ def render(
         if threshold is not None:
             name, value = spec_from_document(journal.get("model"), folder).threshold(threshold)
             info = replace(info, threshold=value, threshold_name=name)
+        if refer is not None:
+            info = replace(info, refer=None if refer == "off" else refer)
         joined = None
         if labels is not None:
             joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
@@ -219,7 +226,15 @@ def stored_info(journal: Journal) -> RunInfo:
     stored = journal.get("run")
     if stored is None:
         raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
-    return RunInfo(**{**stored, "roots": tuple(stored["roots"]), "notes": tuple(stored.get("notes", ()))})
+    refer = stored.get("refer")
+    return RunInfo(
+        **{
+            **stored,
+            "roots": tuple(stored["roots"]),
+            "notes": tuple(stored.get("notes", ())),
+            "refer": tuple(refer) if refer else None,
+        }
+    )
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:

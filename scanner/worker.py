@@ -134,7 +134,12 @@ def _prepare_film(
 def _with_verdict(result: ScanResult, decision: GateDecision, settings: ScanSettings) -> ScanResult:
     """Note what the gate says; ``--gate warn`` scores what it would reject."""
     softened = settings.gate == "warn" and decision.verdict == "reject"
-    return replace(result, gate="warn" if softened else decision.verdict, gate_reasons=decision.reasons)
+    return replace(
+        result,
+        gate="warn" if softened else decision.verdict,
+        gate_reasons=decision.reasons,
+        gate_distance=decision.distance,
+    )
 
 
 def _failure(stage: Stage, error: Exception) -> Failure:

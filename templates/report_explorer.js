@@ -11,9 +11,9 @@ function exploring() {
   return state.threshold !== config.threshold;
 }
 
-/** Probabilities of the labelled films by truth, and of all scored films, each sorted. */
+/** Probabilities of the labelled films by truth, and of all films that are called, each sorted. */
 const probabilities = (() => {
-  const scored = films.filter((film) => film.status === "scored" && film.prob_pneumonia !== null);
+  const scored = films.filter((film) => film.status === "scored" && film.prob_pneumonia !== null && !isReferred(film.prob_pneumonia));
   const of = (some) => Float64Array.from(some, (film) => film.prob_pneumonia).sort();
   return {
     positive: of(scored.filter((film) => film.truth === "PNEUMONIA")),
@@ -77,7 +77,7 @@ class Explorer {
     byId("strip-threshold").textContent = thresholdText(threshold);
     byId("explored").textContent = thresholdText(threshold);
     const called = atOrAbove(probabilities.all, threshold), n = probabilities.all.length;
-    byId("called").textContent = `${called.toLocaleString("en")} of ${n.toLocaleString("en")} scored films called PNEUMONIA.`;
+    byId("called").textContent = `${called.toLocaleString("en")} of ${n.toLocaleString("en")} scored films${config.refer ? " that are not referred" : ""} called PNEUMONIA.`;
     if (!byId("n-tp")) return this.moveMarks({});
     const table = confusionAt(threshold);
     if (document.activeElement !== byId("prevalence")) byId("prevalence").value = prevalence === null ? "" : Number((100 * prevalence).toPrecision(6));

@@ -3,6 +3,7 @@
 // Outcome -> [group, label]. Chosen outcomes of one group add up, groups narrow each other.
 const OUTCOMES = new Map(Object.entries({
   positive: ["outcome", "PNEUMONIA"], negative: ["outcome", "NORMAL"],
+  referred: ["outcome", "REFER"],
   rejected: ["outcome", "Rejected"], failed: ["outcome", "Failed"],
   tp: ["outcome", "True positive"], fn: ["outcome", "False negative"],
   fp: ["outcome", "False positive"], tn: ["outcome", "True negative"],
@@ -10,26 +11,32 @@ const OUTCOMES = new Map(Object.entries({
   agree: ["verdict", "Agree"], disagree: ["verdict", "Disagree"], unsure: ["verdict", "Unsure"],
 }));
 const GROUPS = ["outcome", "gate", "verdict"];
-const CALLS = ["positive", "negative", "rejected", "failed"];
+const CALLS = ["positive", "negative", "referred", "rejected", "failed"];
 const TRUTHS = ["tp", "fn", "fp", "tn"];
 
-/** What the film is called at the chosen threshold: PNEUMONIA, NORMAL or null without a score. */
+/** Whether a probability lies in the band that a person is to read, whatever the threshold. */
+function isReferred(prob) {
+  return config.refer !== null && prob !== null && config.refer[0] <= prob && prob <= config.refer[1];
+}
+
+/** What the film is called at the chosen threshold: PNEUMONIA, NORMAL, REFER or null without a score. */
 function prediction(film) {
   if (film.status !== "scored" || film.prob_pneumonia === null) return null;
+  if (isReferred(film.prob_pneumonia)) return "REFER";
   return film.prob_pneumonia >= state.threshold ? "PNEUMONIA" : "NORMAL";
 }
 
 /** tp, fp, fn or tn; null without a call or a truth. */
 function truthOutcome(film) {
   const called = prediction(film);
-  if (called === null || !film.truth) return null;
+  if (called === null || called === "REFER" || !film.truth) return null;
   return (film.truth === called ? "t" : "f") + (called === "PNEUMONIA" ? "p" : "n");
 }
 
 /** The film's outcomes in each group. */
 function outcomesOf(film) {
   const called = prediction(film), verdict = verdictOf(film)?.verdict;
-  const call = called === null ? film.status : called === "PNEUMONIA" ? "positive" : "negative";
+  const call = { PNEUMONIA: "positive", NORMAL: "negative", REFER: "referred" }[called] ?? film.status;
   return [
     [call, truthOutcome(film)].filter(Boolean),
     film.status === "scored" && film.gate === "warn" ? ["warned"] : [],

@@ -183,11 +183,12 @@ def test_the_eight_positive_turns_differ() -> None:
     assert len({evidence.turned(corner, turn).tobytes() for turn in range(8)}) == 8
 
 
-def test_outer_heat_is_a_share() -> None:
+def test_heat_at_the_edge_counts_by_its_strength() -> None:
     heat = np.zeros((7, 7), np.float32)
-    assert evidence.outer_heat_share(heat) == 0.0
+    assert evidence.outer_heat_lead(heat) == 0.0
     heat[3, 3], heat[0, 6] = 1.0, 3.0
-    assert evidence.outer_heat_share(heat) == pytest.approx(0.75)
+    assert evidence.outer_heat_lead(heat) == pytest.approx(2.0)
+    assert evidence.outer_heat_lead(0.01 * heat) == pytest.approx(0.02)
 
 
 def test_new_films_of_the_same_kind_are_scored(scan: Callable[..., list[ScanResult]]) -> None:

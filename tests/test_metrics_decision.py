@@ -87,13 +87,20 @@ def test_the_surest_films_are_answered_first() -> None:
     curve = coverage_curve(truth, prob, 0.5)
     np.testing.assert_allclose(curve.coverage, [0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(curve.accuracy, [1.0, 1.0, 2 / 3, 0.5])
-    assert (np.diff(curve.margin) < 0).all()
+    assert (np.diff(curve.trust) < 0).all()
 
 
 def test_films_equally_far_from_the_threshold_are_answered_together() -> None:
     curve = coverage_curve(np.array([True, False, True]), np.array([0.8, 0.8, 0.6]), 0.5)
     np.testing.assert_allclose(curve.coverage, [2 / 3, 1.0])
     np.testing.assert_allclose(curve.accuracy, [0.5, 2 / 3])
+
+
+def test_another_measure_of_trust_sets_other_films_aside() -> None:
+    truth, prob = np.array([True, False, True]), np.array([0.9, 0.8, 0.6])
+    curve = coverage_curve(truth, prob, 0.5, np.array([-1.0, -3.0, -2.0]))
+    np.testing.assert_allclose(curve.accuracy, [1.0, 1.0, 2 / 3])
+    assert [curve.accuracy_at(share) for share in (0.3, 2 / 3, 0.7, 1.0)] == pytest.approx([1, 1, 2 / 3, 2 / 3])
 
 
 def test_full_coverage_has_the_accuracy_of_the_table() -> None:

@@ -1,17 +1,21 @@
 """Fit what the gate remembers of the training films, and set its limits on the validation films.
 
-``cxrscan train`` ends with this. To fit an existing bundle again, after its weights changed:
+``cxrscan train`` ends with this. To fit an existing bundle again:
 
-    python -m training.gate_statistics BUNDLE DATA --splits BUNDLE/training/splits.csv --also OTHER_VERSIONS
+    python -m training.gate_statistics BUNDLE DATA --also OTHER_VERSIONS
+
+The films are split as the bundle's training run split them: by its ``splits.csv`` where ``--splits`` names it, else by
+the seed and the share that ``model.json`` keeps.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -30,7 +34,7 @@ from scanner.records import FloatImage, Predictions
 from training.augment import augment, shifted_copy
 from training.config import AugmentConfig
 from training.dataset import LoadedFilms, find_films, load_films
-from training.splits import IndexArray
+from training.splits import IndexArray, split_by_patient
 
 MOVED = AugmentConfig(
     rotation_deg=5.0, zoom=0.2, shift=0.08, flip=False, brightness=0.1, contrast=0.3, gamma=0.4, noise=0.02, border=0.2
@@ -135,7 +139,7 @@ def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Seq
         statistics.limits,
         misfit=_high(misfit, _MISFITS),
         strangeness=max(_high(strangeness, _STRANGERS) for _, strangeness, _ in seen),
-        outer_heat_share=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
+        outer_heat_lead=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
     )
     return replace(statistics, limits=limits)
 
@@ -151,7 +155,7 @@ def _measure(
     said = _predict(engine, np.stack(upright), range(len(upright)))
     deeper = [statistics.look_deeper(look, each) for look, each in zip(looks, said.embeddings, strict=True)]
     misfit, strangeness = map(list, zip(*deeper, strict=True))
-    return misfit, strangeness, [evidence.outer_heat_share(heat_map) for heat_map in said.heat_maps]
+    return misfit, strangeness, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
 
 
 def _fit_anatomy(films: Sequence[FloatImage], smalls: Sequence[FloatImage]) -> FloatArray:
@@ -272,19 +276,47 @@ def read_split(path: Path, loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]
     return train, validation
 
 
+def split_again(document: Mapping[str, Any], loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]:
+    """Split films as the training run behind a ``model.json`` did; indices of the training and the validation films.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: the document does not say how, or the films are not those of the run.
+    """
+    account = document["training"]
+    try:
+        fraction, seed = float(account["config"]["validation_fraction"]), int(account["split_seed"])
+        counts = account["n_train"], account["n_validation"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError("data-unusable", f"{SPEC_NAME} does not say how the films were split: {error}.") from error
+    train, validation = split_by_patient(loaded, fraction, seed)
+    if (len(train), len(validation)) != counts:
+        raise TrainingError(
+            "data-unusable",
+            f"The films split into {len(train)} and {len(validation)}, those of the bundle into {counts[0]} and "
+            f"{counts[1]}: these are other films.",
+        )
+    return train, validation
+
+
 _folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("bundle", type=_folder)
 @click.argument("data", type=_folder)
-@click.option("--splits", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--splits",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="splits.csv of the training run; without it the films are split again, as model.json says.",
+)
 @click.option("--also", type=_folder, multiple=True, help="Other versions of the same films; may be repeated.")
-def main(bundle: Path, data: Path, splits: Path, also: tuple[Path, ...]) -> None:
+def main(bundle: Path, data: Path, splits: Path | None, also: tuple[Path, ...]) -> None:
     """Fit the gate of BUNDLE on the films of DATA again."""
     cv2.setNumThreads(1)
     loaded = load_films(find_films(data, also), load_bundle(bundle).input_px)
-    train, validation = read_split(splits, loaded)
+    train, validation = read_split(splits, loaded) if splits else split_again(read_document(bundle), loaded)
     add_gate(bundle, loaded, train, validation)
     click.echo(f"Gate of {bundle} fitted on {len(train)} films, limits set on {len(validation)}.", err=True)
 

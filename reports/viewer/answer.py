@@ -18,7 +18,7 @@ from reports.csv_file import write_rows
 from reports.view import ModelCard
 from reports.wording import figure_text, interval_text, probability_text
 from scanner.model_bundle import ModelSpec
-from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, Film, RunInfo, ScanResult, Skip
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
 
 _FILE_COLUMNS = ("kind", "width_px", "height_px", "size_bytes", "pixel_path", "sha256")
 _HEADER_COLUMNS = (
@@ -61,12 +61,12 @@ def confidence(prob: float, threshold: float) -> float:
     return prob if prob >= threshold else 1.0 - prob
 
 
-def truth_text(film: Film, threshold: float) -> str:
+def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
     """Hold the call against the label; empty without one."""
-    called = prediction(film.result, threshold)
+    called = prediction(film.result, threshold, refer)
     if film.truth is None:
         return ""
-    if called is None:
+    if called is None or called == REFERRED:
         return f"Label: {film.truth}."
     right = "true" if called == film.truth else "false"
     return f"Label: {film.truth}, a {right} {'positive' if called == POSITIVE else 'negative'}."
@@ -98,11 +98,11 @@ def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:
     return tuple(sentence.replace(" %", f"{_NBSP}%") for sentence in sentences)
 
 
-def in_short(outcome: ScanResult | Skip, threshold: float) -> str:
+def in_short(outcome: ScanResult | Skip, threshold: float, refer: Band | None = None) -> str:
     """What was found, in a few words for a list."""
     if isinstance(outcome, Skip):
         return "no film"
-    called = prediction(outcome, threshold)
+    called = prediction(outcome, threshold, refer)
     if called is None or outcome.prob_pneumonia is None:
         return outcome.status
     return f"{called} {fixed(outcome.prob_pneumonia, 3)}"
@@ -111,13 +111,13 @@ def in_short(outcome: ScanResult | Skip, threshold: float) -> str:
 def result_lines(film: Film, info: RunInfo, model: ModelSpec) -> tuple[list[str], list[str]]:
     """Lines above and below the annotated picture; the caller adds the notice."""
     result = film.result
-    called = prediction(result, info.threshold)
+    called = prediction(result, info.threshold, info.refer)
     gate = gate_answer(result)
     heading = [" ".join((gate.title, *gate.sentences)), result.name]
     if called is not None and result.prob_pneumonia is not None:
         heading.insert(0, f"{called}   probability of pneumonia {fixed(result.prob_pneumonia, 3)}")
         if film.truth:
-            heading.append(truth_text(film, info.threshold))
+            heading.append(truth_text(film, info.threshold, info.refer))
     threshold = f"threshold {probability_text(info.threshold)} ({info.threshold_name})"
     return heading, [f"{model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
 
@@ -163,14 +163,18 @@ def heading_html(name: str) -> str:
 
 def call_html(film: Film, info: RunInfo) -> str:
     """The call, large, with the probability and its meaning; empty without a score."""
-    called, prob = prediction(film.result, info.threshold), film.result.prob_pneumonia
+    called, prob = prediction(film.result, info.threshold, info.refer), film.result.prob_pneumonia
     if called is None or prob is None:
         return ""
-    sure = f"{fixed(100 * confidence(prob, info.threshold), 1)}{_NBSP}%"
+    if called == REFERRED and info.refer is not None:
+        low, high = map(probability_text, info.refer)
+        meaning = f"between {low} and {high} a person is to read the film"
+    else:
+        meaning = f"confidence in this call {fixed(100 * confidence(prob, info.threshold), 1)}{_NBSP}%"
     return (
         f'<p class="cxr-call {called.lower()}"><b>{called}</b> {fixed(prob, 3)}</p>'
-        f'<p class="cxr-small">Calibrated probability of pneumonia; confidence in this call {sure}. '
-        f"{truth_text(film, info.threshold)}</p>"
+        f'<p class="cxr-small">Calibrated probability of pneumonia; {meaning}. '
+        f"{truth_text(film, info.threshold, info.refer)}</p>"
     )
 
 
@@ -194,6 +198,8 @@ def bar_html(prob: float, info: RunInfo, model: ModelSpec) -> str:
             f'<span class="name{used}" style="left:{start:.2f}%;top:{1.4 + 1.15 * line:.2f}rem">{escape(text)}</span>'
         )
     side = "pneumonia" if prob >= info.threshold else "normal"
+    if info.refer is not None and info.refer[0] <= prob <= info.refer[1]:
+        side = REFERRED.lower()
     label = f"Probability {fixed(prob, 3)} on a scale from 0 to 1, threshold {probability_text(info.threshold)}"
     return (
         f'<div class="cxr-bar {side}" role="img" aria-label="{escape(label)}" '

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from reports.columns import COLUMNS, prediction
 from reports.viewer.verdicts import VERDICTS, Verdict
 from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Film, RunInfo
+from scanner.records import POSITIVE, REFERRED, Band, Film, RunInfo
 
 OUTCOMES: dict[str, tuple[str, str]] = {
     "positive": ("outcome", "PNEUMONIA"),
     "negative": ("outcome", "NORMAL"),
+    "referred": ("outcome", "REFER"),
     "rejected": ("outcome", "Rejected"),
     "failed": ("outcome", "Failed"),
     "tp": ("outcome", "True positive"),
@@ -56,15 +57,15 @@ class Choice:
     """Range of probabilities; films without one are left out unless it is the whole range."""
 
 
-def outcomes_of(film: Film, threshold: float, verdict: Verdict | None) -> frozenset[str]:
+def outcomes_of(film: Film, threshold: float, verdict: Verdict | None, refer: Band | None = None) -> frozenset[str]:
     """Return the film's outcomes at a threshold."""
-    called = prediction(film.result, threshold)
+    called = prediction(film.result, threshold, refer)
     found: set[str] = set()
     if called is None:
         found.add(film.result.status)
     else:
-        found.add("positive" if called == POSITIVE else "negative")
-        if film.truth:
+        found.add("referred" if called == REFERRED else "positive" if called == POSITIVE else "negative")
+        if film.truth and called != REFERRED:
             found.add(("t" if called == film.truth else "f") + ("p" if called == POSITIVE else "n"))
         if film.result.gate == "warn":
             found.add("warned")
@@ -82,7 +83,7 @@ def choose(
     wanted = [{key for key in choice.outcomes if OUTCOMES[key][0] == group} for group in groups]
 
     def passes(film: Film) -> bool:
-        outcomes = outcomes_of(film, info.threshold, verdicts.get(film.result.name))
+        outcomes = outcomes_of(film, info.threshold, verdicts.get(film.result.name), info.refer)
         if not all(outcomes & some for some in wanted) or not _in_range(film, choice):
             return False
         if not words:

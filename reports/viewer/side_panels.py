@@ -65,7 +65,11 @@ def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
     query = st.text_input("Search", placeholder="path, reason, view", key="search", on_change=to_first)
     outcomes = st.pills(
         "Show",
-        [outcome for outcome in OUTCOMES if run.labelled or outcome not in NEED_LABELS],
+        [
+            outcome
+            for outcome in OUTCOMES
+            if (run.labelled or outcome not in NEED_LABELS) and (info.refer or outcome != "referred")
+        ],
         selection_mode="multi",
         format_func=lambda outcome: OUTCOMES[outcome][1],
         key="show",

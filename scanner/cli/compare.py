@@ -20,8 +20,10 @@ from scanner.cli import options
 def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str], as_json: bool) -> None:
     """Compare RUN_A with RUN_B film by film: McNemar and DeLong tests, differences, films that changed sides.
 
-    Each run counts at its own threshold. Without --labels the labels of RUN_A count. Nothing is written.
+    Each run counts at its own threshold; films that either of them refers are left out. Without --labels the labels
+    of RUN_A count. Nothing is written.
     """
+    from reports.columns import is_referred
     from reports.comparison import compare_runs, comparison_document, comparison_text
     from reports.evaluation import collect_films
     from scanner.journal import Journal
@@ -31,19 +33,19 @@ def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str
     with Journal(run_a) as journal:
         info_a = stored_info(journal)
         if labels is None:
-            first = collect_films(journal.films(), {})
+            first = collect_films(journal.films(), {}, refer=info_a.refer)
         else:
             source = open_labels(labels, tuple(map(Path, info_a.roots)), mapping=mapping)
             joined = source.join([film.result.name for film in journal.films()])
             click.echo(joined.sentence, err=True)
             films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
-            first = collect_films(films, joined.rows)
+            first = collect_films(films, joined.rows, refer=info_a.refer)
     with Journal(run_b) as journal:
         info_b = stored_info(journal)
         second = {
             film.result.name: film.result.prob_pneumonia
             for film in journal.films()
-            if film.result.prob_pneumonia is not None
+            if film.result.prob_pneumonia is not None and not is_referred(film.result, info_b.refer)
         }
     comparison = compare_runs(first, second, (info_a.threshold, info_b.threshold))
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from reports.checklist import ChecklistName
     from scanner.labels import LabelRow
+    from scanner.records import Band
 
 
 def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -28,6 +29,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 @options.labels
 @options.label_map
 @options.threshold
+@options.refer
 @click.option(
     "--by",
     metavar="NAME,...",
@@ -59,6 +61,7 @@ def evaluate(
     labels: str | None,
     mapping: dict[str, str],
     threshold: str | None,
+    refer: Band | Literal["off"] | None,
     by: tuple[str, ...],
     prevalences: tuple[float, ...],
     exact: bool,
@@ -85,11 +88,11 @@ def evaluate(
     from scanner.model_bundle import spec_from_document
     from scanner.run import render
 
-    tally = render(run_folder, write_outputs, threshold=threshold, labels=labels, mapping=mapping)
+    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping)
     rows = tally.labels.rows if tally.labels is not None else {}
     _check_names(by, rows)
     with Journal(run_folder) as journal:
-        films = collect_films(journal.films(), rows, by)
+        films = collect_films(journal.films(), rows, by, tally.info.refer)
         model = spec_from_document(journal.get("model"), run_folder)
     evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
     folder = output or run_folder / "evaluation"

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from reports.outputs import Embed
+    from scanner.records import Band
     from scanner.run import Tally, WriteOutputs
 
 
@@ -44,6 +45,28 @@ threshold = click.option(
     "--threshold",
     metavar="NAME|X",
     help="Operating point (see `cxrscan model info`) or a probability from 0 to 1.",
+)
+
+
+def parse_band(context: click.Context, parameter: click.Parameter, value: str | None) -> Band | Literal["off"] | None:
+    """``0.4-0.6`` -> (0.4, 0.6)."""
+    if value is None or value == "off":
+        return value  # type: ignore[return-value]  # a literal, as mypy cannot know
+    low, _, high = value.partition("-")
+    try:
+        band = float(low), float(high)
+    except ValueError:
+        raise click.BadParameter("give LOW-HIGH, for example 0.4-0.6, or off") from None
+    if not 0 <= band[0] <= band[1] <= 1:
+        raise click.BadParameter("the band must rise, and lie between 0 and 1")
+    return band
+
+
+refer = click.option(
+    "--refer",
+    metavar="LOW-HIGH|off",
+    callback=parse_band,
+    help="Call films with a probability in this band REFER: a person is to read them. Off unless given.",
 )
 labels = click.option(
     "--labels",

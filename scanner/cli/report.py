@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -11,6 +11,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
+    from scanner.records import Band
 
 
 @click.command(short_help="Render a run's outputs again, or merge runs.")
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     help="Folder for the merged run; needed with several runs.",
 )
 @options.threshold
+@options.refer
 @options.labels
 @options.label_map
 @options.outputs
@@ -37,6 +39,7 @@ def report(
     runs: tuple[Path, ...],
     output: Path | None,
     threshold: str | None,
+    refer: Band | Literal["off"] | None,
     labels: str | None,
     mapping: dict[str, str],
     title: str,
@@ -65,5 +68,5 @@ def report(
             raise click.UsageError("Name the folder for the merged run with -o.")
         merge_runs(runs, output)
     write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
-    tally = render(output or runs[0], write_outputs, threshold=threshold, labels=labels, mapping=mapping)
+    tally = render(output or runs[0], write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping)
     options.tell(tally, as_json=as_json, quiet=quiet)

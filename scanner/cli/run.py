@@ -12,7 +12,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
-    from scanner.records import ScanResult, Skip
+    from scanner.records import Band, ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @options.labels
 @options.label_map
 @options.threshold
+@options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
     "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films per forward pass."
@@ -69,6 +70,7 @@ def run(
     labels: str | None,
     mapping: dict[str, str],
     threshold: str | None,
+    refer: Band | Literal["off"] | None,
     workers: int | None,
     batch_size: int,
     include: tuple[str, ...],
@@ -114,6 +116,7 @@ def run(
         n_workers=workers or available_cores(),
         timeout_s=timeout,
         threshold=threshold,
+        refer=None if refer == "off" else refer,
         labels=labels,
         mapping=mapping,
         dicom_ids=include_dicom_ids,

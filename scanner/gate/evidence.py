@@ -112,7 +112,10 @@ def clipped_share(small: FloatImage) -> float:
     return max(float((small >= _WHITE).mean()), float((small <= _BLACK).mean()))
 
 
-def outer_heat_share(heat_map: FloatImage) -> float:
-    """Share of a heat map in its outermost cells, where a chest film shows arms, markers and text; 0 without heat."""
-    total = float(heat_map.sum())
-    return 1.0 - float(heat_map[1:-1, 1:-1].sum()) / total if total > 0 else 0.0
+def outer_heat_lead(heat_map: FloatImage) -> float:
+    """How much more heat lies in the outermost cells, where a chest film shows arms, markers and text, than inside.
+
+    Sums over the cells, in logit units: faint heat, wherever it lies, misleads nobody.
+    """
+    inside = float(heat_map[1:-1, 1:-1].sum())
+    return float(heat_map.sum()) - 2 * inside

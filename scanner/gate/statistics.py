@@ -81,7 +81,8 @@ class Limits:
     """Smallest standard deviation of the pixels."""
     sharpness: float
     """Smallest ``evidence.sharpness``."""
-    outer_heat_share: float
+    outer_heat_lead: float
+    """Lead of the outermost cells' heat, in logit units."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ _SAMPLE_PX = 256  # so many pixels a side tell whether a picture is blank
 _TINTED_CHROMA = 0.02  # grey pictures 0; tinted scans of films up to about 0.04
 _MAX_CHROMA = 0.15
 _MAX_AGE_YEARS = 18.0
-_MIN_SIDE_PX = 200
+_MIN_PIXELS = 200 * 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class GateDecision:
 
     verdict: GateVerdict
     reasons: tuple[str, ...] = ()
+    distance: float | None = None
+    """See ``ScanResult.gate_distance``."""
 
 
 def judge(film: Radiograph) -> GateDecision:
@@ -63,21 +65,22 @@ def judge_answer(
     """
     misfit, strangeness = statistics.look_deeper(look, embedding)
     limits = statistics.limits
+    distance = max(misfit / limits.misfit, strangeness / limits.strangeness)
     if misfit > limits.misfit:
-        return _decide((*reasons, "not-a-chest-film"))
+        return _decide((*reasons, "not-a-chest-film"), distance)
     reasons = (*reasons, *look.reasons)
     if strangeness > limits.strangeness:
         reasons = (*reasons, "unlike-training-films")
-    if evidence.outer_heat_share(heat_map) > limits.outer_heat_share:
+    if evidence.outer_heat_lead(heat_map) > limits.outer_heat_lead:
         reasons = (*reasons, "heat-at-edge")
-    return _decide(reasons)
+    return _decide(reasons, distance)
 
 
-def _decide(reasons: tuple[str, ...]) -> GateDecision:
+def _decide(reasons: tuple[str, ...], distance: float | None = None) -> GateDecision:
     rejecting = tuple(reason for reason in reasons if reason in REJECTING)
     if rejecting:  # caveats say nothing about what is not scored
-        return GateDecision("reject", rejecting)
-    return GateDecision("warn" if reasons else "ok", reasons)
+        return GateDecision("reject", rejecting, distance)
+    return GateDecision("warn" if reasons else "ok", reasons, distance)
 
 
 def _header_reasons(said: FilmAttributes) -> list[str]:
@@ -106,6 +109,6 @@ def _pixel_reasons(film: Radiograph) -> list[str]:
         reasons.append("blank")
     if film.chroma > _TINTED_CHROMA:
         reasons.append("colour-picture" if film.chroma > _MAX_CHROMA else "tinted")
-    if min(film.width_px, film.height_px) < _MIN_SIDE_PX:
+    if film.width_px * film.height_px < _MIN_PIXELS:
         reasons.append("low-resolution")
     return reasons

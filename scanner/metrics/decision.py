@@ -13,6 +13,8 @@ from scanner.metrics.confusion import ALL_CALLED, NO_CALLS, NO_FILMS, ONE_CLASS,
 from scanner.metrics.intervals import undefined, wilson_interval
 from scanner.records import Estimate
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionCurve:
@@ -29,17 +31,21 @@ class DecisionCurve:
 
 @dataclass(frozen=True, slots=True)
 class CoverageCurve:
-    """Accuracy on the films that the model is surest of, from few to all.
+    """Accuracy on the films that are trusted most, from few to all.
 
-    Float arrays of equal length, one point for each distinct distance from the threshold.
+    Float arrays of equal length, one point for each distinct degree of trust.
     """
 
     coverage: FloatArray
     """Share of the films that are answered, rising to 1."""
     accuracy: FloatArray
     """Share of these that are called right."""
-    margin: FloatArray
-    """Least distance of an answered film from the threshold, in log-odds; falls."""
+    trust: FloatArray
+    """Least trust in an answered film; falls."""
+
+    def accuracy_at(self, coverage: float) -> float:
+        """Accuracy at the least coverage of the curve that reaches the given one, in (0, 1]."""
+        return float(self.accuracy[np.searchsorted(self.coverage, coverage - _ROUNDING)])
 
 
 def decision_curve(truth: BoolArray, prob: FloatArray, thresholds: FloatArray | None = None) -> DecisionCurve:
@@ -110,8 +116,10 @@ def _posterior(prior_odds: float, right: tuple[int, int], wrong: tuple[int, int]
     )
 
 
-def coverage_curve(truth: BoolArray, prob: FloatArray, threshold: float) -> CoverageCurve:
-    """How accuracy rises when the films nearest to the threshold go unanswered; empty without films.
+def coverage_curve(
+    truth: BoolArray, prob: FloatArray, threshold: float, trust: FloatArray | None = None
+) -> CoverageCurve:
+    """How accuracy rises when the least trusted films go unanswered (El-Yaniv and Wiener 2010); empty without films.
 
     Parameters
     ----------
@@ -121,14 +129,17 @@ def coverage_curve(truth: BoolArray, prob: FloatArray, threshold: float) -> Cove
         float array, shape (N,), probability of pneumonia in [0, 1].
     threshold
         A film is called positive when ``prob >= threshold``.
+    trust
+        float array, shape (N,), on any scale; the distance of probability and threshold in log-odds when not given.
     """
     check_films(truth, prob)
     if not truth.size:
         return CoverageCurve(np.empty(0), np.empty(0), np.empty(0))
-    margin = np.abs(log_odds_of(prob) - log_odds_of(threshold))
-    order = np.argsort(-margin, kind="stable")
-    margin = margin[order]
+    if trust is None:
+        trust = np.abs(log_odds_of(prob) - log_odds_of(threshold))
+    order = np.argsort(-trust, kind="stable")
+    trust = trust[order]
     n_right = np.cumsum(((prob >= threshold) == truth)[order])
-    last_of_tie = np.flatnonzero(np.append(np.diff(margin) != 0, True))
+    last_of_tie = np.flatnonzero(np.append(trust[1:] != trust[:-1], True))
     n_answered = last_of_tie + 1.0
-    return CoverageCurve(n_answered / truth.size, n_right[last_of_tie] / n_answered, margin[last_of_tie])
+    return CoverageCurve(n_answered / truth.size, n_right[last_of_tie] / n_answered, trust[last_of_tie])

@@ -71,7 +71,8 @@ def test_a_range_of_probabilities_leaves_films_without_one_out() -> None:
 @pytest.mark.parametrize("key", OUTCOMES)
 def test_every_outcome_can_occur(key: str) -> None:
     verdict = Verdict(key) if OUTCOMES[key][0] == "verdict" else None
-    assert any(key in outcomes_of(film, 0.5, verdict) for film in FILMS)
+    refer = (0.4, 0.6) if key == "referred" else None
+    assert any(key in outcomes_of(film, 0.5, verdict, refer) for film in FILMS)
 
 
 def test_outcomes_are_those_of_the_reports_filters() -> None:

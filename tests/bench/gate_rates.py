@@ -1,0 +1,160 @@
+"""How often the gate rejects and warns, group by group; run from the repository's root.
+
+    python -m tests.bench.gate_rates DATA --also OTHER_VERSIONS --adults FOLDER [--sheet missed.png] [--model BUNDLE]
+
+DATA holds the films that the bundle was trained on; only its validation films are scanned. What shows no chest comes
+from packages' sample files (extra ``bench``) and from code, see ``no_chest``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from scanner.metrics import wilson_interval
+from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
+from scanner.settings import ScanSettings
+from scanner.walk import find_images
+from scanner.worker import scan_chunk
+from tests.bench import no_chest
+from tests.builders import encode
+from training.augment import shifted_copy
+from training.dataset import LoadedFilms, find_films, load_films
+from training.gate_statistics import split_again
+
+_BATCH = 16
+_SHIFT_SEED = 77  # not the one that any threshold was chosen with
+_CELL_PX = 120
+
+NO_CHEST = (
+    no_chest.photos,
+    no_chest.documents,
+    no_chest.drawings,
+    no_chest.noise,
+    no_chest.slices,
+    no_chest.angiograms,
+    no_chest.other_films,
+)
+
+CHANGES: dict[str, Callable[[FloatImage], FloatImage]] = {
+    "inverted": lambda film: 1 - film,
+    "rotated by 90": lambda film: np.rot90(film),
+    "rotated by 180": lambda film: np.rot90(film, 2),
+    "rotated by 270": lambda film: np.rot90(film, 3),
+    "mirrored": lambda film: film[:, ::-1],
+    "mirrored and rotated by 90": lambda film: np.rot90(film[:, ::-1]),
+    "upside down": lambda film: film[::-1],
+}
+
+#: Reasons that follow from the header alone.
+FROM_HEADER = frozenset({"adult", "age-unknown", "other-view", "view-unknown", "for-processing", "multi-frame"})
+
+
+@dataclass
+class Group:
+    """What the gate said of one kind of picture."""
+
+    name: str
+    results: list[ScanResult] = field(default_factory=list)
+
+    def share(self, holds: Callable[[ScanResult], bool]) -> str:
+        """Count and share, with the upper or lower end of its 95 % interval left to the reader's eye."""
+        n, of = sum(map(holds, self.results)), len(self.results)
+        low, high = wilson_interval(n, of)
+        return f"{n:5d} {100 * n / of:6.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+
+    def row(self) -> str:
+        """One line of the table."""
+        counts = {code: sum(code in r.gate_reasons for r in self.results) for code in GATE_REASONS}
+        told = ", ".join(f"{code} {n}" for code, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
+        rejected = self.share(lambda r: r.gate == "reject")
+        warned = self.share(lambda r: r.gate == "warn" and not set(r.gate_reasons) <= FROM_HEADER)
+        return f"| {self.name} | {len(self.results)} | {rejected} | {warned} | {told} |"
+
+
+def scan(named: Iterable[tuple[str, bytes]], settings: ScanSettings) -> list[ScanResult]:
+    """Scan files that lie in memory, as a run would."""
+    sources = [ImageSource(Path(name), name, None, len(data), 0, data) for name, data in named]
+    chunks = (sources[i : i + _BATCH] for i in range(0, len(sources), _BATCH))
+    return [r for chunk in chunks for r in scan_chunk(chunk, settings) if isinstance(r, ScanResult) and not r.failure]
+
+
+def pictures(draw: Callable[[], Iterator[no_chest.Picture]]) -> Iterator[tuple[str, bytes]]:
+    """Pictures as PNG files; those that look the same at a thumbnail's size count once."""
+    seen = set()
+    for name, picture in draw():
+        look = (cv2.resize(picture, (16, 16), interpolation=cv2.INTER_AREA) // 16).tobytes()
+        if look not in seen or "flat" in name:
+            seen.add(look)
+            yield name, encode(picture, "PNG")
+
+
+def films(pixels: FloatImage, change: Callable[[FloatImage], FloatImage]) -> Iterator[tuple[str, bytes]]:
+    """Network inputs, changed, as PNG files."""
+    for i, film in enumerate(pixels):
+        picture = np.ascontiguousarray(change(film[..., 0]))
+        yield f"{i}.png", encode((picture * 255 + 0.5).astype(np.uint8), "PNG")
+
+
+def measure(
+    loaded: LoadedFilms, held_out: np.ndarray, adults: tuple[Path, ...], settings: ScanSettings
+) -> Iterator[Group]:
+    """Scan all groups, one after the other."""
+    for draw in NO_CHEST:
+        yield Group(draw.__name__.replace("_", " "), scan(pictures(draw), settings))
+    files = {i: loaded.films[i].paths for i in held_out}
+    plain = [(path.name, path.read_bytes()) for paths in files.values() for path in paths[:1]]
+    yield Group("validation films, as trained on", scan(plain, settings))
+    other = [(path.name, path.read_bytes()) for paths in files.values() for path in paths[1:]]
+    if other:
+        yield Group("validation films, larger versions", scan(other, settings))
+    pixels = loaded.pixels[[loaded.rows[i][0] for i in held_out]]
+    shifted = shifted_copy(pixels, _SHIFT_SEED)
+    yield Group("validation films, shifted", scan(films(shifted, lambda film: film), settings))
+    for name, change in CHANGES.items():
+        yield Group(f"validation films, {name}", scan(films(pixels[::2], change), settings))
+    sources = list(find_images(adults)) if adults else []
+    if sources:
+        results = [r for r in scan_chunk(sources, settings) if isinstance(r, ScanResult) and not r.failure]
+        yield Group("adult films", results)
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--also", type=click.Path(exists=True, path_type=Path), multiple=True)
+@click.option("--adults", type=click.Path(exists=True, path_type=Path), multiple=True)
+@click.option("--model", type=click.Path(exists=True, path_type=Path), default=DEFAULT_BUNDLE)
+@click.option("--sheet", type=click.Path(path_type=Path), help="Picture of all that was not rejected and should be.")
+def main(data: Path, also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, sheet: Path | None) -> None:
+    """Print a table of the gate's rates."""
+    loaded = load_films(find_films(data, also), load_bundle(model).input_px)
+    _, held_out = split_again(read_document(model), loaded)
+    missed: list[ScanResult] = []
+    total = Group("all that shows no chest")
+    click.echo("| group | n | rejected | warned for the picture | reasons |\n|---|---|---|---|---|")
+    names = {draw.__name__.replace("_", " ") for draw in NO_CHEST}
+    for group in measure(loaded, held_out, adults, ScanSettings(model=model, thumbnail_px=_CELL_PX)):
+        click.echo(group.row())
+        sys.stdout.flush()
+        if group.name in names:
+            total.results += group.results
+            missed += [replace(r, name=f"{group.name}/{r.name}") for r in group.results if r.gate != "reject"]
+    click.echo(total.row())
+    for result in missed:
+        click.echo(f"not rejected: {result.name} {' '.join(result.gate_reasons)}", err=True)
+    if sheet and missed:
+        cells = [cv2.imdecode(np.frombuffer(r.thumbnail, np.uint8), cv2.IMREAD_GRAYSCALE) for r in missed]
+        cells = [cv2.resize(cell, (_CELL_PX, _CELL_PX)) for cell in cells]
+        cells += [np.zeros_like(cells[0])] * (-len(cells) % 10)
+        cv2.imwrite(str(sheet), np.vstack([np.hstack(cells[i : i + 10]) for i in range(0, len(cells), 10)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Films in the band of ``--refer`` have a third call, the same in every output."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from reports.charts import coverage_chart
+from reports.columns import COLUMNS, prediction
+from reports.evaluation import collect_films
+from reports.outputs import write_outputs
+from reports.survey import survey_films
+from reports.viewer import answer
+from reports.viewer.selection import outcomes_of
+from scanner.cli.options import parse_band
+from scanner.journal import Journal
+from scanner.run import render
+from tests.reports.films import INFO, MODEL, large_run, scored, small_run
+
+BAND = (0.31, 0.5)
+REFERRED = ["NORMAL/c.jpg", "NORMAL/e.jpg", "PNEUMONIA/f.jpg", "PNEUMONIA/i.jpg"]
+INFO_WITH_BAND = replace(INFO, refer=BAND)
+
+
+def test_both_ends_belong_to_the_band_whatever_the_threshold() -> None:
+    calls = {prob: prediction(scored("a", prob).result, 0.9, (0.4, 0.6)) for prob in (0.39, 0.4, 0.6, 0.61, 0.95)}
+    assert calls == {0.39: "NORMAL", 0.4: "REFER", 0.6: "REFER", 0.61: "NORMAL", 0.95: "PNEUMONIA"}
+
+
+def test_table_manifest_and_report_tell_of_the_same_films(tmp_path: Path) -> None:
+    outputs = write_outputs(tmp_path, small_run, INFO_WITH_BAND, MODEL)
+    with outputs.csv.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"] for row in rows if row["prediction"] == "REFER"] == REFERRED
+    assert all(row["prob_pneumonia"] for row in rows if row["prediction"] == "REFER")
+    document = json.loads(outputs.json.read_text(encoding="utf-8"))
+    counts = document["counts"]
+    assert (counts["n_scored"], counts["n_positive"], counts["n_referred"], counts["n_negative"]) == (9, 3, 4, 2)
+    assert document["refer"] == list(BAND)
+    assert document["evaluation"]["n_films"] == 5
+    assert document["evaluation"]["referred"] == {"NORMAL": 2, "PNEUMONIA": 2}
+    page = outputs.html.read_text(encoding="utf-8")
+    assert "called REFER" in page
+    assert "4 labelled files have no call but REFER (2 NORMAL, 2 PNEUMONIA)" in page
+    assert '"refer":[0.31,0.5]' in page
+
+
+def test_an_evaluation_leaves_referred_films_out_and_counts_them() -> None:
+    films = collect_films(small_run(), {}, refer=BAND)
+    assert len(films.names) == 5
+    assert films.unscored == {"referred": 4, "failed": 1}
+
+
+def test_the_viewer_calls_them_so_and_holds_them_against_no_label() -> None:
+    film = scored("a.jpg", 0.4, "NORMAL")
+    html = answer.call_html(film, INFO_WITH_BAND)
+    assert "<b>REFER</b> 0.400" in html
+    assert "between 0.31 and 0.50 a person is to read the film. Label: NORMAL." in html
+    assert answer.in_short(film.result, 0.5, BAND) == "REFER 0.400"
+    assert outcomes_of(film, 0.5, None, BAND) == {"referred"}
+    assert 'class="cxr-bar refer"' in answer.bar_html(0.4, INFO_WITH_BAND, MODEL)
+
+
+def test_a_report_rendered_again_keeps_changes_or_drops_the_band(tmp_path: Path) -> None:
+    from dataclasses import asdict
+
+    from scanner.model_bundle import DEFAULT_BUNDLE, read_document
+
+    with Journal(tmp_path, create=True) as journal:
+        journal.put("model", read_document(DEFAULT_BUNDLE))
+        journal.put("run", asdict(INFO_WITH_BAND))
+        journal.start_session("test")
+        journal.add_films(small_run())
+    found = [
+        render(tmp_path, write_outputs, refer=refer).counts.n_referred for refer in (None, (0.7, 0.72), None, "off")
+    ]
+    assert found == [4, 1, 1, 0]
+
+
+@pytest.mark.parametrize("text", ["0.4", "0.6-0.4", "0.4-1.2", "a-b", "-0.1-0.5", "nan-nan"])
+def test_a_band_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        parse_band(click.Context(click.Command("run")), click.Option(["--refer"]), text)
+
+
+def test_a_band_is_read() -> None:
+    context, option = click.Context(click.Command("run")), click.Option(["--refer"])
+    assert [parse_band(context, option, text) for text in ("0.4-0.6", "off", None)] == [(0.4, 0.6), "off", None]
+
+
+def test_the_chart_of_coverage_has_a_second_line_where_the_gate_measured() -> None:
+    films = large_run(200)
+    measured = [replace(film, result=replace(film.result, gate_distance=i / 100)) for i, film in enumerate(films)]
+    lines = []
+    for some in (films, measured):
+        survey = survey_films(some, 0.5)
+        (chart,) = coverage_chart(survey.truth, survey.prob, survey.distance, 0.5)
+        lines.append(chart.svg.count("set aside first"))
+        assert "200 labelled films" in chart.alt
+    assert lines == [1, 2]
+    none = np.array([], dtype=np.bool_), np.array([]), np.array([])
+    assert coverage_chart(*none, 0.5) == ()
+
+
+def test_the_gate_distance_stands_behind_the_fixed_columns() -> None:
+    assert [column.name for column in COLUMNS].index("gate_distance") == len(COLUMNS) - 1
