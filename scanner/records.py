@@ -171,6 +171,8 @@ class ScanResult:
     gate_reasons: tuple[str, ...] = ()
     failure: Failure | None = None
     duration_ms: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
+    """Seconds in each of ``scanner.stopwatch.WORKER_STAGES``; adds up to the duration. Not kept in the journal."""
 
     @property
     def status(self) -> Status:
@@ -242,6 +244,8 @@ class RunInfo:
     """Python, the platform and the libraries that shape the numbers."""
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
+    profile_s: dict[str, float] = field(default_factory=dict)
+    """Seconds in each of ``scanner.stopwatch.STAGES``, the workers' added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +256,5 @@ class Outputs:
     html: Path
     json: Path
     counts: Counts
+    render_s: float = 0.0
+    """Wall time that rendering took."""
