@@ -178,6 +178,7 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
         return read_dicom(
             data,
             max_megapixels=settings.max_megapixels,
+            min_side_px=2 * spec.input_px,  # a wavelet's small pictures are less smooth than area averages
             frames="all" if settings.all_frames else "first",
             window=settings.window,
             ids=settings.dicom_ids,

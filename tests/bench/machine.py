@@ -28,7 +28,7 @@ def describe_machine() -> dict[str, Any]:
     if Path("/proc/cpuinfo").exists():
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
         model = found[1] if found else model
-        found = re.search(r"MemTotal: *(\d+) kB", Path("/proc/meminfo").read_text())
+        found = re.search(r"MemTotal:\s*(\d+) kB", Path("/proc/meminfo").read_text())
         memory = f"{int(found[1]) / 2**20:.0f} GiB" if found else ""
     return {
         "processor": model,
@@ -117,7 +117,7 @@ class _MemoryWatch(threading.Thread):
 
 def _peak_mb(pid: int) -> float:
     try:
-        found = re.search(r"VmHWM: *(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return 0.0
     return int(found[1]) / 1024 if found else 0.0
