@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all lint clean
+.PHONY: help demo test test-all lint bench bench-scale clean
 .SILENT:
 
 help:  ## show this list
@@ -24,6 +24,12 @@ lint: .install-dev  ## ruff, mypy strict, import-linter
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+
+bench: .install-test  ## films/s against the limits and two Keras scripts: make bench FILMS=folder
+	"$(BIN)/python" -m tests.bench.speed "$(FILMS)" --json bench.json
+
+bench-scale: .install-test  ## memory and rate from 1,000 to 100,000 files
+	"$(BIN)/python" -m tests.bench.scale --json bench-scale.json
 
 clean:  ## remove the environment and caches
 	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -135,8 +135,8 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
 
 
 def unlabelled_charts(probs: FloatArray, threshold: float) -> tuple[Chart, ...]:
-    """Draw the spread of the probabilities of all scored films, shape (N,)."""
-    return (_histogram(probs, threshold),) if probs.size else ()
+    """Draw the spread of the probabilities of all scored films, shape (N,); one film has none, and need not wait."""
+    return (_histogram(probs, threshold),) if probs.size > 1 else ()
 
 
 def _roc(truth: BoolArray, prob: FloatArray, threshold: float) -> Chart:

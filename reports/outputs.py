@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,6 +66,7 @@ def write_outputs(
         ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
     survey = survey_films(films(), info.threshold, info.refer)
+    start = time.perf_counter()
     files = Outputs(folder / "results.csv", folder / "report.html", folder / "run.json", survey.counts)
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
@@ -73,12 +76,14 @@ def write_outputs(
         path = folder / f"results.{name}"
         if name in tables or path.exists():  # one that is there must not grow stale
             write_table(path, films(), columns, info, model)
-    write_json(files.json, run_document(info, model, survey, summary))
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, films(), embedded)
     view = build_view(survey, summary, info, model, columns, title=title)
     write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
+    files = replace(files, render_s=round(time.perf_counter() - start, 4))
+    timed = replace(info, profile_s={**info.profile_s, "render": files.render_s})
+    write_json(files.json, run_document(timed, model, survey, summary))
     return files
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,18 @@ def read_document(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document: dict[str, Any] = json.loads(text)
     except (OSError, ValueError) as error:
         raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
-    check_document(document, where=str(path))
+    _check_text(text, str(path))
     return document
+
+
+@lru_cache(maxsize=4)
+def _check_text(text: str, where: str) -> None:
+    """Check the text of a ``model.json``, which one command reads several times, only once."""
+    check_document(json.loads(text), where=where)
 
 
 def check_document(document: Any, *, where: str) -> None:

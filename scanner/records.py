@@ -179,6 +179,8 @@ class ScanResult:
     gate held the picture against statistics of the training films."""
     failure: Failure | None = None
     duration_ms: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
+    """Seconds in each of ``scanner.stopwatch.WORKER_STAGES``; adds up to the duration. Not kept in the journal."""
 
     @property
     def status(self) -> Status:
@@ -259,6 +261,8 @@ class RunInfo:
     """Films with a probability in this band are called REFER; None for no such call."""
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
+    profile_s: dict[str, float] = field(default_factory=dict)
+    """Seconds in each of ``scanner.stopwatch.STAGES``, the workers' added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,3 +273,5 @@ class Outputs:
     html: Path
     json: Path
     counts: Counts
+    render_s: float = 0.0
+    """Wall time that rendering took."""

@@ -23,6 +23,7 @@ from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
+from scanner.stopwatch import Stopwatch
 from scanner.walk import JOURNAL_NAME, Filter, find_images
 
 #: Libraries whose version can change a number; the manifest names them.
@@ -134,10 +135,13 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         n_skipped[what.reason] += 1
         on_file(what)
 
-    sources = _not_empty(find_images(request.roots, keep=request.keep, on_skip=skip), request.roots, n_skipped)
+    watch = Stopwatch()
+    found = watch.each("walk", find_images(request.roots, keep=request.keep, on_skip=skip))
+    sources = _not_empty(found, request.roots, n_skipped)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
         earlier = journal.get("run") or {}
+        watch.add(earlier.get("profile_s", {}))
         start = time.monotonic()
         info = RunInfo(
             version=__version__,
@@ -160,7 +164,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         request = replace(request, settings=replace(request.settings, dicom_ids=_id_key(journal, request.dicom_ids)))
         journal.start_session(request.settings.result_key(spec.weights_sha256))
         try:
-            _scan(sources, request, journal, skip, on_file)
+            _scan(sources, request, journal, watch, skip, on_file)
             journal.forget_unmet()
             info = replace(info, exit_reason="finished")
         except Terminated:
@@ -174,6 +178,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             finished_at=_now(),
             n_skipped=dict(sorted(n_skipped.items())),
             duration_s=round(info.duration_s + time.monotonic() - start, 3),
+            profile_s={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
         )
         return _render(journal, info, write_outputs, joined)
 
@@ -241,6 +246,7 @@ def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined
     journal.put("run", asdict(info))
     model = spec_from_document(journal.get("model"), journal.folder)
     outputs = write_outputs(journal.folder, journal.films, info, model)
+    info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined)
 
 
@@ -248,12 +254,15 @@ def _scan(
     sources: Iterator[ImageSource],
     request: RunRequest,
     journal: Journal,
+    watch: Stopwatch,
     on_skip: Callable[[Skip], None],
     on_file: Callable[[ScanResult | None], None],
 ) -> None:
     def missing() -> Iterator[ImageSource]:
         for source in sources:
-            if journal.holds(source):
+            with watch.measure("journal"):
+                is_known = journal.holds(source)
+            if is_known:
                 on_file(None)
             else:
                 yield source
@@ -262,11 +271,13 @@ def _scan(
     first = list(islice(todo, _SMALL_JOB))
     executor, settings = _executor(len(first), request)
     for outcomes in executor.run(_chunks(chain(first, todo), settings.batch_size), settings):
-        journal.add(outcome for outcome in outcomes if isinstance(outcome, ScanResult))
+        with watch.measure("journal"):
+            journal.add(outcome for outcome in outcomes if isinstance(outcome, ScanResult))
         for outcome in outcomes:
             if isinstance(outcome, Skip):
                 on_skip(outcome)
             else:
+                watch.add(outcome.stage_s)
                 on_file(outcome)
 
 

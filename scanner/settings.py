@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from scanner.engines.base import EngineName
 from scanner.model_bundle import DEFAULT_BUNDLE
 
 GateMode = Literal["strict", "warn", "off"]
@@ -23,6 +24,8 @@ class ScanSettings:
     """Long side of the thumbnail in the report; sharp in the large view, about 10 KB per film."""
     max_megapixels: float = 200.0
     """Larger pictures are refused from their header: the largest detectors make 25 megapixels."""
+    engine: EngineName = "litert"
+    """What runs the network."""
     n_threads: int = 1
     """Threads of one engine; 1 where several workers share the cores."""
     all_frames: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
 
 from scanner.preprocess import resize
 from scanner.records import FloatImage
@@ -24,5 +23,5 @@ def make_thumbnail(pixels: FloatImage, long_side_px: int) -> bytes:
     height, width = pixels.shape
     scale = min(1.0, long_side_px / max(height, width))
     small = resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = np.rint(np.clip(small, 0.0, 1.0) * 255.0).astype(np.uint8)
+    grey = cv2.convertScaleAbs(small, alpha=255.0)  # rounds and saturates
     return bytes(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1])

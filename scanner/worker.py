@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scanner.engines.base import Engine
+from scanner.engines import open_engine
+from scanner.engines.base import Engine, EngineName
 from scanner.errors import CxrscanError, FilmError, NotAFilmError
 from scanner.gate import GateDecision, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
@@ -27,6 +27,7 @@ from scanner.readers.raster import read_raster
 from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
 from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
+from scanner.stopwatch import Stopwatch
 from scanner.thumbnail import make_thumbnail
 
 
@@ -50,8 +51,8 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
         The model itself cannot be used.
     """
     cv2.setNumThreads(1)  # the cores are already shared out among the workers
-    spec, engine = open_model(settings.model, settings.n_threads)
-    statistics = None if settings.gate == "off" else _open_gate(settings.model, settings.n_threads)
+    spec, engine = open_model(settings.model, settings.n_threads, settings.engine)
+    statistics = None if settings.gate == "off" else _open_gate(settings.model)
     outcomes = [outcome for source in sources for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
     scored = iter(_classify(waiting, spec, engine, statistics, settings))
@@ -62,17 +63,15 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
 
 
 @lru_cache(maxsize=1)
-def open_model(folder: Path, n_threads: int) -> tuple[ModelSpec, Engine]:
+def open_model(folder: Path, n_threads: int, engine: EngineName = "litert") -> tuple[ModelSpec, Engine]:
     """Open a bundle once per process."""
-    from scanner.engines.litert import LiteRTEngine
-
     spec = load_bundle(folder)
-    return spec, LiteRTEngine(spec, n_threads=n_threads)
+    return spec, open_engine(engine, spec, n_threads)
 
 
 @lru_cache(maxsize=1)
-def _open_gate(folder: Path, n_threads: int) -> GateStatistics | None:
-    spec, _ = open_model(folder, n_threads)
+def _open_gate(folder: Path) -> GateStatistics | None:
+    spec = load_bundle(folder)
     return GateStatistics.from_document(spec.gate) if spec.gate is not None else None
 
 
@@ -80,20 +79,22 @@ def _prepare(
     source: ImageSource, spec: ModelSpec, statistics: GateStatistics | None, settings: ScanSettings
 ) -> list[_Prepared | Skip]:
     """Everything that happens to a file before its batch is full; one item, or one for each frame."""
-    start = time.perf_counter()
+    watch = Stopwatch()
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
     try:
-        data = _read_bytes(source)
-        result = replace(result, sha256=hashlib.sha256(data).hexdigest())
-        films = _decode(data, spec, settings)
+        with watch.measure("read"):
+            data = _read_bytes(source)
+            result = replace(result, sha256=hashlib.sha256(data).hexdigest())
+        with watch.measure("decode"):
+            films = _decode(data, spec, settings)
     except NotAFilmError as error:
         return [Skip(source.name, error.message, error.code)]
     except Exception as error:
-        return [_Prepared(replace(result, failure=_failure("read", error), duration_ms=_ms_since(start)), None)]
+        return [_Prepared(_timed(replace(result, failure=_failure("read", error)), watch), None)]
     results = [result, *(replace(result, name=f"{result.name}#{number}") for number in range(2, len(films) + 1))]
-    read_ms = _ms_since(start) / len(films)
+    read_s = {stage: seconds / len(films) for stage, seconds in watch.seconds.items()}
     return [
-        _prepare_film(result, film, read_ms, spec, statistics, settings)
+        _prepare_film(result, film, Stopwatch(read_s), spec, statistics, settings)
         for result, film in zip(results, films, strict=True)
     ]
 
@@ -101,34 +102,44 @@ def _prepare(
 def _prepare_film(
     result: ScanResult,
     film: Radiograph,
-    read_ms: float,
+    watch: Stopwatch,
     spec: ModelSpec,
     statistics: GateStatistics | None,
     settings: ScanSettings,
 ) -> _Prepared:
     """Thumbnail, the network's input, and the gate's verdict so far."""
-    start = time.perf_counter()
     stage: Stage = "prepare"
     model_input = look = None
     try:
+        with watch.measure("thumbnail"):
+            thumbnail = make_thumbnail(film.pixels, settings.thumbnail_px)
         result = replace(
             result,
             width_px=film.width_px,
             height_px=film.height_px,
             pixel_path=film.pixel_path,
             attributes=film.attributes,
-            thumbnail=make_thumbnail(film.pixels, settings.thumbnail_px),
+            thumbnail=thumbnail,
         )
-        prepared = to_model_input(film.pixels, spec.input_px)
+        with watch.measure("prepare"):
+            prepared = to_model_input(film.pixels, spec.input_px)
         stage = "gate"
-        result = _with_verdict(result, judge(film) if settings.gate != "off" else GateDecision("ok"), settings)
-        if result.status != "rejected":
-            model_input = prepared
-            if statistics is not None:
-                look = statistics.look_at(prepared[..., 0])
+        with watch.measure("gate"):
+            result = _with_verdict(result, judge(film) if settings.gate != "off" else GateDecision("ok"), settings)
+            if result.status != "rejected":
+                model_input = prepared
+                if statistics is not None:
+                    look = statistics.look_at(prepared[..., 0])
     except Exception as error:
         result = replace(result, failure=_failure(stage, error))
-    return _Prepared(replace(result, duration_ms=read_ms + _ms_since(start)), model_input, look)
+    return _Prepared(_timed(result, watch), model_input, look)
+
+
+def _timed(result: ScanResult, watch: Stopwatch) -> ScanResult:
+    """Add what a stopwatch measured to a film's time."""
+    total = Stopwatch(result.stage_s)
+    total.add(watch.seconds)
+    return replace(result, stage_s=dict(total.seconds), duration_ms=sum(total.seconds.values()) * 1e3)
 
 
 def _with_verdict(result: ScanResult, decision: GateDecision, settings: ScanSettings) -> ScanResult:
@@ -172,6 +183,7 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
         return read_dicom(
             data,
             max_megapixels=settings.max_megapixels,
+            min_side_px=2 * spec.input_px,  # a wavelet's small pictures are less smooth than area averages
             frames="all" if settings.all_frames else "first",
             window=settings.window,
             ids=settings.dicom_ids,
@@ -189,21 +201,23 @@ def _classify(
     """Run the network over the films of a chunk, let the gate complete its verdicts, and complete the results."""
     if not films:
         return []
-    start = time.perf_counter()
+    watch = Stopwatch()
     given = [film.model_input for film in films if film.model_input is not None]
     upright = {i: film.look.upright for i, film in enumerate(films) if film.look and film.look.upright is not None}
-    said = engine.predict(np.stack([*given, *(picture[..., np.newaxis] for picture in upright.values())]))
+    with watch.measure("invoke"):
+        said = engine.predict(np.stack([*given, *(picture[..., np.newaxis] for picture in upright.values())]))
     seen_in = dict(zip(upright, range(len(films), len(said.embeddings)), strict=True))
     results = []
-    for i, film in enumerate(films):
-        result = film.result
-        if statistics is not None and film.look is not None:
-            embedding = said.embeddings[seen_in.get(i, i)]
-            decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
-            result = _with_verdict(result, decision, settings)
-        results.append(_complete(result, float(said.logits[i]), said.heat_maps[i], spec))
-    share_ms = _ms_since(start) / len(films)
-    return [replace(result, duration_ms=result.duration_ms + share_ms) for result in results]
+    with watch.measure("gate"):
+        for i, film in enumerate(films):
+            result = film.result
+            if statistics is not None and film.look is not None:
+                embedding = said.embeddings[seen_in.get(i, i)]
+                decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
+                result = _with_verdict(result, decision, settings)
+            results.append(_complete(result, float(said.logits[i]), said.heat_maps[i], spec))
+    share = Stopwatch({stage: seconds / len(films) for stage, seconds in watch.seconds.items()})
+    return [_timed(result, share) for result in results]
 
 
 def _complete(result: ScanResult, logit: float, heat_map: FloatImage, spec: ModelSpec) -> ScanResult:
@@ -213,7 +227,3 @@ def _complete(result: ScanResult, logit: float, heat_map: FloatImage, spec: Mode
     if result.status == "rejected":
         return result
     return replace(result, prob_pneumonia=spec.probability(logit), heat_map=np.asarray(heat_map, dtype="<f2").tobytes())
-
-
-def _ms_since(start: float) -> float:
-    return (time.perf_counter() - start) * 1e3

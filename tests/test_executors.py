@@ -13,7 +13,7 @@ import pytest
 from scanner.errors import CxrscanError
 from scanner.executors.base import Chunk, Executor
 from scanner.executors.inline import InlineExecutor
-from scanner.executors.processes import ProcessExecutor, available_cores
+from scanner.executors.processes import ProcessExecutor
 from scanner.records import ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.walk import find_images
@@ -97,7 +97,3 @@ def test_workers_that_cannot_start_end_the_run(films: list[ImageSource]) -> None
     with pytest.raises(CxrscanError) as caught:
         scan(ProcessExecutor(2, scan=Unstartable()), films)
     assert caught.value.code == "workers-failed"
-
-
-def test_no_more_cores_than_allowed() -> None:
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)

@@ -12,6 +12,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
+    from scanner.engines.base import EngineName
     from scanner.records import Band, ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
@@ -35,6 +36,13 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
     "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films per forward pass."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["litert", "keras"]),
+    default="litert",
+    show_default=True,
+    help="What runs the network; keras needs the extra `train` and uses a GPU where there is one.",
 )
 @click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
@@ -73,6 +81,7 @@ def run(
     refer: Band | Literal["off"] | None,
     workers: int | None,
     batch_size: int,
+    engine: EngineName,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     max_megapixels: float,
@@ -96,7 +105,7 @@ def run(
     cxrscan run films/                      results in ./cxrscan-out
     cxrscan run films/ --labels folders     with sensitivity and specificity
     """
-    from scanner.executors.processes import available_cores
+    from scanner.cores import available_cores
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.run import RunRequest
     from scanner.settings import ScanSettings
@@ -108,6 +117,7 @@ def run(
         settings=ScanSettings(
             model=bundle or DEFAULT_BUNDLE,
             batch_size=batch_size,
+            engine=engine,
             max_megapixels=max_megapixels,
             all_frames=all_frames,
             window=window - 1,
@@ -127,6 +137,8 @@ def run(
     write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
+    if verbose:
+        click.echo(_profile(tally), err=True)
     return tally.exit_code
 
 
@@ -159,6 +171,19 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
         if not bar.disable:
             Thread(target=count, daemon=True).start()
         return run_request(request, write_outputs, on_file=on_file)
+
+
+def _profile(tally: Tally) -> str:
+    """Where the time went, stage by stage."""
+    from scanner.stopwatch import STAGES
+
+    n_films, spent = max(1, tally.counts.n_films), tally.info.profile_s
+    rows = [
+        f"  {stage:10}{spent[stage]:9.2f} s {spent[stage] / n_films * 1e3:9.2f} ms per film"
+        for stage in STAGES
+        if stage in spent
+    ]
+    return "\n".join(["Time by stage, all workers together:", *rows])
 
 
 def _line(outcome: ScanResult | Skip | None) -> str:

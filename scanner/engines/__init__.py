@@ -1,1 +1,26 @@
-"""Engines run the network of a bundle: ``litert`` by default."""
+"""Engines run the network of a bundle: ``litert`` by default, ``keras`` where TensorFlow is wanted."""
+
+from __future__ import annotations
+
+from scanner.engines.base import Engine, EngineName
+from scanner.errors import CxrscanError
+from scanner.model_bundle import ModelSpec
+
+
+def open_engine(name: EngineName, spec: ModelSpec, n_threads: int) -> Engine:
+    """Open a bundle's network.
+
+    Raises
+    ------
+    CxrscanError
+        The weights cannot be used; ``extra-missing`` for ``keras`` without TensorFlow.
+    """
+    if name == "litert":
+        from scanner.engines.litert import LiteRTEngine
+
+        return LiteRTEngine(spec, n_threads=n_threads)
+    try:
+        from scanner.engines.keras import KerasEngine
+    except ImportError as error:
+        raise CxrscanError("extra-missing", "The Keras engine needs TensorFlow, the extra `train`.") from error
+    return KerasEngine(spec, n_threads=n_threads)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from scanner.records import FloatImage, Predictions
+
+EngineName = Literal["litert", "keras"]
 
 
 class Engine(Protocol):

@@ -18,6 +18,7 @@ from scanner.records import FloatImage, Predictions
 
 _SIGNATURE = "serving_default"
 _OUTPUTS = ("logit", "embedding", "grad_cam")
+_FILMS_PER_PASS = 2  # the intermediate results of more do not fit into a core's cache; docs/speed.md has the figures
 
 
 class LiteRTEngine:
@@ -45,8 +46,11 @@ class LiteRTEngine:
 
     def predict(self, films: FloatImage) -> Predictions:
         """Score a batch; see ``Engine.predict``."""
-        out = self._run(**{self._input: films})
-        return Predictions(np.ravel(out["logit"]), out["embedding"], out["grad_cam"])
+        parts = [
+            self._run(**{self._input: films[i : i + _FILMS_PER_PASS]}) for i in range(0, len(films), _FILMS_PER_PASS)
+        ]
+        logit, embedding, grad_cam = (np.concatenate([part[name] for part in parts]) for name in _OUTPUTS)
+        return Predictions(np.ravel(logit), embedding, grad_cam)
 
 
 @contextmanager

@@ -8,14 +8,12 @@ concurrent.futures and loky give up as a whole, billiard restarts a worker that 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import cast
 
 from scanner.errors import CxrscanError, WorkerError
@@ -26,7 +24,6 @@ from scanner.worker import scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
-_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 # "spawn": a fork of a process that runs threads (progress bar, decoders) may deadlock.
 _processes = multiprocessing.get_context("spawn")
 
@@ -192,13 +189,3 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings) -> None:
 
 def _failed(source: ImageSource, failure: Failure) -> ScanResult:
     return ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns, failure=failure)
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, cut by a container's CPU quota (cgroup v2 ``cpu.max``)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = _CGROUP_QUOTA.read_text().split()
-        return max(1, min(cores, round(int(quota) / int(period))))
-    except (OSError, ValueError):  # no cgroup v2, or the quota is "max"
-        return cores

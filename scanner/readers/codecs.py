@@ -6,12 +6,16 @@ not decode that one, and the alternative, pylibjpeg with its three plugins, need
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import imagecodecs
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 from pydicom import uid
 from pydicom.pixels.common import PhotometricInterpretation as Photometric
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
@@ -29,6 +33,8 @@ SYNTAXES = (*_JPEG, *_JPEG_LS, *_JPEG_2000, uid.RLELossless)
 _END_MARKER = b"\xff\xd9"  # end of image in JPEG and JPEG-LS, end of codestream in JPEG 2000
 _TRAILER_BYTES = 64  # padding that writers leave behind the end marker
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
+_CODING_STYLE = b"\xff\x52"
+_PILLOW_MAX_PIXELS = 178_000_000  # Pillow takes larger pictures for an attack
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF of JPEG (T.81 B.1.1.3) and JPEG-LS
 
 
@@ -96,6 +102,61 @@ def codestream_shape(source: bytes) -> tuple[int, int, int] | None:
     except (struct.error, IndexError):
         pass
     return None
+
+
+def decode_reduced(source: bytes, rows: int, columns: int, min_side_px: int) -> npt.NDArray[Any] | None:
+    """Decode a grey JPEG 2000 frame at the lowest of its resolutions that still has enough pixels.
+
+    The lower resolutions of a wavelet transform (ISO/IEC 15444-1 annex F) are small pictures of the film in the
+    same values; the many code blocks of the detail that the network does not see are left alone. Pillow reads
+    them, because imagecodecs has no such option.
+
+    Parameters
+    ----------
+    rows, columns
+        What the header says.
+    min_side_px
+        Length that the shorter side must keep.
+
+    Returns
+    -------
+    uint8 or uint16 array of stored values; None when the frame is to be decoded in full: it has no such resolution,
+    is signed or coloured, or is to be refused.
+    """
+    claims = _ReducibleStream.of(source) if rows * columns <= _PILLOW_MAX_PIXELS else None
+    if claims is None or _END_MARKER not in source[-_TRAILER_BYTES:] or codestream_shape(source) != (rows, columns, 1):
+        return None
+    halvings = min((min(rows, columns) // min_side_px).bit_length() - 1, claims.n_levels)
+    if halvings < 1:
+        return None
+    with Image.open(io.BytesIO(source), formats=["JPEG2000"]) as image:
+        image.reduce = halvings  # type: ignore[method-assign, assignment]  # Pillow's way to say it
+        deep = np.asarray(image)
+    # Pillow widens more than 8 bits to 16
+    return deep >> (16 - claims.precision) if deep.itemsize == 2 else deep
+
+
+@dataclass(frozen=True, slots=True)
+class _ReducibleStream:
+    """What a codestream's main header says, as far as it can be decoded at a reduced resolution."""
+
+    precision: int
+    """Bits per value, 8 to 16."""
+    n_levels: int
+    """How often the resolution can be halved."""
+
+    @classmethod
+    def of(cls, source: bytes) -> _ReducibleStream | None:
+        """Read SIZ and COD (ISO/IEC 15444-1 A.5.1 and A.6.1); None for signed, thin or damaged streams."""
+        start = source.find(_START_OF_CODESTREAM, 0, 4096)
+        try:
+            (size_length,) = struct.unpack_from(">H", source, start + 4)
+            depth = source[start + 42]  # the highest bit is the sign
+            coding = source.index(_CODING_STYLE, start + 4 + size_length)
+            n_levels = source[coding + 9]
+        except (struct.error, IndexError, ValueError):
+            return None
+        return cls(depth + 1, n_levels) if start >= 0 and 7 <= depth < 16 else None
 
 
 def _decode_rle(source: bytes, runner: DecodeRunner) -> memoryview:

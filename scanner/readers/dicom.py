@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import io
 import logging
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, config
+from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -40,6 +42,7 @@ from scanner.records import FilmAttributes, FloatImage, Radiograph
 _PREAMBLE_BYTES = 128
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+_GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
 class _PixelFinder:
@@ -80,6 +83,7 @@ def read_dicom(
     data: bytes,
     *,
     max_megapixels: float,
+    min_side_px: int = sys.maxsize,
     frames: Literal["first", "all"] = "first",
     window: int = 0,
     ids: bytes | Literal["plain"] | None = None,
@@ -92,6 +96,8 @@ def read_dicom(
         The file's bytes, with or without preamble and meta header.
     max_megapixels
         Larger pictures are refused from their header, before memory is taken; with all frames, their sum.
+    min_side_px
+        Grey JPEG 2000 may be decoded at a reduced resolution as long as both sides keep at least this many pixels.
     frames
         Whether a multi-frame object gives its first frame or all.
     window
@@ -118,7 +124,10 @@ def read_dicom(
         key = ids if isinstance(ids, bytes) else None
         identifiers = () if ids is None else header.hashed_ids(file.dataset, key)
         attributes = header.film_attributes(file.dataset, identifiers)
-        return [_read_frame(file, index, window, attributes, only=frames == "first") for index in range(n_frames)]
+        return [
+            _read_frame(file, index, window, attributes, min_side_px, only=frames == "first")
+            for index in range(n_frames)
+        ]
 
 
 @contextmanager
@@ -218,15 +227,24 @@ def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
     return n_wanted
 
 
-def _read_frame(file: _OpenFile, index: int, window: int, attributes: FilmAttributes, *, only: bool) -> Radiograph:
-    decoded, photometric = _decode(file, index)
+def _read_frame(
+    file: _OpenFile, index: int, window: int, attributes: FilmAttributes, min_side_px: int, *, only: bool
+) -> Radiograph:
+    reduced = _decode_reduced(file, index, min_side_px)
+    decoded, photometric = (reduced, "MONOCHROME2") if reduced is not None else _decode(file, index)
     chroma = 0.0
     if decoded.ndim == 3 or photometric == "PALETTE COLOR":
         pixels, chroma, steps = _render_colour(decoded, photometric, file.dataset)
     else:
         stored = _stored_format(file, decoded.dtype)
-        pixels, steps = render_grey(decoded, stored, header.grey_steps(file.dataset, window))
+        grey_steps = header.grey_steps(file.dataset, window)
+        if reduced is not None:
+            grey_steps = replace(grey_steps, exposed=_shrunk(grey_steps.exposed, file.dataset, decoded.shape))
+        pixels, steps = render_grey(decoded, stored, grey_steps)
     height_px, width_px = pixels.shape
+    if reduced is not None:
+        height_px, width_px = (header.count(file.dataset, name) for name in ("Rows", "Columns"))
+        steps.insert(0, f"1/{round(height_px / len(pixels))}")
     aspect = header.pixel_aspect(file.dataset)
     if round(aspect, 2) != 1.0:
         pixels = resample_square(pixels, aspect)
@@ -235,6 +253,40 @@ def _read_frame(file: _OpenFile, index: int, window: int, attributes: FilmAttrib
     if only and header.count(file.dataset, "NumberOfFrames") > 1:
         reasons.append("multi-frame")
     return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))
+
+
+def _decode_reduced(file: _OpenFile, index: int, min_side_px: int) -> npt.NDArray[Any] | None:
+    """Decode a grey frame at a reduced resolution, shape (h, w); None where only the full one will do.
+
+    Pixel padding has a value of its own, which must not be blended with the picture's.
+    """
+    dataset = file.dataset
+    if (
+        file.syntax not in codecs.VALUE_SYNTAXES
+        or not file.pixels.encapsulated
+        or header.is_signed(dataset)
+        or "PixelPaddingValue" in dataset
+        or header.decoding_options(dataset, "PixelData", "OB")["photometric_interpretation"] not in _GREY
+    ):
+        return None
+    buffer = io.BytesIO(file.data)
+    buffer.seek(file.pixels.value_start)
+    try:
+        source = get_frame(buffer, index, number_of_frames=max(1, header.count(dataset, "NumberOfFrames")))
+        rows, columns = (header.count(dataset, name) for name in ("Rows", "Columns"))
+        return codecs.decode_reduced(source, rows, columns, min_side_px)
+    except header.PYDICOM_ERRORS:
+        return None  # the full decoder says what is wrong
+
+
+def _shrunk(area: tuple[slice, slice], dataset: Dataset, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """An area of the full picture, in the rows and columns of a reduced one."""
+    full = (header.count(dataset, "Rows"), header.count(dataset, "Columns"))
+    rows, columns = (
+        part if part.stop is None else slice(part.start * small // large, max(1, part.stop * small // large))
+        for part, small, large in zip(area, shape, full, strict=True)
+    )
+    return rows, columns
 
 
 def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:

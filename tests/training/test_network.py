@@ -14,6 +14,7 @@ from tests.training.films import TINY
 from training.export import export_graph, round_to_float16, run_graph
 from training.fit import predict_logits
 from training.network import BACKBONE, build_network, explain, keep_heat_inside
+from training.restore import restore_network
 
 SMALL = replace(TINY, input_px=96, train_from="")
 
@@ -173,3 +174,11 @@ def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | 
     with pytest.raises(TrainingError, match=r"some\.weights\.h5 does not fit") as caught:
         build_network(replace(SMALL, weights=str(path)))
     assert caught.value.code == "weights-invalid"
+
+
+def test_a_network_is_restored_from_its_graph(network: keras.Model) -> None:
+    restored = restore_network(export_graph(network), input_px=SMALL.input_px, alpha=SMALL.alpha)
+    batch = tf.constant(films(3))
+    wanted, found = explain(network)(batch), explain(restored)(batch)
+    for name in wanted:  # the graph keeps float16 weights
+        np.testing.assert_allclose(found[name], wanted[name], rtol=0.02, atol=0.02 * np.abs(wanted[name]).max())

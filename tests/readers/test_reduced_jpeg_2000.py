@@ -1,0 +1,97 @@
+"""Large JPEG 2000 films are decoded at a reduced resolution where the values stay right, and in full elsewhere."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pydicom import uid
+
+from scanner.errors import FilmError
+from scanner.readers.dicom import read_dicom
+from scanner.records import Radiograph
+from tests.builders import dicom_film, film_pixels
+
+MIN_SIDE_PX = 120
+SYNTAXES = [uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless]
+
+
+@pytest.fixture(scope="module")
+def stored() -> npt.NDArray[np.uint16]:
+    return film_pixels(3, height=500, width=620).astype(np.uint16) * 16
+
+
+def read(data: bytes, min_side_px: int = MIN_SIDE_PX) -> Radiograph:
+    return read_dicom(data, max_megapixels=10, min_side_px=min_side_px)[0]
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_reduced_film_is_the_full_one_made_smaller(
+    stored: npt.NDArray[np.uint16], syntax: str, photometric: str
+) -> None:
+    data = dicom_film(
+        stored,
+        syntax=syntax,
+        bits_stored=12,
+        PhotometricInterpretation=photometric,
+        WindowCenter=2000,
+        WindowWidth=3600,
+        RescaleSlope=1,
+        RescaleIntercept=-24,
+    )
+    full, reduced = read(data, 10_000), read(data)
+    assert reduced.pixels.shape == (125, 155)
+    assert reduced.pixel_path == full.pixel_path.replace("dicom>", "dicom>1/4>")
+    assert (reduced.width_px, reduced.height_px) == (620, 500)
+    small = cv2.resize(full.pixels, (155, 125), interpolation=cv2.INTER_AREA)
+    # blurred, because a wavelet's small picture lies up to half a pixel aside of the average
+    assert np.abs(cv2.blur(small, (5, 5)) - cv2.blur(reduced.pixels, (5, 5))).mean() < 0.01
+
+
+def test_eight_bits_keep_their_values(stored: npt.NDArray[np.uint16]) -> None:
+    eight = np.full((500, 620), 77, dtype=np.uint8)
+    film = read(dicom_film(eight, syntax=uid.JPEG2000Lossless, WindowCenter=128, WindowWidth=256))
+    assert film.pixels.shape == (125, 155)
+    np.testing.assert_allclose(film.pixels, (77 - 127.5) / 255 + 0.5, atol=1e-6)
+
+
+def test_the_percentile_window_looks_at_the_exposed_part(stored: npt.NDArray[np.uint16]) -> None:
+    framed = stored.copy()
+    framed[:200] = 4095
+    collimator = {"CollimatorShape": "RECTANGULAR", "CollimatorUpperHorizontalEdge": 200}
+    edges = {
+        "CollimatorLowerHorizontalEdge": 500,
+        "CollimatorLeftVerticalEdge": 1,
+        "CollimatorRightVerticalEdge": 620,
+    }
+    data = dicom_film(framed, syntax=uid.JPEG2000Lossless, bits_stored=12, **collimator, **edges)
+    full, reduced = read(data, 10_000), read(data)
+    assert "percentile" in reduced.pixel_path
+    assert abs(float(full.pixels[220:].mean()) - float(reduced.pixels[55:].mean())) < 0.02
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [{"PixelPaddingValue": 0}, {"PixelRepresentation": 1}],
+    ids=["padding", "signed"],
+)
+def test_what_could_be_blended_wrongly_is_decoded_in_full(
+    stored: npt.NDArray[np.uint16], unusual: dict[str, int]
+) -> None:
+    film = read(dicom_film(stored // 2, syntax=uid.JPEG2000Lossless, bits_stored=12, **unusual))
+    assert film.pixels.shape == (500, 620)
+
+
+def test_colour_and_small_films_are_decoded_in_full(stored: npt.NDArray[np.uint16]) -> None:
+    colour = np.repeat((stored >> 4).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    assert read(dicom_film(colour, syntax=uid.JPEG2000Lossless)).pixels.shape == (500, 620)
+    assert read(dicom_film(stored, syntax=uid.JPEG2000Lossless, bits_stored=12), 251).pixels.shape == (500, 620)
+
+
+def test_a_truncated_film_stays_truncated(stored: npt.NDArray[np.uint16]) -> None:
+    data = dicom_film(stored, syntax=uid.JPEG2000Lossless, bits_stored=12)
+    with pytest.raises(FilmError) as caught:
+        read(data[: len(data) // 2])
+    assert caught.value.code == "truncated"
