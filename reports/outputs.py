@@ -65,8 +65,8 @@ def write_outputs(
     CxrscanError
         ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
-    survey = survey_films(films(), info.threshold, info.refer)
     start = time.perf_counter()
+    survey = survey_films(films(), info.threshold, info.refer)
     files = Outputs(folder / "results.csv", folder / "report.html", folder / "run.json", survey.counts)
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
