@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all lint clean
+FUZZ_S ?= 900
+
+.PHONY: help demo test test-all fuzz lint clean
 .SILENT:
 
 help:  ## show this list
@@ -19,6 +21,10 @@ test: .install-test  ## install with test extras into .venv, run the tests
 test-all: .install-test  ## the same with the slow tests
 	"$(BIN)/python" -m pytest
 
+fuzz: .install-fuzz  ## damaged films into both readers, FUZZ_S seconds each; findings in .fuzz/
+	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
+	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
+
 lint: .install-dev  ## ruff, mypy strict, import-linter
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
@@ -29,11 +35,12 @@ clean:  ## remove the environment and caches
 	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Each installs once, and again when pyproject.toml has changed.
-.PHONY: .install-run .install-test .install-dev
+.PHONY: .install-run .install-test .install-fuzz .install-dev
 .install-run: extras =
 .install-test: extras = [test]
+.install-fuzz: extras = [test,fuzz]
 .install-dev: extras = [dev]
-.install-run .install-test .install-dev:
+.install-run .install-test .install-fuzz .install-dev:
 	test -x "$(BIN)/python" || { echo "Making $(VENV)"; "$(PYTHON)" -m venv "$(VENV)"; }
 	test "$(VENV)/$@" -nt pyproject.toml || { \
 	  echo "Installing cxrscan$(extras) into $(VENV)"; $(PIP) --editable ".$(extras)" && touch "$(VENV)/$@"; }

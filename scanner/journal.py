@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from scanner.errors import RunFolderError
+from scanner.errors import PASSING, RunFolderError
 from scanner.labels import LabelJoin, Labels
 from scanner.records import Failure, Film, FilmAttributes, ImageSource, ScanResult
 from scanner.walk import JOURNAL_NAME
@@ -134,10 +134,14 @@ class Journal:
         self.put("session", self._session)
 
     def holds(self, source: ImageSource) -> bool:
-        """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session."""
+        """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session.
+
+        A failure that may pass (``errors.PASSING``) is no result.
+        """
         found = self._write(
             "UPDATE films SET session = ? WHERE (name = ? OR (name > ? AND name < ?))"
-            " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?",
+            " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?"
+            f" AND ifnull(failure_code, '') NOT IN ({', '.join('?' * len(PASSING))})",
             (
                 self._session,
                 source.name,
@@ -146,6 +150,7 @@ class Journal:
                 source.size_bytes,
                 source.mtime_ns,
                 self._result_key,
+                *PASSING,
             ),
         )
         return found.rowcount > 0

@@ -100,14 +100,15 @@ def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]
     """Floats in [0, 1] as they are; integers over the detector's bits; anything else over its own range."""
     is_integer = np.issubdtype(values.dtype, np.integer)
     grey: FloatImage = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(grey.min()), float(grey.max())
+    low, high = grey.min(), grey.max()
     if is_integer:
         for bits in (8, 12, 16):  # 16-bit files often hold fewer
             if low >= 0 and high < 2**bits:
                 return grey / np.float32(2**bits - 1), 0.0, f"{bits}-bit"
     elif low >= 0.0 and high <= 1.0:
         return grey, 0.0, "float"
-    return (grey - low) / max(high - low, 1e-6), 0.0, "range"
+    half_range = max(high / 2 - low / 2, np.float32(1e-6))  # the whole may be more than a float holds
+    return (grey / 2 - low / 2) / half_range, 0.0, "range"
 
 
 def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
