@@ -4,7 +4,10 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-all lint bench bench-scale clean
+FUZZ_S ?= 900
+SOAK_ROUNDS ?= 200
+
+.PHONY: help demo test test-all lint bench bench-scale soak fuzz clean
 .SILENT:
 
 help:  ## show this list
@@ -18,6 +21,13 @@ test: .install-test  ## install with test extras into .venv, run the tests
 
 test-all: .install-test  ## the same with the slow tests
 	"$(BIN)/python" -m pytest
+
+soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the other slow fault tests
+	CXRSCAN_SOAK_ROUNDS=$(SOAK_ROUNDS) "$(BIN)/python" -m pytest tests/faults -m slow
+
+fuzz: .install-fuzz  ## damaged films into both readers, FUZZ_S seconds each; findings in .fuzz/
+	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
+	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
 
 lint: .install-dev  ## ruff, mypy strict, import-linter
 	"$(BIN)/ruff" check .
@@ -35,11 +45,12 @@ clean:  ## remove the environment and caches
 	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Each installs once, and again when pyproject.toml has changed.
-.PHONY: .install-run .install-test .install-dev
+.PHONY: .install-run .install-test .install-fuzz .install-dev
 .install-run: extras =
 .install-test: extras = [test]
+.install-fuzz: extras = [test,fuzz]
 .install-dev: extras = [dev]
-.install-run .install-test .install-dev:
+.install-run .install-test .install-fuzz .install-dev:
 	test -x "$(BIN)/python" || { echo "Making $(VENV)"; "$(PYTHON)" -m venv "$(VENV)"; }
 	test "$(VENV)/$@" -nt pyproject.toml || { \
 	  echo "Installing cxrscan$(extras) into $(VENV)"; $(PIP) --editable ".$(extras)" && touch "$(VENV)/$@"; }

@@ -31,7 +31,9 @@ HINTS: dict[str, str] = {
     "dicomdir": "A DICOMDIR only lists other files; give the folder, and the films themselves are found.",
     "no-number": "The weights of the bundle do not suit this film; check them with `cxrscan model verify`.",
     "worker-died": "Decoding this file crashes or needs too much memory; export it again, and please report it.",
-    "timed-out": "Raise --timeout if the storage is slow; else export the film again.",
+    "out-of-memory": "Raise --max-memory or use fewer --workers, and run the same command again.",
+    "changed": "Run the same command again once nothing writes to the folder.",
+    "timed-out": "Raise --timeout if the storage is slow, and run the same command again; else export the film again.",
     "internal-error": "This is a bug in cxrscan; please report it with the message.",
     "workers-failed": "Try --workers 1; if that works, please report the message.",
     # bundles
@@ -61,6 +63,10 @@ HINTS: dict[str, str] = {
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
     "extra-missing": "Install the named extra, for example: pip install 'cxrscan[train]'.",
 }
+
+
+#: Failures that may not happen again: resuming a run tries these films once more.
+PASSING = frozenset({"unreadable", "changed", "out-of-memory", "timed-out", "worker-died"})
 
 
 class CxrscanError(Exception):

@@ -122,8 +122,8 @@ def read_document(folder: Path) -> dict[str, Any]:
         raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
     try:
         text = path.read_text(encoding="utf-8")
-        document: dict[str, Any] = json.loads(text)
-    except (OSError, ValueError) as error:
+        document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
     _check_text(text, str(path))
     return document
@@ -133,6 +133,10 @@ def read_document(folder: Path) -> dict[str, Any]:
 def _check_text(text: str, where: str) -> None:
     """Check the text of a ``model.json``, which one command reads several times, only once."""
     check_document(json.loads(text), where=where)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def check_document(document: Any, *, where: str) -> None:

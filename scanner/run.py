@@ -28,7 +28,7 @@ from scanner.walk import JOURNAL_NAME, Filter, find_images
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
-#: Fewer films than this are scanned in one process: starting a pool takes about as long.
+#: Fewer films than this are scanned by one worker with many threads: starting more takes about as long.
 _SMALL_JOB = 32
 
 
@@ -56,7 +56,9 @@ class RunRequest:
     settings: ScanSettings
     n_workers: int
     timeout_s: float = 60.0
-    """Longest time for one film, in seconds, where worker processes are used."""
+    """Longest time for one film, in seconds, where there are several."""
+    max_memory_gib: float = 4.0
+    """Memory that each process which reads films may take, in GiB, where the system can limit it; 0 for no limit."""
     threshold: str | None = None
     """Name of an operating point, a number, or None for the bundle's default."""
     refer: Band | None = None
@@ -68,6 +70,8 @@ class RunRequest:
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     keep: Filter = field(default_factory=Filter)
+    follow_links: bool = False
+    """Whether links to folders, and to files outside the folder given, are followed."""
     fresh: bool = False
     """Whether to forget an earlier run in the same folder."""
     arguments: dict[str, Any] | None = None
@@ -136,7 +140,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         on_file(what)
 
     watch = Stopwatch()
-    found = watch.each("walk", find_images(request.roots, keep=request.keep, on_skip=skip))
+    found = watch.each("walk", _walk(request, skip))
     sources = _not_empty(found, request.roots, n_skipped)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
@@ -226,20 +230,22 @@ def stored_info(journal: Journal) -> RunInfo:
     Raises
     ------
     RunFolderError
-        ``not-a-run``: it was stopped before it recorded anything.
+        ``not-a-run``: it was stopped before it recorded anything; ``journal-format``: another version wrote it.
     """
     stored = journal.get("run")
     if stored is None:
         raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
     refer = stored.get("refer")
-    return RunInfo(
-        **{
-            **stored,
-            "roots": tuple(stored["roots"]),
-            "notes": tuple(stored.get("notes", ())),
-            "refer": tuple(refer) if refer else None,
-        }
-    )
+    known = {
+        **stored,
+        "roots": tuple(stored["roots"]),
+        "notes": tuple(stored.get("notes", ())),
+        "refer": tuple(refer) if refer else None,
+    }
+    try:
+        return RunInfo(**known)
+    except TypeError as error:  # fields of another version
+        raise RunFolderError("journal-format", f"{journal.folder / JOURNAL_NAME}: {error}.") from error
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:
@@ -282,12 +288,23 @@ def _scan(
 
 
 def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
-    """One process with many threads for a small job, one single-threaded process per core for a large one."""
-    if n_first < _SMALL_JOB or request.n_workers == 1:
-        return InlineExecutor(), replace(request.settings, n_threads=request.n_workers)
+    """One worker with many threads for a small job, one single-threaded worker per core for a large one.
+
+    A single film takes no others along when it crashes, and is spared the start of a worker.
+    """
+    memory_gib, settings = request.max_memory_gib, request.settings
+    n_workers = request.n_workers if n_first >= _SMALL_JOB else 1
+    if n_workers == 1:
+        settings = replace(settings, n_threads=request.n_workers)
+    if n_first <= 1:
+        return InlineExecutor(max_memory_gib=memory_gib), settings
     from scanner.executors.processes import ProcessExecutor
 
-    return ProcessExecutor(request.n_workers, timeout_s=request.timeout_s), request.settings
+    return ProcessExecutor(n_workers, timeout_s=request.timeout_s, max_memory_gib=memory_gib), settings
+
+
+def _walk(request: RunRequest, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
+    return find_images(request.roots, keep=request.keep, follow_links=request.follow_links, on_skip=on_skip)
 
 
 def _chunks(sources: Iterator[ImageSource], size: int) -> Iterator[Chunk]:

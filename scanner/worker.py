@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +29,10 @@ from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
 from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
 from scanner.stopwatch import Stopwatch
+from scanner.text import printable
 from scanner.thumbnail import make_thumbnail
+
+_MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,12 @@ def _prepare(
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
     try:
         with watch.measure("read"):
-            data = _read_bytes(source)
+            data = _read_bytes(source, settings.max_megapixels)
             result = replace(result, sha256=hashlib.sha256(data).hexdigest())
         with watch.measure("decode"):
             films = _decode(data, spec, settings)
     except NotAFilmError as error:
-        return [Skip(source.name, error.message, error.code)]
+        return [Skip(source.name, printable(error.message), error.code)]
     except Exception as error:
         return [_Prepared(_timed(replace(result, failure=_failure("read", error)), watch), None)]
     results = [result, *(replace(result, name=f"{result.name}#{number}") for number in range(2, len(films) + 1))]
@@ -155,19 +159,33 @@ def _with_verdict(result: ScanResult, decision: GateDecision, settings: ScanSett
 
 def _failure(stage: Stage, error: Exception) -> Failure:
     if isinstance(error, CxrscanError):
-        return Failure(stage, error.code, error.message)
+        return Failure(stage, error.code, printable(error.message))
+    if isinstance(error, MemoryError):
+        return Failure(stage, "out-of-memory", "The film needs more memory than there is, or than --max-memory allows.")
     # A bug of ours or of a decoder; the run must go on. The exception's text may quote the file, so it stays out.
     place = traceback.extract_tb(error.__traceback__)[-1]
     return Failure(stage, "internal-error", f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}.")
 
 
-def _read_bytes(source: ImageSource) -> bytes:
-    try:
-        data = source.path.read_bytes() if source.data is None else source.data
-    except OSError as error:
-        raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
+def _read_bytes(source: ImageSource, max_megapixels: float) -> bytes:
+    data = _read_file(source, max_megapixels) if source.data is None else source.data
     if not data:
         raise FilmError("empty-file", "The file is empty.")
+    return data
+
+
+def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
+    try:
+        with source.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL:
+                raise FilmError("too-large", f"The file holds {size / 1e9:.1f} GB.")
+            data = file.read()
+            status = os.fstat(file.fileno())
+    except OSError as error:
+        raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
+    if source.mtime_ns and (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
+        raise FilmError("changed", "The file changed while the folder was scanned.")
     return data
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.records import Skip
+from scanner.text import printable
 from scanner.walk import Filter, count_files, find_images, locate
 from tests.builders import encode, film_pixels, write_film
 
@@ -123,3 +124,81 @@ def test_a_film_that_is_gone_is_located_nowhere(tmp_path: Path) -> None:
     assert locate("other.png", [path]) is None
     path.unlink()
     assert locate("1.png", [tmp_path]) is None
+
+
+def test_links_that_lead_to_themselves_are_told(tmp_path: Path) -> None:
+    write_film(tmp_path / "film.png")
+    for name in ("self.png", "self"):
+        (tmp_path / name).symlink_to(name)
+    names, skipped = walk(tmp_path)
+    assert names == ["film.png", "self.png"]  # reading the second ends in a record
+    assert skipped.keys() == {"self"}
+
+
+def test_links_out_of_the_folder_are_followed_only_when_asked(tmp_path: Path) -> None:
+    write_film(tmp_path / "archive/1.png")
+    write_film(tmp_path / "films/own.png")
+    for name, target in {"out.png": "archive/1.png", "folder": "archive", "in.png": "films/own.png"}.items():
+        (tmp_path / "films" / name).symlink_to(tmp_path / target)
+    names, skipped = walk(tmp_path / "films")
+    assert names == ["in.png", "own.png"]
+    assert skipped == {"folder": "link to a folder", "out.png": "link out of the folder"}
+    assert walk(tmp_path / "films", follow_links=True) == (["folder/1.png", "in.png", "out.png", "own.png"], {})
+
+
+def test_followed_links_do_not_lead_in_circles(tmp_path: Path) -> None:
+    for name in "ab":
+        write_film(tmp_path / name / "film.png")
+    (tmp_path / "a/to_b").symlink_to(tmp_path / "b")
+    (tmp_path / "b/to_a").symlink_to(tmp_path / "a")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    names, skipped = walk(tmp_path / "a", follow_links=True)
+    assert names == ["film.png", "to_b/film.png"]
+    assert skipped == dict.fromkeys(["to_b/to_a", "up"], "link to a folder that it lies in")
+
+
+def test_folders_may_lie_deeper_than_python_recurses(tmp_path: Path) -> None:
+    inside = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=inside)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=inside)
+        os.close(inside)
+        inside = deeper
+    data = write_film(tmp_path / "film.png").read_bytes()
+    film = os.open("film.png", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=inside)
+    os.write(film, data)
+    os.close(film)
+    os.close(inside)
+    assert walk(tmp_path)[0] == ["d/" * 1500 + "film.png", "film.png"]
+
+
+def test_every_name_is_shown_safely_and_as_no_other(tmp_path: Path) -> None:
+    names = [b"\xff.png", rb"\xff.png", b"\xc2\x9b.png", b"\x9b.png", b"\x1b[31m.png", b"a\nb.png", b"a\r.png"]
+    names += ["\u202egnp.png".encode(), b"x" * 251 + b".png", "日本\u3000語 é\u200d.png".encode()]
+    for name in names:
+        (tmp_path / os.fsdecode(name)).write_bytes(encode(film_pixels(), "PNG"))
+    sources = list(find_images([tmp_path]))
+    assert len({source.name for source in sources}) == len(names)
+    assert all(printable(source.name) == source.name for source in sources)
+    assert "日本\u3000語 é\u200d.png" in {source.name for source in sources}
+    assert {source.path for source in sources} == {locate(source.name, [tmp_path]) for source in sources}
+
+
+def test_files_of_one_name_given_one_by_one_are_told_apart(tmp_path: Path) -> None:
+    roots = [write_film(tmp_path / folder / "1.png") for folder in "abc"]
+    write_film(tmp_path / "~2/1.png")
+    roots.append(tmp_path / "~2")
+    sources = list(find_images(roots))
+    assert [source.name for source in sources] == ["1.png", "~2/1.png", "~3/1.png", "~2~2/1.png"]
+    assert [locate(source.name, roots) for source in sources] == [source.path for source in sources]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    for name in ("b", "c"):
+        write_film(tmp_path / name / "1.png")
+    skips: list[Skip] = []
+    films = find_images([tmp_path], on_skip=skips.append)
+    assert next(films).name == "b/1.png"
+    (tmp_path / "c").rename(tmp_path / ".away")  # between the listing and the visit
+    assert list(films) == []
+    assert skips == [Skip("c/", "folder cannot be read (No such file or directory)")]

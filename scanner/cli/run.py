@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
+@click.option("--follow-links", is_flag=True, help="Follow links to folders, and to files outside the folder given.")
 @click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
 @click.option("--all-frames", is_flag=True, help="Score every frame of a multi-frame DICOM object, not only the first.")
 @click.option(
@@ -66,6 +67,13 @@ if TYPE_CHECKING:
     help="What becomes of pictures that are no frontal chest film: no score, a score with a warning, or no check.",
 )
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
+@click.option(
+    "--max-memory",
+    type=click.FloatRange(min=0.0),
+    default=4.0,
+    show_default=True,
+    help="GiB that each worker may take (Linux); 0: no limit.",
+)
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @options.outputs
 @options.as_json
@@ -84,12 +92,14 @@ def run(
     engine: EngineName,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    follow_links: bool,
     max_megapixels: float,
     all_frames: bool,
     window: int,
     include_dicom_ids: Literal["hashed", "plain"] | None,
     gate: GateMode,
     timeout: float,
+    max_memory: float,
     resume: bool,
     title: str,
     embed: Embed,
@@ -125,12 +135,14 @@ def run(
         ),
         n_workers=workers or available_cores(),
         timeout_s=timeout,
+        max_memory_gib=max_memory,
         threshold=threshold,
         refer=None if refer == "off" else refer,
         labels=labels,
         mapping=mapping,
         dicom_ids=include_dicom_ids,
         keep=Filter(include, exclude),
+        follow_links=follow_links,
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
@@ -151,6 +163,7 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
 
     from scanner.run import Terminated
     from scanner.run import run as run_request
+    from scanner.text import printable
     from scanner.walk import count_files
 
     def terminate(number: int, frame: object) -> None:
@@ -195,11 +208,6 @@ def _line(outcome: ScanResult | Skip | None) -> str:
         return f"failed   {outcome.name}: {failure.message} [{failure.code}]"
     reason = getattr(outcome, "reason", None)
     return f"skipped  {outcome.name}: {reason}" if reason else ""
-
-
-def printable(text: str) -> str:
-    """Text for the terminal, with escapes in place of control characters that could drive it or reorder the line."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _plain(value: object) -> object:

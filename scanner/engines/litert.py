@@ -40,17 +40,31 @@ class LiteRTEngine:
             outputs = self._run.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
-        (self._input,) = self._run.get_input_details()
+        self._path = spec.weights_path
+        inputs = self._run.get_input_details()
+        if len(inputs) != 1:
+            raise BundleError("bundle-invalid", f"{self._path} takes {len(inputs)} inputs instead of one.")
+        (self._input,) = inputs
         if not set(_OUTPUTS) <= outputs.keys():
             raise BundleError("bundle-invalid", f"{spec.weights_path} lacks one of the outputs {', '.join(_OUTPUTS)}.")
 
     def predict(self, films: FloatImage) -> Predictions:
         """Score a batch; see ``Engine.predict``."""
-        parts = [
-            self._run(**{self._input: films[i : i + _FILMS_PER_PASS]}) for i in range(0, len(films), _FILMS_PER_PASS)
-        ]
+        try:
+            parts = [
+                self._run(**{self._input: films[i : i + _FILMS_PER_PASS]})
+                for i in range(0, len(films), _FILMS_PER_PASS)
+            ]
+        except (RuntimeError, ValueError) as error:
+            raise BundleError("bundle-invalid", f"{self._path} cannot be run: {error}.") from error
         logit, embedding, grad_cam = (np.concatenate([part[name] for part in parts]) for name in _OUTPUTS)
-        return Predictions(np.ravel(logit), embedding, grad_cam)
+        answer = Predictions(np.ravel(logit), embedding, grad_cam)
+        for name, array, n_axes in zip(
+            _OUTPUTS, (answer.logits, answer.embeddings, answer.heat_maps), (1, 2, 3), strict=True
+        ):
+            if array.ndim != n_axes or len(array) != len(films):
+                raise BundleError("bundle-invalid", f"{self._path} gives {name} of shape {array.shape}.")
+        return answer
 
 
 @contextmanager

@@ -8,22 +8,27 @@ concurrent.futures and loky give up as a whole, billiard restarts a worker that 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from threading import Thread
 from typing import cast
 
 from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
+from scanner.memory import limited_memory
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
-from scanner.worker import scan_chunk
+from scanner.worker import open_model, scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
+_START_S = 120.0  # longest time for a worker to start and open the model; films have --timeout
 # "spawn": a fork of a process that runs threads (progress bar, decoders) may deadlock.
 _processes = multiprocessing.get_context("spawn")
 
@@ -40,13 +45,18 @@ class ProcessExecutor:
         Number of processes.
     timeout_s
         Longest time for a chunk, and for a film tried alone, in seconds.
+    max_memory_gib
+        Memory that each process may take, in GiB; 0 for no limit.
     scan
         What the workers do; a function at the top level of a module.
     """
 
-    def __init__(self, n_workers: int, *, timeout_s: float = 60.0, scan: Scan = scan_chunk) -> None:
+    def __init__(
+        self, n_workers: int, *, timeout_s: float = 60.0, max_memory_gib: float = 0.0, scan: Scan = scan_chunk
+    ) -> None:
         self.n_workers = n_workers
         self.timeout_s = timeout_s
+        self.max_memory_gib = max_memory_gib
         self.scan = scan
 
     def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
@@ -58,7 +68,7 @@ class ProcessExecutor:
             What a worker raised (the model cannot be used), or WorkerError ``workers-failed`` when
             none can be started.
         """
-        team = _Team(chunks, lambda: _Worker(self.scan, settings), self.timeout_s)
+        team = _Team(chunks, lambda: _Worker(self.scan, settings, self.max_memory_gib), self.timeout_s)
         try:
             team.hire(self.n_workers)
             finished: list[list[ScanResult | Skip]] = []
@@ -122,19 +132,21 @@ class _Team:
 class _Worker:
     """The parent's end of one worker process."""
 
-    def __init__(self, scan: Scan, settings: ScanSettings) -> None:
+    def __init__(self, scan: Scan, settings: ScanSettings, max_memory_gib: float) -> None:
         self.connection, theirs = _processes.Pipe()
-        self._process = _processes.Process(target=_serve, args=(theirs, scan, settings), daemon=True)
-        self._process.start()
+        self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
+        with _ctrl_c_held_back():
+            self._process.start()
         theirs.close()
         self._is_ready = False
         self.chunk: Chunk = []
+        self._timeout_s = _START_S
         self._deadline = 0.0
 
     def start(self, chunk: Chunk, timeout_s: float) -> None:
-        """Send a chunk; its time runs from now."""
-        self.chunk = chunk
-        self._deadline = time.monotonic() + timeout_s
+        """Send a chunk; its time runs from now, or from when the worker is ready."""
+        self.chunk, self._timeout_s = chunk, timeout_s
+        self._deadline = time.monotonic() + (timeout_s if self._is_ready else _START_S)
         with suppress(OSError):  # a worker that has died is noticed by ``outcome``
             self.connection.send(chunk)
 
@@ -154,6 +166,7 @@ class _Worker:
                 message = self.connection.recv()
                 if message == _READY:
                     self._is_ready = True
+                    self._deadline = time.monotonic() + self._timeout_s
                 elif isinstance(message, CxrscanError):
                     raise message
                 else:
@@ -165,6 +178,8 @@ class _Worker:
                 raise WorkerError("workers-failed", f"A worker process could not start ({how}).") from None
             return Failure("read", "worker-died", f"The process that worked on this film died ({how}).")
         if self.time_left_s() == 0.0:
+            if not self._is_ready:
+                raise WorkerError("workers-failed", f"A worker process was not ready after {_START_S:g} s.")
             return Failure("read", "timed-out", "The film took longer than the time allowed.")
         return None
 
@@ -174,10 +189,37 @@ class _Worker:
         self.connection.close()
 
 
-def _serve(connection: Connection, scan: Scan, settings: ScanSettings) -> None:
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Let a process start without heeding Ctrl-C, which a terminal sends to all: it is the parent's affair."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # multiprocessing's helper process; starting it would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _die_with_parent() -> None:
+    """End this process when its parent has ended, also in the middle of a film that hangs."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memory_gib: float) -> None:
     """The worker process: chunks in, results out, until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
-    with suppress(EOFError, OSError):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it could not be held back
+    Thread(target=_die_with_parent, daemon=True).start()
+    with suppress(EOFError, OSError), limited_memory(max_memory_gib):
+        try:
+            open_model(settings.model, settings.n_threads)  # a bundle that crashes it is no film's fault
+        except CxrscanError as error:
+            connection.send(error)
         connection.send(_READY)
         while True:
             chunk = connection.recv()

@@ -1,0 +1,17 @@
+"""Text from outside (file names, headers, model bundles), made safe to show."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters, line separators, lone surrogates, and the bidirectional controls of Unicode's annex 9.
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    r"""Text with escapes (``\x1b``, ``\u202e``) in place of what could drive a terminal or reorder a line."""
+    return _UNSAFE.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(char: str) -> str:
+    return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"
