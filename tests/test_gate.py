@@ -277,7 +277,7 @@ def test_statistics_survive_the_document(bundle: Path) -> None:
         lambda arrays: arrays["grey_mean"].update(float16="AAAA"),
         lambda arrays: arrays["edge_mean"].update(float16="not base64!"),
         lambda arrays: arrays["grey_mean"].update(shape=[196]),
-        lambda arrays: arrays.update(neighbours=arrays["edge_basis"]),
+        lambda arrays: arrays.update(feature_mean=arrays["edge_mean"]),
     ],
 )
 def test_damaged_statistics_are_refused(bundle: Path, damage: Callable[[dict[str, Any]], None]) -> None:

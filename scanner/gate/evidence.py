@@ -27,6 +27,7 @@ N_TURNS = 16
 """Ways in which a square picture can lie: 4 quarter turns, mirrored or not, positive or negative."""
 MIRRORED, NEGATIVE = 4, 8
 
+_LAST = DIRECTIONS - 1  # as a mask, a cheap remainder: DIRECTIONS is a power of two
 _DARK = 0.02  # added to a standard deviation, so that a blank picture is not divided by zero
 _WEAK_EDGES = 0.75  # cells with less edge than this count less than full; in standard deviations, summed over a cell
 _CELL_PX = SMALL_PX // CELLS
@@ -37,7 +38,8 @@ _WHITE, _BLACK = 0.99, 0.01
 
 def standardised(picture: FloatImage) -> FloatImage:
     """Brightness with mean 0 and standard deviation 1, so that exposure does not matter."""
-    return np.asarray((picture - picture.mean()) / (picture.std() + _DARK), dtype=np.float32)
+    mean, deviation = (statistic.item() for statistic in cv2.meanStdDev(picture))
+    return np.asarray((picture - np.float32(mean)) / np.float32(deviation + _DARK), dtype=np.float32)
 
 
 def edge_layout(small: FloatImage) -> FloatArray:
@@ -63,9 +65,9 @@ def edge_layout(small: FloatImage) -> FloatArray:
     lower = direction.astype(np.intp)
     share = direction - lower  # an edge between two directions counts for both
     cell = _CELL_OF_PIXEL * DIRECTIONS
-    sums = np.bincount((cell + lower % DIRECTIONS).ravel(), (strength * (1 - share)).ravel(), N_EDGES)
-    sums += np.bincount((cell + (lower + 1) % DIRECTIONS).ravel(), (strength * share).ravel(), N_EDGES)
-    cells = sums.reshape(-1, DIRECTIONS)
+    both = np.concatenate([cell + (lower & _LAST), cell + (lower + 1 & _LAST)]).ravel()
+    parts = np.concatenate([strength * (1 - share), strength * share]).ravel()
+    cells = np.bincount(both, parts, N_EDGES).reshape(-1, DIRECTIONS)
     norms = np.linalg.norm(cells, axis=1, keepdims=True)
     return np.asarray(cells / (norms + _WEAK_EDGES), dtype=np.float32).ravel()
 
@@ -84,10 +86,18 @@ def turned(picture: FloatImage, turn: int) -> FloatImage:
     return result[:, ::-1] if turn & MIRRORED else result
 
 
+TURNS_OF_GREY = np.stack(
+    [turned(np.arange(GREY_PX**2).reshape(GREY_PX, GREY_PX), turn).ravel() for turn in range(NEGATIVE)]  # type: ignore[arg-type]
+)
+"""Pixels of ``grey_layout`` in each positive orientation: int array, shape (NEGATIVE, GREY_PX**2)."""
+
+
 def content_box(small: FloatImage) -> tuple[slice, slice]:
     """Rows and columns of what lies inside a uniform border; everything where nothing varies."""
-    rows = np.flatnonzero(np.ptp(small, axis=1) > _FLAT)
-    columns = np.flatnonzero(np.ptp(small, axis=0) > _FLAT)
+    rows, columns = (
+        np.flatnonzero(cv2.reduce(small, axis, cv2.REDUCE_MAX) - cv2.reduce(small, axis, cv2.REDUCE_MIN) > _FLAT)
+        for axis in (1, 0)
+    )
     if not rows.size or not columns.size:
         return slice(0, len(small)), slice(0, len(small))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -104,12 +114,13 @@ def sharpness(picture: FloatImage) -> float:
     """Share of the contrast that lies in detail of one pixel, in the central half of the picture."""
     margin = len(picture) // 4
     centre = picture[margin:-margin, margin:-margin]
-    return float(cv2.absdiff(centre, cv2.blur(centre, (3, 3))).mean() / (centre.std() + _DARK))
+    detail = cv2.norm(centre, cv2.blur(centre, (3, 3)), cv2.NORM_L1) / centre.size
+    return float(detail / (cv2.meanStdDev(centre)[1].item() + _DARK))
 
 
 def clipped_share(small: FloatImage) -> float:
     """Share of a reduced picture that is pure white or pure black, whichever is more, in [0, 1]."""
-    return max(float((small >= _WHITE).mean()), float((small <= _BLACK).mean()))
+    return max(np.count_nonzero(small >= _WHITE), np.count_nonzero(small <= _BLACK)) / small.size
 
 
 def outer_heat_lead(heat_map: FloatImage) -> float:

@@ -7,15 +7,13 @@ Two measures tell a chest film from anything else:
 - features: what of the network's pooled features lies outside the training films' principal components, after a
   square root (the Hellinger distance's), which keeps single strong features from ruling.
 
-Three tell a chest film like those of training from another:
+Three tell a chest film like those of training from another: the features again, and
 
 - brightness: distance of the brightness layout from the training films' mean.
 - edges: what of the edge layout lies outside the training films' principal components.
-- neighbours: angle between the features, inside their principal components, and those of the nearest training films
-  (deep nearest neighbours, Sun and others, ICML 2022).
 
 Each is 0 for the median validation film and 1 for the strangest in 200, and those of a question are added.
-``training/gate_statistics.py`` fits them.
+``training/gate_statistics.py`` fits them; docs/gate.md holds them against other evidence.
 """
 
 from __future__ import annotations
@@ -25,15 +23,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import cv2
 import numpy as np
 
 from scanner.errors import BundleError
 from scanner.gate import evidence
-from scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
+from scanner.gate.evidence import (
+    GREY_PX,
+    MIRRORED,
+    N_EDGES,
+    N_TURNS,
+    NEGATIVE,
+    SMALL_PX,
+    TURNS_OF_GREY,
+    FloatArray,
+)
 from scanner.preprocess import resize
 from scanner.records import FloatImage
-
-N_NEIGHBOURS = 3
 
 _TINY = 1e-6
 
@@ -60,7 +66,6 @@ class Scales:
     features: Scale
     brightness: Scale
     edges: Scale
-    neighbours: Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Limits:
     misfit: float
     """Anatomy and features together: beyond it, a picture is no chest film."""
     strangeness: float
-    """Brightness, edges and neighbours together: beyond it, a film is unlike the training films."""
+    """Features, brightness and edges together: beyond it, a film is unlike the training films."""
     turned: float
     """Lead of another orientation over the film's own."""
     mirrored: float
@@ -117,8 +122,6 @@ class GateStatistics:
     """shape (C,), mean of the embeddings' square roots."""
     feature_basis: FloatArray
     """shape (k, C), orthonormal rows."""
-    neighbours: FloatArray
-    """shape (n, k), some training films' features in the basis, as unit vectors."""
     scales: Scales
     limits: Limits
 
@@ -132,15 +135,13 @@ class GateStatistics:
             ``bundle-invalid``: an array is not what its name promises.
         """
         arrays = {name: _unpack(name, array) for name, array in document["arrays"].items()}
-        n_features, n_inside = len(arrays["feature_mean"]), len(arrays["feature_basis"])
         shapes = {
             "anatomy_weights": (N_EDGES + 1,),
             "grey_template": (GREY_PX, GREY_PX),
             "grey_mean": (GREY_PX, GREY_PX),
             "edge_mean": (N_EDGES,),
             "edge_basis": (len(arrays["edge_basis"]), N_EDGES),
-            "feature_basis": (n_inside, n_features),
-            "neighbours": (len(arrays["neighbours"]), n_inside),
+            "feature_basis": (len(arrays["feature_basis"]), len(arrays["feature_mean"])),
         }
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
@@ -202,10 +203,8 @@ class GateStatistics:
         embedding
             shape (C,), the network's pooled features.
         """
-        return (
-            look.misfit + self.scales.features(self.features(embedding)),
-            look.strangeness + self.scales.neighbours(self.distance_to_neighbours(embedding)),
-        )
+        features = self.scales.features(self.features(embedding))
+        return look.misfit + features, look.strangeness + features
 
     def anatomy(self, edges: FloatArray) -> float:
         """Log-odds that an edge layout is no chest's."""
@@ -223,16 +222,9 @@ class GateStatistics:
         """Logarithm of the features' distance from the training films' principal components."""
         return _log_residual(root(embedding) - self.feature_mean, self.feature_basis)
 
-    def distance_to_neighbours(self, embedding: FloatArray) -> float:
-        """Cosine distance to the ``N_NEIGHBOURS``-th nearest of the training films kept."""
-        inside = self.feature_basis @ (root(embedding) - self.feature_mean)
-        cosines = self.neighbours @ (inside / (np.linalg.norm(inside) + _TINY))
-        rank = min(N_NEIGHBOURS, len(cosines))
-        return 1.0 - float(np.partition(cosines, -rank)[-rank])
-
     def turn_leads(self, grey: FloatImage) -> FloatArray:
         """How much more each of the N_TURNS orientations looks like a training film than the film's own does."""
-        scores = np.array([np.vdot(evidence.turned(grey, turn), self.grey_template) for turn in range(NEGATIVE)])
+        scores = grey.ravel()[TURNS_OF_GREY] @ self.grey_template.ravel()
         return np.asarray(np.concatenate([scores, -scores]) - scores[0], dtype=np.float32)
 
     def _turn(self, grey: FloatImage) -> int:
@@ -244,7 +236,10 @@ class GateStatistics:
 
     def _faults(self, picture: FloatImage, small: FloatImage) -> list[str]:
         faults = []
-        if evidence.clipped_share(small) > self.limits.clipped_share or small.std() < self.limits.contrast:
+        if (
+            evidence.clipped_share(small) > self.limits.clipped_share
+            or cv2.meanStdDev(small)[1].item() < self.limits.contrast
+        ):
             faults.append("exposure")
         if evidence.sharpness(picture) < self.limits.sharpness:
             faults.append("blurred")

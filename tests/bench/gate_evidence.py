@@ -60,7 +60,6 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
     mean, basis = _principal_components(root(training), _N_COMPONENTS)
     inside = (root(training) - mean) @ basis.T
     covariance = LedoitWolf().fit(inside)
-    directions = training / np.linalg.norm(training, axis=1, keepdims=True)
 
     def each(measure: Callable[[FloatImage], float]) -> Callable[[Group], Values]:
         return lambda group: np.array([measure(film[..., 0]) for film in group.pixels])
@@ -68,9 +67,9 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
     def small(film: FloatImage) -> FloatImage:
         return resize(np.ascontiguousarray(film), SMALL_PX, SMALL_PX)
 
-    def nearest(group: Group) -> Values:
-        cosines = group.embeddings @ directions.T / np.linalg.norm(group.embeddings, axis=1, keepdims=True)
-        return 1.0 - np.sort(cosines, axis=1)[:, -10].astype(np.float64)
+    def neighbour(rows: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) -> Values:
+        unit, known_unit = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (rows, known))
+        return 1.0 - np.sort(unit @ known_unit.T, axis=1)[:, -10].astype(np.float64)
 
     def whole(group: Group) -> Values:
         looks = [statistics.look_at(film[..., 0]) for film in group.pixels]
@@ -83,16 +82,16 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
         "Mahalanobis distance, 32 components": lambda group: covariance.mahalanobis(
             (root(group.embeddings) - mean) @ basis.T
         ),
-        "10th nearest neighbour, cosine": nearest,
+        "10th nearest neighbour": lambda group: neighbour(group.embeddings, training),
         "features outside 32 components *": lambda group: np.array([statistics.features(e) for e in group.embeddings]),
-        "3rd neighbour inside 32 components *": lambda group: np.array(
-            [statistics.distance_to_neighbours(e) for e in group.embeddings]
+        "10th nearest neighbour inside 32 components": lambda group: neighbour(
+            (root(group.embeddings) - mean) @ basis.T, inside
         ),
         "edges: linear classifier *": each(lambda film: statistics.anatomy(evidence.edge_layout(small(film)))),
         "edges outside 16 components *": each(lambda film: statistics.edges(evidence.edge_layout(small(film)))),
         "brightness layout *": each(lambda film: statistics.brightness(evidence.grey_layout(small(film)))),
         "misfit: anatomy + features": lambda group: whole(group)[:, 0],
-        "strangeness: brightness + edges + neighbours": lambda group: whole(group)[:, 1],
+        "strangeness: features + brightness + edges": lambda group: whole(group)[:, 1],
     }
 
 
@@ -139,7 +138,7 @@ def main(data: Path, adults: Path | None, model: Path) -> None:
             for values in others
         ]
         click.echo(f"| {title} | " + " | ".join(cells) + " |")
-        if title.startswith(("misfit", "strangeness")):
+        if title.startswith(("misfit", "strange")):
             for group, values in zip(groups, (usual, *others), strict=True):
                 quantiles = ", ".join(
                     f"{value:.2f}" for value in np.quantile(values, [0, 0.01, 0.05, 0.5, 0.95, 0.995, 1])

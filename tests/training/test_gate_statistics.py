@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from scanner.gate.statistics import GateStatistics
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
 from tests.training.films import write_data
 from training.dataset import LoadedFilms, find_films, load_films
-from training.gate_statistics import main, read_split
+from training.gate_statistics import main, read_split, split_again
 from training.splits import split_by_patient, write_splits
 
 
@@ -48,9 +50,26 @@ def test_a_split_file_of_other_films_is_refused(loaded: LoadedFilms, tmp_path: P
     assert caught.value.code == "data-unusable"
 
 
+def test_the_description_of_a_bundle_gives_back_the_split(loaded: LoadedFilms) -> None:
+    train, validation = split_by_patient(loaded, 0.3, seed=5)
+    account = {"n_train": len(train), "n_validation": len(validation), "split_seed": 5}
+    document = {"training": {**account, "config": {"validation_fraction": 0.3}}}
+    assert [list(part) for part in split_again(document, loaded)] == [list(train), list(validation)]
+
+
+@pytest.mark.parametrize("training", [{}, read_document(DEFAULT_BUNDLE)["training"]])
+def test_films_of_another_run_are_not_split_again(loaded: LoadedFilms, training: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError) as caught:
+        split_again({"training": training}, loaded)
+    assert caught.value.code == "data-unusable"
+
+
 def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
     _, validation = split_by_patient(loaded, 0.3, seed=0)
     write_splits(bundle / "splits.csv", loaded, validation)
+    described = json.loads((bundle / SPEC_NAME).read_text(encoding="utf-8"))
+    described["gate"] = {"of": "another version"}
+    (bundle / SPEC_NAME).write_text(json.dumps(described), encoding="utf-8")
     documents = []
     for _ in range(2):
         outcome = CliRunner().invoke(main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv")])
@@ -59,4 +78,4 @@ def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data:
     assert documents[0] == documents[1]
     assert documents[0] | {"gate": None} == read_document(DEFAULT_BUNDLE) | {"gate": None}
     statistics = GateStatistics.from_document(documents[0]["gate"])
-    assert np.linalg.norm(statistics.neighbours, axis=1) == pytest.approx(1.0, abs=1e-2)
+    assert np.linalg.norm(statistics.feature_basis, axis=1) == pytest.approx(1.0, abs=1e-2)
