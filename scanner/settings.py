@@ -19,7 +19,7 @@ class ScanSettings:
     model: Path = DEFAULT_BUNDLE
     """Folder of the model bundle."""
     batch_size: int = 16
-    """Films per forward pass; also the size of a chunk, so that a worker's loss costs little."""
+    """Films in a chunk, small so that a worker's loss costs little; the Keras engine runs them in one forward pass."""
     thumbnail_px: int = 320
     """Long side of the thumbnail in the report; sharp in the large view, about 10 KB per film."""
     max_megapixels: float = 200.0

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from scanner.cores import available_cores
 from scanner.readers.raster import read_raster
 from scanner.readers.sniff import HEAD_BYTES, sniff_kind
 from scanner.records import ImageSource, Radiograph, ScanResult, Skip
@@ -49,6 +50,7 @@ def read_full_size(data: bytes, settings: ScanSettings, *, frame: int = 0) -> Ra
             frames="all" if frame else "first",
             window=settings.window,
             ids="plain",
+            n_threads=available_cores(),  # the page waits for this picture alone
         )
         return films[frame]
     return read_raster(data, min_side_px=sys.maxsize, max_megapixels=settings.max_megapixels)

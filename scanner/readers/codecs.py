@@ -21,6 +21,8 @@ from pydicom.pixels.common import PhotometricInterpretation as Photometric
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 
 PLUGIN = "imagecodecs"
+THREADS = "cxrscan_threads"
+"""Option of pydicom's decoders that only this plugin knows: threads for one JPEG 2000 picture."""
 DECODER_DEPENDENCIES: dict[uid.UID, tuple[str, ...]] = {}  # pydicom asks for it; ours are always installed
 
 _JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -192,7 +194,7 @@ def _decode_jpeg_ls(source: bytes, runner: DecodeRunner) -> Any:
 def _decode_jpeg_2000(source: bytes, runner: DecodeRunner) -> Any:
     if runner.photometric_interpretation in (Photometric.YBR_ICT, Photometric.YBR_RCT):
         runner.set_option("photometric_interpretation", Photometric.RGB)
-    return imagecodecs.jpeg2k_decode(source, numthreads=1)
+    return imagecodecs.jpeg2k_decode(source, numthreads=runner.get_option(THREADS, 1))
 
 
 _DECODERS: dict[uid.UID, Callable[[bytes, DecodeRunner], Any]] = {

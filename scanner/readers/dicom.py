@@ -78,6 +78,7 @@ class _OpenFile:
     data: bytes
     """What the positions in ``pixels`` count in: the file, or the inflated data set of a deflated one."""
     pixels: _PixelFinder
+    n_threads: int
 
 
 def read_dicom(
@@ -88,6 +89,7 @@ def read_dicom(
     frames: Literal["first", "all"] = "first",
     window: int = 0,
     ids: bytes | Literal["plain"] | None = None,
+    n_threads: int = 1,
 ) -> list[Radiograph]:
     """Decode a DICOM film and bring it to display values.
 
@@ -105,6 +107,8 @@ def read_dicom(
         Which of several windows or VOI LUTs to apply, from 0; films with fewer take their last.
     ids
         Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none.
+    n_threads
+        Threads that decode one JPEG 2000 picture; 1 where several workers share the cores.
 
     Returns
     -------
@@ -119,7 +123,7 @@ def read_dicom(
         ``dicomdir`` or ``non-image-object``.
     """
     with _quiet_pydicom():
-        file = _open(data, max_megapixels, with_ids=ids is not None)
+        file = _open(data, max_megapixels, n_threads, with_ids=ids is not None)
         _refuse_other_objects(file)
         n_frames = _check_size(file, max_megapixels, frames)
         key = ids if isinstance(ids, bytes) else None
@@ -145,7 +149,7 @@ def _quiet_pydicom() -> Iterator[None]:
         logger.disabled = was_disabled
 
 
-def _open(data: bytes, max_megapixels: float, *, with_ids: bool) -> _OpenFile:
+def _open(data: bytes, max_megapixels: float, n_threads: int, *, with_ids: bool) -> _OpenFile:
     """Parse the wanted attributes up to the pixels, whose bytes are not copied."""
     buffer = io.BytesIO(data)
     has_preamble = data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
@@ -176,7 +180,7 @@ def _open(data: bytes, max_megapixels: float, *, with_ids: bool) -> _OpenFile:
         raise FilmError("not-an-image", "The content is neither a picture nor recognisably DICOM.")
     if not pixels.keyword and pixels.value_end > len(data):
         raise FilmError("truncated", "The DICOM file ends within its header.")
-    return _OpenFile(dataset, syntax, data, pixels)
+    return _OpenFile(dataset, syntax, data, pixels, n_threads)
 
 
 def _guess_syntax(first_bytes: bytes) -> UID:
@@ -305,6 +309,7 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
     if file.syntax.is_encapsulated != pixels.encapsulated:
         raise FilmError("bad-dicom", f"The pixels are not stored as the transfer syntax says ({file.syntax.name}).")
     options = header.decoding_options(file.dataset, pixels.keyword, pixels.vr)
+    options[codecs.THREADS] = file.n_threads
     source: memoryview | io.BytesIO
     if pixels.encapsulated:
         source = io.BytesIO(file.data)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import uid
 
 from reports.outputs import write_outputs
 from reports.viewer.decoding import film_source, read_full_size, scan
@@ -50,6 +51,14 @@ def test_films_are_shown_at_full_size_where_the_scanner_reduces_them() -> None:
     full = read_full_size(data, ScanSettings())
     assert full.pixels.shape == FILM.shape
     assert np.abs(full.pixels * 255 - FILM).mean() < 3
+
+
+def test_large_jpeg_2000_is_scanned_reduced_and_shown_in_full() -> None:
+    data = dicom_film(FILM, syntax=uid.JPEG2000Lossless)
+    (result,) = scan([film_source("film.dcm", data)], ScanSettings())
+    assert isinstance(result, ScanResult)
+    assert (result.pixel_path.split(">")[:2], result.width_px) == (["dicom", "1/2"], FILM.shape[1])
+    assert read_full_size(data, ScanSettings()).pixels.shape == FILM.shape
 
 
 def test_a_further_frame_is_found_by_its_number() -> None:
