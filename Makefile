@@ -5,8 +5,9 @@ BIN = $(VENV)/bin
 PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 
 FUZZ_S ?= 900
+SOAK_ROUNDS ?= 200
 
-.PHONY: help demo test test-all fuzz lint clean
+.PHONY: help demo test test-all soak fuzz lint clean
 .SILENT:
 
 help:  ## show this list
@@ -20,6 +21,9 @@ test: .install-test  ## install with test extras into .venv, run the tests
 
 test-all: .install-test  ## the same with the slow tests
 	"$(BIN)/python" -m pytest
+
+soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the other slow fault tests
+	CXRSCAN_SOAK_ROUNDS=$(SOAK_ROUNDS) "$(BIN)/python" -m pytest tests/faults -m slow
 
 fuzz: .install-fuzz  ## damaged films into both readers, FUZZ_S seconds each; findings in .fuzz/
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)

@@ -29,7 +29,7 @@ EMBED_MAX_BYTES = 25_000_000
 
 _OTHER_TABLES = {"parquet": write_parquet, "jsonl": write_jsonl}
 _IMAGES = "thumbnails"
-_IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
+_IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg|\.[0-9a-f]{16}\.jpg\.part")  # or half of one, of a killed run
 
 
 def write_outputs(

@@ -86,11 +86,8 @@ class Journal:
             self._db.execute("COMMIT")
             (application,) = self._db.execute("PRAGMA application_id").fetchone()
             (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        except sqlite3.OperationalError as error:
-            code = "run-busy" if "locked" in str(error) else "output-unwritable"
-            raise RunFolderError(code, f"{self.folder / JOURNAL_NAME}: {error}.") from error
-        except sqlite3.DatabaseError as error:
-            raise RunFolderError("journal-format", f"{self.folder / JOURNAL_NAME}: {error}.") from error
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
         if application != _APPLICATION_ID or found != _FORMAT:
             raise RunFolderError(
                 "journal-format", f"{self.folder / JOURNAL_NAME} has format {found}, this version writes {_FORMAT}."
@@ -112,18 +109,18 @@ class Journal:
 
     def get(self, key: str) -> Any:
         """A JSON value stored under a name, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        row = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def put(self, key: str, value: Any) -> None:
         """Store a JSON value under a name."""
-        self._write("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, ensure_ascii=False)))
+        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def clear(self) -> None:
         """Forget everything."""
         with self._transaction():
-            self._write("DELETE FROM films")
-            self._write("DELETE FROM meta")
+            self._execute("DELETE FROM films")
+            self._execute("DELETE FROM meta")
 
     # -- writing results
 
@@ -138,7 +135,7 @@ class Journal:
 
         A failure that may pass (``errors.PASSING``) is no result.
         """
-        found = self._write(
+        found = self._execute(
             "UPDATE films SET session = ? WHERE (name = ? OR (name > ? AND name < ?))"
             " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?"
             f" AND ifnull(failure_code, '') NOT IN ({', '.join('?' * len(PASSING))})",
@@ -165,25 +162,25 @@ class Journal:
             for film in films:
                 row = {**self._row(film.result), "truth": film.truth}
                 names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-                self._write(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
+                self._execute(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
 
     def forget_unmet(self) -> None:
         """Drop the results of files that this session's complete walk did not meet."""
-        self._write("DELETE FROM films WHERE session <> ?", (self._session,))
+        self._execute("DELETE FROM films WHERE session <> ?", (self._session,))
 
     def set_truth(self, labels: Labels) -> LabelJoin:
         """Join the labels to all films."""
-        rows = self._db.execute("SELECT name, attributes FROM films ORDER BY name").fetchall()
+        rows = self._execute("SELECT name, attributes FROM films ORDER BY name").fetchall()
         names = [name for name, _ in rows]
         joined = labels.join(names, {name: uid for name, said in rows if (uid := _sop_uid(json.loads(said)))})
         with self._transaction():
             for name in names:
-                self._write("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
+                self._execute("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
         return joined
 
     def clear_truth(self) -> None:
         """Forget the labels of an earlier session."""
-        self._write("UPDATE films SET truth = NULL")
+        self._execute("UPDATE films SET truth = NULL")
 
     # -- reading results
 
@@ -191,26 +188,38 @@ class Journal:
         """All films in order of their names, one at a time."""
         cursor = self._db.cursor()
         cursor.row_factory = sqlite3.Row
-        with closing(cursor.execute("SELECT * FROM films ORDER BY name")) as rows:
-            yield from map(_film, rows)
+        try:
+            with closing(cursor.execute("SELECT * FROM films ORDER BY name")) as rows:
+                yield from map(_film, rows)
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
 
     def thumbnail(self, name: str) -> bytes:
         """Small picture of one film; empty without one."""
-        row = self._db.execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()
+        row = self._execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()
         return b"" if row is None else bytes(row[0])
 
-    def _write(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+    def _execute(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
         try:
             return self._db.execute(statement, values)
-        except sqlite3.Error as error:  # a full or failing disk
-            raise RunFolderError("output-unwritable", f"{self.folder / JOURNAL_NAME}: {error}.") from error
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.Error) -> RunFolderError:
+        """What SQLite's error is to the user: another process, a full or failing disk, or a damaged file."""
+        code = "output-unwritable"
+        if "locked" in str(error):
+            code = "run-busy"
+        elif "malformed" in str(error) or "not a database" in str(error):
+            code = "journal-format"
+        return RunFolderError(code, f"{self.folder / JOURNAL_NAME}: {error}.")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._write("BEGIN")
+        self._execute("BEGIN")
         try:
             yield
-            self._write("COMMIT")
+            self._execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:  # a full disk may have ended it already
                 self._db.execute("ROLLBACK")

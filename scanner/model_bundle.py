@@ -120,11 +120,15 @@ def read_document(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
     check_document(document, where=str(path))
     return document
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def check_document(document: Any, *, where: str) -> None:

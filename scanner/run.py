@@ -218,12 +218,15 @@ def stored_info(journal: Journal) -> RunInfo:
     Raises
     ------
     RunFolderError
-        ``not-a-run``: it was stopped before it recorded anything.
+        ``not-a-run``: it was stopped before it recorded anything; ``journal-format``: another version wrote it.
     """
     stored = journal.get("run")
     if stored is None:
         raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
-    return RunInfo(**{**stored, "roots": tuple(stored["roots"]), "notes": tuple(stored.get("notes", ()))})
+    try:
+        return RunInfo(**{**stored, "roots": tuple(stored["roots"]), "notes": tuple(stored.get("notes", ()))})
+    except TypeError as error:  # fields of another version
+        raise RunFolderError("journal-format", f"{journal.folder / JOURNAL_NAME}: {error}.") from error
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:

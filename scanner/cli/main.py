@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -10,6 +11,7 @@ import click
 
 from scanner import NOTICE
 from scanner.errors import CxrscanError
+from scanner.text import printable
 
 COMMANDS = ("run", "demo", "report", "evaluate", "compare", "view", "train", "model")
 
@@ -44,10 +46,11 @@ def cxrscan() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error a user can meet ends as one sentence with a hint."""
+    os.umask(os.umask(0o077) | 0o002)  # findings about patients are never for all to overwrite
     try:
         code = cxrscan.main(standalone_mode=False)
     except CxrscanError as error:
-        click.echo(f"cxrscan: {error.message} [{error.code}]\n  {error.hint}", err=True)
+        click.echo(f"cxrscan: {printable(error.message)} [{error.code}]\n  {error.hint}", err=True)
         code = 1
     except click.ClickException as error:
         error.show()

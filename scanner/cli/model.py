@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scanner.text import printable
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scanner.model_bundle import ModelSpec
     from scanner.records import Estimate
 
 _bundle = click.argument("bundle", required=False, type=click.Path(path_type=Path))
@@ -28,23 +33,29 @@ def info(bundle: Path | None, as_json: bool) -> None:
 
     document = read_document(bundle or DEFAULT_BUNDLE)
     if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=2))
         return
     spec = spec_from_document(document, bundle or DEFAULT_BUNDLE)
-    click.echo(f"{spec.label}  ({spec.folder})")
-    click.echo(f"For      {spec.intended_use}")
-    click.echo("Limits   " + "\n         ".join(spec.limits))
-    click.echo("Operating points")
+    for line in _description(spec):
+        click.echo(printable(line))
+
+
+def _description(spec: ModelSpec) -> Iterator[str]:
+    yield f"{spec.label}  ({spec.folder})"
+    yield f"For      {spec.intended_use}"
+    yield from (f"{'' if i else 'Limits':8} {limit}" for i, limit in enumerate(spec.limits))
+    yield "Operating points"
     for point in spec.operating_points.values():
         mark = "*" if point.name == spec.default_operating_point else " "
-        click.echo(
+        yield (
             f" {mark} {point.name:8} p >= {point.threshold:.4f}   sensitivity {_figure(point.sensitivity)}"
             f"   specificity {_figure(point.specificity)}"
         )
-    click.echo("   (* the default; figures from validation films, with 95 % intervals)")
+    yield "   (* the default; figures from validation films, with 95 % intervals)"
     for films, metrics in spec.validation.items():
-        click.echo(f"Validation, {films}: " + ", ".join(f"{name} {_figure(value)}" for name, value in metrics.items()))
-    click.echo(f"Weights  SHA-256 {spec.weights_sha256}\nLicence  {spec.licence}")
+        yield f"Validation, {films}: " + ", ".join(f"{name} {_figure(value)}" for name, value in metrics.items())
+    yield f"Weights  SHA-256 {spec.weights_sha256}"
+    yield f"Licence  {spec.licence}"
 
 
 @model.command()
@@ -58,7 +69,7 @@ def verify(bundle: Path | None) -> None:
 
     spec, engine = open_model(bundle or DEFAULT_BUNDLE, 1)
     engine.predict(np.zeros((1, spec.input_px, spec.input_px, 1), dtype=np.float32))
-    click.echo(f"{spec.label}: whole.")
+    click.echo(printable(f"{spec.label}: whole."))
 
 
 def _figure(estimate: Estimate) -> str:

@@ -13,6 +13,7 @@ import click
 
 from scanner import NOTICE
 from scanner.errors import CxrscanError
+from scanner.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,15 +93,16 @@ def output_writer(title: str, embed: Embed, *, parquet: bool, jsonl: bool) -> Wr
 def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     """Close a command: counts and places of the outputs to stderr, or JSON to stdout."""
     if as_json:
-        click.echo(json.dumps(summary(tally), ensure_ascii=False))
+        click.echo(json.dumps(summary(tally)))
     if quiet:
         return
     outputs = tally.outputs
     for sentence in (tally.sentence, *tally.info.notes):
-        click.echo(sentence, err=True)
+        click.echo(printable(sentence), err=True)
     if tally.labels is not None:
-        click.echo(tally.labels.sentence, err=True)
-    click.echo(f"Report   {outputs.html}\nTable    {outputs.csv}\nManifest {outputs.json}", err=True)
+        click.echo(printable(tally.labels.sentence), err=True)
+    for name, path in {"Report": outputs.html, "Table": outputs.csv, "Manifest": outputs.json}.items():
+        click.echo(printable(f"{name:8} {path}"), err=True)
     click.echo(NOTICE, err=True)
 
 

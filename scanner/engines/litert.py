@@ -39,14 +39,27 @@ class LiteRTEngine:
             outputs = self._run.get_output_details()
         except (RuntimeError, ValueError) as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
-        (self._input,) = self._run.get_input_details()
+        self._path = spec.weights_path
+        inputs = self._run.get_input_details()
+        if len(inputs) != 1:
+            raise BundleError("bundle-invalid", f"{self._path} takes {len(inputs)} inputs instead of one.")
+        (self._input,) = inputs
         if not set(_OUTPUTS) <= outputs.keys():
             raise BundleError("bundle-invalid", f"{spec.weights_path} lacks one of the outputs {', '.join(_OUTPUTS)}.")
 
     def predict(self, films: FloatImage) -> Predictions:
         """Score a batch; see ``Engine.predict``."""
-        out = self._run(**{self._input: films})
-        return Predictions(np.ravel(out["logit"]), out["embedding"], out["grad_cam"])
+        try:
+            out = self._run(**{self._input: films})
+        except (RuntimeError, ValueError) as error:
+            raise BundleError("bundle-invalid", f"{self._path} cannot be run: {error}.") from error
+        answer = Predictions(np.ravel(out["logit"]), out["embedding"], out["grad_cam"])
+        for name, array, n_axes in zip(
+            _OUTPUTS, (answer.logits, answer.embeddings, answer.heat_maps), (1, 2, 3), strict=True
+        ):
+            if array.ndim != n_axes or len(array) != len(films):
+                raise BundleError("bundle-invalid", f"{self._path} gives {name} of shape {array.shape}.")
+        return answer
 
 
 @contextmanager

@@ -39,6 +39,7 @@ from scanner.records import FilmAttributes, FloatImage, Radiograph
 
 _PREAMBLE_BYTES = 128
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
+_MAX_SAMPLES = 4  # PS3.3 C.7.6.3.1.1; four in retired colour spaces
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
@@ -211,8 +212,11 @@ def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
     rows, columns, n_frames = (header.count(dataset, name) for name in ("Rows", "Columns", "NumberOfFrames"))
     if not rows or not columns or not header.count(dataset, "BitsAllocated"):
         raise FilmError("bad-dicom", "The DICOM header does not say how large the picture is or how its pixels lie.")
+    if header.count(dataset, "SamplesPerPixel") > _MAX_SAMPLES:
+        raise FilmError("bad-dicom", "The DICOM header claims more samples per pixel than any colour space has.")
     n_wanted = max(1, n_frames) if frames == "all" else 1
-    if rows * columns * n_wanted > max_megapixels * 1e6:
+    aspect = header.pixel_aspect(dataset)  # pixels that are no squares become more
+    if rows * columns * n_wanted * max(aspect, 1 / aspect) > max_megapixels * 1e6:
         size = f"{columns} x {rows} pixels" + (f" in {n_wanted} frames" if n_wanted > 1 else "")
         raise FilmError("too-large", f"{size} are more than the limit of {max_megapixels:g} megapixels.")
     return n_wanted

@@ -18,6 +18,8 @@ from scanner.errors import FilmError
 from scanner.records import FloatImage, Radiograph
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``read_raster`` has one that the user can raise
+_BLOCK_PIXELS = 1 << 20  # worked on at a time where colours would take twelve bytes per pixel
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 
 
@@ -47,8 +49,6 @@ def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radi
                 return _read_open_image(image, min_side_px, max_megapixels)
         except UnidentifiedImageError:
             raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
-        except Image.DecompressionBombError as error:
-            raise FilmError("too-large", str(error)) from None
         except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError) as error:
             # The exceptions that Pillow's decoders let through for damaged files.
             code = "truncated" if "truncated" in str(error).lower() else "decode-failed"
@@ -121,7 +121,11 @@ def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
 def luminance(rgb: npt.NDArray[Any], white: float = 255.0) -> FloatImage:
     """ITU-R BT.601 luma of unsigned RGB with the given largest value, shape (H, W, 3) -> (H, W) in [0, 1]."""
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(white)
-    return np.asarray(rgb.astype(np.float32) @ weights, dtype=np.float32)
+    grey = np.empty(rgb.shape[:2], dtype=np.float32)
+    n_rows = max(1, _BLOCK_PIXELS // rgb.shape[1])
+    for row in range(0, len(rgb), n_rows):
+        np.matmul(rgb[row : row + n_rows].astype(np.float32), weights, out=grey[row : row + n_rows])
+    return grey
 
 
 def mean_chroma(rgb: npt.NDArray[Any], white: float = 255.0) -> float:
