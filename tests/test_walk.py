@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -157,19 +159,26 @@ def test_followed_links_do_not_lead_in_circles(tmp_path: Path) -> None:
     assert skipped == dict.fromkeys(["to_b/to_a", "up"], "link to a folder that it lies in")
 
 
-def test_folders_may_lie_deeper_than_python_recurses(tmp_path: Path) -> None:
-    inside = os.open(tmp_path, os.O_RDONLY)
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A film under 1500 folders, which Python could not delete either."""
+    data = write_film(tmp_path / "deep/film.png").read_bytes()
+    inside = os.open(tmp_path / "deep", os.O_RDONLY)
     for _ in range(1500):
         os.mkdir("d", dir_fd=inside)
         deeper = os.open("d", os.O_RDONLY, dir_fd=inside)
         os.close(inside)
         inside = deeper
-    data = write_film(tmp_path / "film.png").read_bytes()
     film = os.open("film.png", os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=inside)
     os.write(film, data)
     os.close(film)
     os.close(inside)
-    assert walk(tmp_path)[0] == ["d/" * 1500 + "film.png", "film.png"]
+    yield tmp_path / "deep"
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)
+
+
+def test_folders_may_lie_deeper_than_python_recurses(deep: Path) -> None:
+    assert walk(deep)[0] == ["d/" * 1500 + "film.png", "film.png"]
 
 
 def test_every_name_is_shown_safely_and_as_no_other(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def main() -> NoReturn:
         click.echo(f"cxrscan: {printable(error.message)} [{error.code}]\n  {error.hint}", err=True)
         code = 1
     except click.ClickException as error:
-        error.message = printable(error.message)
+        error.message = printable(error.message)  # type: ignore[misc]  # Final in its stub alone
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -17,6 +17,7 @@ from scanner.model_bundle import ModelSpec, verify_weights
 from scanner.records import FloatImage, Predictions
 
 _SIGNATURE = "serving_default"
+_HEAT_SHAPE = (7, 7)
 _OUTPUTS = ("logit", "embedding", "grad_cam")
 _FILMS_PER_PASS = 2  # the intermediate results of more do not fit into a core's cache; docs/speed.md has the figures
 
@@ -42,14 +43,21 @@ class LiteRTEngine:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
         self._path = spec.weights_path
         inputs = self._run.get_input_details()
-        if len(inputs) != 1:
-            raise BundleError("bundle-invalid", f"{self._path} takes {len(inputs)} inputs instead of one.")
+        taken = {name: tuple(details["shape_signature"][1:]) for name, details in inputs.items()}
+        if list(taken.values()) != [(spec.input_px, spec.input_px, 1)]:
+            raise BundleError("bundle-invalid", f"{self._path} takes {taken}, {spec.input_px} pixels are promised.")
         (self._input,) = inputs
         if not set(_OUTPUTS) <= outputs.keys():
             raise BundleError("bundle-invalid", f"{spec.weights_path} lacks one of the outputs {', '.join(_OUTPUTS)}.")
 
     def predict(self, films: FloatImage) -> Predictions:
-        """Score a batch; see ``Engine.predict``."""
+        """Score a batch; see ``Engine.predict``.
+
+        Raises
+        ------
+        BundleError
+            ``bundle-invalid``: the graph cannot be run, or its outputs are not those of ``Predictions``.
+        """
         try:
             parts = [
                 self._run(**{self._input: films[i : i + _FILMS_PER_PASS]})
@@ -59,11 +67,9 @@ class LiteRTEngine:
             raise BundleError("bundle-invalid", f"{self._path} cannot be run: {error}.") from error
         logit, embedding, grad_cam = (np.concatenate([part[name] for part in parts]) for name in _OUTPUTS)
         answer = Predictions(np.ravel(logit), embedding, grad_cam)
-        for name, array, n_axes in zip(
-            _OUTPUTS, (answer.logits, answer.embeddings, answer.heat_maps), (1, 2, 3), strict=True
-        ):
-            if array.ndim != n_axes or len(array) != len(films):
-                raise BundleError("bundle-invalid", f"{self._path} gives {name} of shape {array.shape}.")
+        shapes = (answer.logits.shape, answer.embeddings.shape[:1], answer.heat_maps.shape)
+        if shapes != ((len(films),), (len(films),), (len(films), *_HEAT_SHAPE)):
+            raise BundleError("bundle-invalid", f"{self._path} gives outputs of other shapes: {shapes}.")
         return answer
 
 

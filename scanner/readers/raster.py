@@ -89,7 +89,7 @@ def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
     if image.mode in _DEEP_MODES:
         return _deep_grey(np.asarray(image))
     if image.mode in {"L", "1"}:
-        return np.asarray(image.convert("L"), dtype=np.float32) / 255.0, 0.0, ""
+        return _over(np.asarray(image.convert("L")), 255), 0.0, ""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         return _flatten(image.convert("RGBA"))
     rgb = np.asarray(image.convert("RGB"))
@@ -98,17 +98,25 @@ def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
 
 def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]:
     """Floats in [0, 1] as they are; integers over the detector's bits; anything else over its own range."""
-    is_integer = np.issubdtype(values.dtype, np.integer)
-    grey: FloatImage = np.nan_to_num(values.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = grey.min(), grey.max()
-    if is_integer:
+    if np.issubdtype(values.dtype, np.integer):
+        smallest, largest = values.min(), values.max()
         for bits in (8, 12, 16):  # 16-bit files often hold fewer
-            if low >= 0 and high < 2**bits:
-                return grey / np.float32(2**bits - 1), 0.0, f"{bits}-bit"
-    elif low >= 0.0 and high <= 1.0:
+            if smallest >= 0 and largest < 2**bits:
+                return _over(values, 2**bits - 1), 0.0, f"{bits}-bit"
+    grey: FloatImage = values.astype(np.float32)
+    np.nan_to_num(grey, copy=False, posinf=0.0, neginf=0.0)
+    low, high = grey.min(), grey.max()
+    if np.issubdtype(values.dtype, np.floating) and low >= 0.0 and high <= 1.0:
         return grey, 0.0, "float"
     half_range = max(high / 2 - low / 2, np.float32(1e-6))  # the whole may be more than a float holds
     return (grey / 2 - low / 2) / half_range, 0.0, "range"
+
+
+def _over(values: npt.NDArray[np.generic], white: int) -> FloatImage:
+    """Values divided by the largest that they may have, with one array taken."""
+    grey: FloatImage = values.astype(np.float32)
+    grey /= np.float32(white)
+    return grey
 
 
 def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
