@@ -53,7 +53,7 @@ def main() -> NoReturn:
         click.echo(f"cxrscan: {printable(error.message)} [{error.code}]\n  {error.hint}", err=True)
         code = 1
     except click.ClickException as error:
-        error.message = printable(error.message)  # type: ignore[misc]  # Final in its stub alone
+        error.message = printable(error.message)  # type: ignore[misc]  # what show() prints
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 256),
     default=16,
     show_default=True,
-    help="Films handed to a worker at a time.",
+    help="Films in a chunk of work.",
 )
 @click.option(
     "--engine",
