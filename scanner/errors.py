@@ -5,7 +5,7 @@ CxrscanError
 ├── NotAFilmError     a DICOM object that is no picture; skipped and counted by code
 ├── BundleError       the model bundle is missing, damaged or of another make
 ├── RunFolderError    the output folder cannot be used
-├── WorkerError       no worker process can be started
+├── WorkerError       no worker process can be started, or the cluster cannot be used
 ├── LabelError        the ground truth cannot be read
 └── TrainingError     the training data or configuration cannot be used
 
@@ -34,6 +34,9 @@ HINTS: dict[str, str] = {
     "timed-out": "Raise --timeout if the storage is slow; else export the film again.",
     "internal-error": "This is a bug in cxrscan; please report it with the message.",
     "workers-failed": "Try --workers 1; if that works, please report the message.",
+    "workers-unfit": "Install one version of cxrscan everywhere; start with `dask worker --nworkers N --nthreads 1`.",
+    "cluster-lost": "Check the scheduler and its workers; the same command then continues the run.",
+    "cluster-invalid": "Compare the file with the examples in docs/scaling.md.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
@@ -106,7 +109,7 @@ class RunFolderError(CxrscanError):
 
 
 class WorkerError(CxrscanError):
-    """No worker process can be started."""
+    """No worker process can be started, or the cluster cannot be used."""
 
 
 class LabelError(CxrscanError):

@@ -54,6 +54,8 @@ class RunRequest:
     out: Path
     settings: ScanSettings
     n_workers: int
+    executor: Executor | None = None
+    """Where to scan; None for this process or a pool of processes, as the job's size asks for."""
     timeout_s: float = 60.0
     """Longest time for one film, in seconds, where worker processes are used."""
     threshold: str | None = None
@@ -256,7 +258,9 @@ def _scan(
 
 
 def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
-    """One process with many threads for a small job, one single-threaded process per core for a large one."""
+    """The one asked for; else one process with many threads for a small job, one process per core for a large one."""
+    if request.executor is not None:
+        return request.executor, request.settings
     if n_first < _SMALL_JOB or request.n_workers == 1:
         return InlineExecutor(), replace(request.settings, n_threads=request.n_workers)
     from scanner.executors.processes import ProcessExecutor

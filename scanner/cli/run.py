@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from scanner.cli import options
+from scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
+    from scanner.executors.base import Executor
     from scanner.records import ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
@@ -56,6 +59,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="What becomes of pictures that are no frontal chest film: no score, a score with a warning, or no check.",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Where to scan: processes on this machine, or a Dask cluster (extra `dask`).",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786.")
+@click.option(
+    "--cluster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.yaml",
+    help="Dask workers as jobs of SLURM, PBS, LSF …; see docs/scaling.md.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @options.outputs
@@ -78,6 +95,9 @@ def run(
     window: int,
     include_dicom_ids: Literal["hashed", "plain"] | None,
     gate: GateMode,
+    executor: Literal["local", "dask"],
+    scheduler: str | None,
+    cluster: Path | None,
     timeout: float,
     resume: bool,
     title: str,
@@ -100,6 +120,7 @@ def run(
     from scanner.settings import ScanSettings
     from scanner.walk import Filter
 
+    n_workers = workers or available_cores()
     request = RunRequest(
         roots=paths,
         out=output,
@@ -111,7 +132,8 @@ def run(
             window=window - 1,
             gate=gate,
         ),
-        n_workers=workers or available_cores(),
+        n_workers=n_workers,
+        executor=_executor(executor, scheduler, cluster, n_workers, timeout),
         timeout_s=timeout,
         threshold=threshold,
         labels=labels,
@@ -125,6 +147,26 @@ def run(
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     return tally.exit_code
+
+
+def _executor(
+    name: Literal["local", "dask"], scheduler: str | None, cluster: Path | None, n_workers: int, timeout_s: float
+) -> Executor | None:
+    """The executor asked for; None leaves the choice to the run."""
+    if name == "local":
+        if scheduler or cluster:
+            raise click.UsageError("--scheduler and --cluster go with --executor dask.")
+        return None
+    if scheduler and cluster:
+        raise click.UsageError("Give --scheduler or --cluster, not both.")
+    if find_spec("distributed") is None or (cluster and find_spec("dask_jobqueue") is None):
+        raise CxrscanError(
+            "extra-missing", "--executor dask needs distributed and dask-jobqueue, from the extra `dask`."
+        )
+    from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
+
+    where = Scheduler(scheduler) if scheduler else JobQueue(cluster) if cluster else LocalWorkers(n_workers)
+    return DaskExecutor(where, timeout_s=timeout_s)
 
 
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
