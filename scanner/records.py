@@ -242,6 +242,8 @@ class RunInfo:
     """Python, the platform and the libraries that shape the numbers."""
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
+    shard: str = ""
+    """``3/16`` when only one part of the films was looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,9 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         n_skipped[what.reason] += 1
         on_file(what)
 
-    sources = _not_empty(find_images(request.roots, keep=request.keep, on_skip=skip), request.roots, n_skipped)
+    sources = find_images(request.roots, keep=request.keep, on_skip=skip)
+    if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
+        sources = _not_empty(sources, request.roots, n_skipped)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
         earlier = journal.get("run") or {}
@@ -152,6 +154,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             duration_s=earlier.get("duration_s", 0.0),
             versions=_versions(),
             notes=_notes(spec, request.settings),
+            shard=_shard(request),
         )
         journal.put("model", read_document(request.settings.model))
         journal.put("run", asdict(info))
@@ -287,12 +290,18 @@ def _not_empty(
 def _claim(journal: Journal, request: RunRequest) -> None:
     """Refuse another run's folder; start over where asked to."""
     roots = [str(root.resolve()) for root in request.roots]
-    owner = journal.get("roots")
+    owner, shard = journal.get("roots"), journal.get("shard") or ""
     if request.fresh:
         journal.clear()
-    elif owner is not None and owner != roots:
-        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}.")
+    elif owner is not None and (owner, shard) != (roots, _shard(request)):
+        part = f" (shard {shard})" if shard else ""
+        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}{part}.")
     journal.put("roots", roots)
+    journal.put("shard", _shard(request))
+
+
+def _shard(request: RunRequest) -> str:
+    return str(request.keep.shard or "")
 
 
 def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> bytes | Literal["plain"] | None:

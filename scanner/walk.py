@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -20,6 +21,22 @@ FILM_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several equal parts of the files, told by their shown names: every machine finds its own."""
+
+    number: int
+    """From 1 to ``of``."""
+    of: int
+
+    def holds(self, name: str) -> bool:
+        """Whether a file belongs to this part."""
+        return zlib.crc32(name.encode("utf-8", "surrogatepass")) % self.of == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Which files to look at, by glob patterns matched against the shown path and against the bare name."""
 
@@ -27,6 +44,8 @@ class Filter:
     """When given, only files that match one of these."""
     exclude: tuple[str, ...] = ()
     """Files and folders that match one of these are left out."""
+    shard: Shard | None = None
+    """When given, only files of this part are looked at, or told of."""
 
     def keeps(self, name: str) -> bool:
         """Whether a file is to be looked at."""
@@ -35,6 +54,10 @@ class Filter:
     def drops(self, name: str) -> bool:
         """Whether a file or folder is left out by ``exclude``."""
         return _matches(name, self.exclude)
+
+    def is_elsewhere(self, name: str) -> bool:
+        """Whether a file is another shard's affair."""
+        return self.shard is not None and not self.shard.holds(name)
 
 
 def find_images(
@@ -60,6 +83,8 @@ def find_images(
         In sorted order within each folder.
     """
     keep = keep or Filter()
+    if keep.shard is not None:
+        on_skip = _only_of(keep, on_skip)
     for root, prefix in zip(roots, _prefixes(roots), strict=True):
         if root.is_dir():
             yield from _walk_folder(str(root), prefix, keep, on_skip)
@@ -123,6 +148,8 @@ def _walk_folder(folder: str, prefix: str, keep: Filter, on_skip: Callable[[Skip
 
 def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
     """Yield the file if it counts as a film."""
+    if keep.is_elsewhere(name):
+        return
     if not keep.keeps(name):
         on_skip(Skip(name, "excluded"))
         return
@@ -145,6 +172,11 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
         yield ImageSource(Path(path), name, kind, status.st_size, status.st_mtime_ns)
     else:
         on_skip(Skip(name, "no picture"))
+
+
+def _only_of(keep: Filter, on_skip: Callable[[Skip], None]) -> Callable[[Skip], None]:
+    """Tell of a shard's own files only, so that the shards together count each once."""
+    return lambda skip: None if keep.is_elsewhere(skip.name) else on_skip(skip)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

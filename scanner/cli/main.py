@@ -11,7 +11,7 @@ import click
 from scanner import NOTICE
 from scanner.errors import CxrscanError
 
-COMMANDS = ("run", "demo", "report", "evaluate", "compare", "view", "train", "model")
+COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "train", "model")
 
 
 class Commands(click.Group):

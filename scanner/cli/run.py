@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scanner.records import ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
+    from scanner.walk import Shard
 
 
 @click.command(short_help="Scan folders of films.")
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 )
 @click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    callback=lambda context, parameter, value: _shard(value),
+    help="Look only at the K-th of N equal parts, chosen by the files' names; see `cxrscan merge`.",
+)
 @click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
 @click.option("--all-frames", is_flag=True, help="Score every frame of a multi-frame DICOM object, not only the first.")
 @click.option(
@@ -90,6 +97,7 @@ def run(
     batch_size: int,
     include: tuple[str, ...],
     exclude: tuple[str, ...],
+    shard: Shard | None,
     max_megapixels: float,
     all_frames: bool,
     window: int,
@@ -139,7 +147,7 @@ def run(
         labels=labels,
         mapping=mapping,
         dicom_ids=include_dicom_ids,
-        keep=Filter(include, exclude),
+        keep=Filter(include, exclude, shard),
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
@@ -147,6 +155,18 @@ def run(
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     return tally.exit_code
+
+
+def _shard(text: str | None) -> Shard | None:
+    """``3/16`` -> the third of sixteen parts."""
+    from scanner.walk import Shard
+
+    if text is None:
+        return None
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter("give K/N with K from 1 to N, for example 3/16")
+    return Shard(int(number), int(of))
 
 
 def _executor(
@@ -220,4 +240,4 @@ def _plain(value: object) -> object:
     """An option's value as the manifest holds it."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return value if value is None or isinstance(value, (str, int, float, dict)) else str(value)
