@@ -44,6 +44,8 @@ HINTS: dict[str, str] = {
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
     "no-images": "Give a folder that holds JPEG, PNG, TIFF, BMP or DICOM films; -v tells what was skipped.",
+    "place-unreadable": "Check address, network and access rights; docs/scaling.md shows how places are written.",
+    "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",

@@ -23,7 +23,7 @@ from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
 from scanner.records import Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
-from scanner.walk import JOURNAL_NAME, Filter, find_images
+from scanner.walk import JOURNAL_NAME, Filter, Root, find_images
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -50,7 +50,7 @@ class WriteOutputs(Protocol):
 class RunRequest:
     """What the user asked for."""
 
-    roots: tuple[Path, ...]
+    roots: tuple[Root, ...]
     out: Path
     settings: ScanSettings
     n_workers: int
@@ -126,7 +126,8 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
     """
     spec = load_bundle(request.settings.model)
     threshold_name, threshold = spec.threshold(request.threshold)
-    labels = open_labels(request.labels, request.roots, mapping=request.mapping) if request.labels else None
+    places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
+    labels = open_labels(request.labels, places, mapping=request.mapping) if request.labels else None
     n_skipped: Counter[str] = Counter()
 
     def skip(what: Skip) -> None:
@@ -277,7 +278,7 @@ def _chunks(sources: Iterator[ImageSource], size: int) -> Iterator[Chunk]:
 
 
 def _not_empty(
-    sources: Iterator[ImageSource], roots: tuple[Path, ...], n_skipped: Counter[str]
+    sources: Iterator[ImageSource], roots: tuple[Root, ...], n_skipped: Counter[str]
 ) -> Iterator[ImageSource]:
     first = next(sources, None)
     if first is None:

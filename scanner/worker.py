@@ -9,7 +9,7 @@ import hashlib
 import math
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -52,7 +52,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     cv2.setNumThreads(1)  # the cores are already shared out among the workers
     spec, engine = open_model(settings.model, settings.n_threads)
     statistics = None if settings.gate == "off" else _open_gate(settings.model, settings.n_threads)
-    outcomes = [outcome for source in sources for outcome in _prepare(source, spec, statistics, settings)]
+    outcomes = [outcome for source in _at_hand(sources) for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
     scored = iter(_classify(waiting, spec, engine, statistics, settings))
     return [
@@ -84,7 +84,7 @@ def _prepare(
     result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
     try:
         data = _read_bytes(source)
-        result = replace(result, sha256=hashlib.sha256(data).hexdigest())
+        result = replace(result, sha256=hashlib.sha256(data).hexdigest(), kind=sniff_kind(data[:HEAD_BYTES]))
         films = _decode(data, spec, settings)
     except NotAFilmError as error:
         return [Skip(source.name, error.message, error.code)]
@@ -143,6 +143,15 @@ def _failure(stage: Stage, error: Exception) -> Failure:
     # A bug of ours or of a decoder; the run must go on. The exception's text may quote the file, so it stays out.
     place = traceback.extract_tb(error.__traceback__)[-1]
     return Failure(stage, "internal-error", f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}.")
+
+
+def _at_hand(sources: Sequence[ImageSource]) -> Iterable[ImageSource]:
+    """The films, those that lie elsewhere read ahead."""
+    if all(isinstance(source.path, Path) for source in sources):
+        return sources
+    from scanner.remote import read_ahead
+
+    return read_ahead(sources)
 
 
 def _read_bytes(source: ImageSource) -> bytes:

@@ -30,6 +30,7 @@ def merge(
     out: Path,
     runs: tuple[Path, ...],
     partial: bool,
+    upload: str | None,
     title: str,
     embed: Embed,
     parquet: bool,
@@ -50,7 +51,7 @@ def merge(
     from scanner.merge import merge_runs
     from scanner.run import render
 
-    write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
+    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     merge_runs(runs, out, partial=partial)
     tally = render(out, write_outputs)
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -26,6 +26,7 @@ def report(
     threshold: str | None,
     labels: str | None,
     mapping: dict[str, str],
+    upload: str | None,
     title: str,
     embed: Embed,
     parquet: bool,
@@ -40,6 +41,6 @@ def report(
     """
     from scanner.run import render
 
-    write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
+    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     tally = render(run_folder, write_outputs, threshold=threshold, labels=labels, mapping=mapping)
     options.tell(tally, as_json=as_json, quiet=quiet)

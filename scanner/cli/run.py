@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.executors.base import Executor
     from scanner.records import ScanResult, Skip
+    from scanner.remote import RemotePath
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
     from scanner.walk import Shard
 
 
 @click.command(short_help="Scan folders of films.")
-@click.argument("paths", nargs=-1, required=True, type=options.existing_path, metavar="PATHS...")
+@click.argument("paths", nargs=-1, type=options.Place(), metavar="PATHS...")
+@click.option("--from-file", metavar="FILE|-", help="Scan also the files and URLs that a list names, one a line.")
 @click.option(
     "-o",
     "--output",
@@ -87,7 +89,8 @@ if TYPE_CHECKING:
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
 def run(
-    paths: tuple[Path, ...],
+    paths: tuple[Path | RemotePath, ...],
+    from_file: str | None,
     output: Path,
     bundle: Path | None,
     labels: str | None,
@@ -108,6 +111,7 @@ def run(
     cluster: Path | None,
     timeout: float,
     resume: bool,
+    upload: str | None,
     title: str,
     embed: Embed,
     parquet: bool,
@@ -121,16 +125,20 @@ def run(
     \b
     cxrscan run films/                      results in ./cxrscan-out
     cxrscan run films/ --labels folders     with sensitivity and specificity
+    cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
     from scanner.executors.processes import available_cores
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.run import RunRequest
     from scanner.settings import ScanSettings
-    from scanner.walk import Filter
+    from scanner.walk import FileList, Filter
 
+    if not paths and from_file is None:
+        raise click.UsageError("Name files or folders, or give --from-file.")
+    lists = [] if from_file is None else [FileList(from_file if from_file == "-" else str(Path(from_file).absolute()))]
     n_workers = workers or available_cores()
     request = RunRequest(
-        roots=paths,
+        roots=(*paths, *lists),
         out=output,
         settings=ScanSettings(
             model=bundle or DEFAULT_BUNDLE,
@@ -151,7 +159,7 @@ def run(
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
-    write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
+    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     return tally.exit_code
