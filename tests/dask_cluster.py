@@ -76,6 +76,7 @@ def dask(*arguments: str, log: Path, environment: Mapping[str, str] | None = Non
         return subprocess.Popen(
             [sys.executable, "-m", "dask", *arguments],
             env={**os.environ, **(environment or {}), "PYTHONPATH": paths},
+            cwd=log.parent,
             stdout=out,
             stderr=out,
             start_new_session=True,

@@ -288,7 +288,7 @@ def test_jobs_of_a_queueing_system_give_the_rows_of_a_local_run(
     assert rows(run_on(DaskExecutor(JobQueue(description)), films, tmp_path / "out")) == local_rows
 
 
-@pytest.mark.parametrize("text", ["", "cluster: slurm", "cluster: abacus\njobs: 2", "a: [", "cluster: pbs\njobs: 1\n"])
+@pytest.mark.parametrize("text", ["", "cluster: slurm", "cluster: abacus\njobs: 2", "a: ["])
 def test_a_cluster_file_that_says_too_little_is_refused(text: str, films: Path, tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text(text)
     with pytest.raises(CxrscanError) as caught:

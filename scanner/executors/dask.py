@@ -170,8 +170,8 @@ class DaskExecutor:
         bundle = Bundle.read(settings.model)
         with self.cluster.connect() as client:
             _refuse_other_versions(client)
-            client.register_plugin(bundle)
             try:
+                client.register_plugin(bundle)
                 suspects: list[ImageSource] = []
                 for chunk, outcome in self._stream(client, chunks, settings, bundle.name):
                     if isinstance(outcome, Failure):
