@@ -68,7 +68,7 @@ class LocalWorkers:
     def connect(self) -> Iterator[Client]:
         """Start the workers, and stop them in the end."""
         with (
-            LocalCluster(n_workers=self.n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
+            LocalCluster(n_workers=self.n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
             yield client
@@ -113,7 +113,7 @@ class JobQueue:
         """Submit the jobs and wait for the first; cancel them in the end."""
         cluster_class, n_jobs, options = self._read()
         try:
-            cluster = cluster_class(**{"scheduler_options": {"dashboard_address": None}, **options})
+            cluster = cluster_class(**{"scheduler_options": {"dashboard_address": ":0"}, **options})
         except (TypeError, ValueError) as error:
             raise WorkerError("cluster-invalid", f"{self.file}: {error}.") from error
         with cluster, Client(cluster) as client:
