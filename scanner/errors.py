@@ -5,7 +5,7 @@ CxrscanError
 ├── NotAFilmError     a DICOM object that is no picture; skipped and counted by code
 ├── BundleError       the model bundle is missing, damaged or of another make
 ├── RunFolderError    the output folder cannot be used
-├── WorkerError       no worker process can be started
+├── WorkerError       no worker process can be started, or the cluster cannot be used
 ├── LabelError        the ground truth cannot be read
 └── TrainingError     the training data or configuration cannot be used
 
@@ -36,6 +36,9 @@ HINTS: dict[str, str] = {
     "timed-out": "Raise --timeout if the storage is slow, and run the same command again; else export the film again.",
     "internal-error": "This is a bug in cxrscan; please report it with the message.",
     "workers-failed": "Try --workers 1; if that works, please report the message.",
+    "workers-unfit": "Install one version of cxrscan everywhere; start with `dask worker --nworkers N --nthreads 1`.",
+    "cluster-lost": "Check the scheduler and its workers; the same command then continues the run.",
+    "cluster-invalid": "Compare the file with the examples in docs/scaling.md.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
@@ -43,11 +46,15 @@ HINTS: dict[str, str] = {
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
     "no-images": "Give a folder that holds JPEG, PNG, TIFF, BMP or DICOM films; -v tells what was skipped.",
+    "place-unreadable": "Check address, network and access rights; docs/scaling.md shows how places are written.",
+    "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-format": "Choose another folder with -o, or start over in this one after deleting journal.sqlite.",
-    "runs-differ": "Merge runs of one model only; scan the films again with the other's --model.",
+    "runs-differ": "Scan with one model, version and settings; `cxrscan report RUN --threshold X` aligns thresholds.",
+    "runs-overlap": "Give each run once, and shards of one division only.",
+    "runs-incomplete": "Run the missing parts to their end, or merge what there is with --partial.",
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     # labels
@@ -112,7 +119,7 @@ class RunFolderError(CxrscanError):
 
 
 class WorkerError(CxrscanError):
-    """No worker process can be started."""
+    """No worker process can be started, or the cluster cannot be used."""
 
 
 class LabelError(CxrscanError):

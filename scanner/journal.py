@@ -195,6 +195,16 @@ class Journal:
         except sqlite3.Error as error:
             raise self._trouble(error) from error
 
+    def names(self) -> Iterator[str]:
+        """Names of all films, in order."""
+        with closing(self._db.execute("SELECT name FROM films ORDER BY name")) as rows:
+            for (name,) in rows:
+                yield name
+
+    def result_keys(self) -> set[str]:
+        """The settings and weights that shaped the results; see ``ScanSettings.result_key``."""
+        return {key for (key,) in self._db.execute("SELECT DISTINCT result_key FROM films")}
+
     def thumbnail(self, name: str) -> bytes:
         """Small picture of one film; empty without one."""
         row = self._execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -70,12 +70,20 @@ class Estimate:
     """Why there is no value, or no interval."""
 
 
+class Readable(Protocol):
+    """What a film's bytes are read from."""
+
+    def read_bytes(self) -> bytes:
+        """All bytes; OSError with ``strerror`` where that fails."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSource:
     """One file that the walk takes for a film."""
 
-    path: Path
-    """Where the bytes lie."""
+    path: Readable
+    """Where the bytes lie: a ``Path``, or a place that is not on this machine."""
     name: str
     """The path shown to people: relative to the folder given, with forward slashes."""
     kind: ImageKind | None
@@ -263,6 +271,8 @@ class RunInfo:
     """Sentences on what this run could not do."""
     profile_s: dict[str, float] = field(default_factory=dict)
     """Seconds in each of ``scanner.stopwatch.STAGES``, the workers' added up."""
+    shard: str = ""
+    """``3/16`` when only one part of the films was looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_fro
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.stopwatch import Stopwatch
-from scanner.walk import JOURNAL_NAME, Filter, find_images
+from scanner.walk import JOURNAL_NAME, Filter, Root, find_images
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -51,10 +51,12 @@ class WriteOutputs(Protocol):
 class RunRequest:
     """What the user asked for."""
 
-    roots: tuple[Path, ...]
+    roots: tuple[Root, ...]
     out: Path
     settings: ScanSettings
     n_workers: int
+    executor: Executor | None = None
+    """Where to scan; None for this process or a pool of processes, as the job's size asks for."""
     timeout_s: float = 60.0
     """Longest time for one film, in seconds, where there are several."""
     max_memory_gib: float = 4.0
@@ -132,7 +134,8 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
     """
     spec = load_bundle(request.settings.model)
     threshold_name, threshold = spec.threshold(request.threshold)
-    labels = open_labels(request.labels, request.roots, mapping=request.mapping) if request.labels else None
+    places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
+    labels = open_labels(request.labels, places, mapping=request.mapping) if request.labels else None
     n_skipped: Counter[str] = Counter()
 
     def skip(what: Skip) -> None:
@@ -140,8 +143,9 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         on_file(what)
 
     watch = Stopwatch()
-    found = watch.each("walk", _walk(request, skip))
-    sources = _not_empty(found, request.roots, n_skipped)
+    sources = watch.each("walk", _walk(request, skip))
+    if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
+        sources = _not_empty(sources, request.roots, n_skipped)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
         earlier = journal.get("run") or {}
@@ -162,6 +166,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
             versions=_versions(),
             refer=request.refer,
             notes=_notes(spec, request.settings),
+            shard=_shard(request),
         )
         journal.put("model", read_document(request.settings.model))
         journal.put("run", asdict(info))
@@ -288,11 +293,13 @@ def _scan(
 
 
 def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
-    """One worker with many threads for a small job, one single-threaded worker per core for a large one.
+    """The one asked for; else one worker with many threads for a small job, one for each core for a large one.
 
     A single film takes no others along when it crashes, and is spared the start of a worker.
     """
     memory_gib, settings = request.max_memory_gib, request.settings
+    if request.executor is not None:
+        return request.executor, settings
     n_workers = request.n_workers if n_first >= _SMALL_JOB else 1
     if n_workers == 1:
         settings = replace(settings, n_threads=request.n_workers)
@@ -313,7 +320,7 @@ def _chunks(sources: Iterator[ImageSource], size: int) -> Iterator[Chunk]:
 
 
 def _not_empty(
-    sources: Iterator[ImageSource], roots: tuple[Path, ...], n_skipped: Counter[str]
+    sources: Iterator[ImageSource], roots: tuple[Root, ...], n_skipped: Counter[str]
 ) -> Iterator[ImageSource]:
     first = next(sources, None)
     if first is None:
@@ -326,12 +333,18 @@ def _not_empty(
 def _claim(journal: Journal, request: RunRequest) -> None:
     """Refuse another run's folder; start over where asked to."""
     roots = [str(root.resolve()) for root in request.roots]
-    owner = journal.get("roots")
+    owner, shard = journal.get("roots"), journal.get("shard") or ""
     if request.fresh:
         journal.clear()
-    elif owner is not None and owner != roots:
-        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}.")
+    elif owner is not None and (owner, shard) != (roots, _shard(request)):
+        part = f" (shard {shard})" if shard else ""
+        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}{part}.")
     journal.put("roots", roots)
+    journal.put("shard", _shard(request))
+
+
+def _shard(request: RunRequest) -> str:
+    return str(request.keep.shard or "")
 
 
 def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> bytes | Literal["plain"] | None:

@@ -5,20 +5,42 @@ from __future__ import annotations
 import os
 import re
 import stat
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import islice
 from pathlib import Path
 
+from scanner.errors import RunFolderError
 from scanner.readers.sniff import HEAD_BYTES, sniff_kind
 from scanner.records import ImageSource, Skip
+from scanner.remote import RemoteEntry, RemotePath
 from scanner.text import printable
 
+#: Entries of a remote folder that are looked at together.
+_LOOKED_AT_TOGETHER = 256
 #: The file that marks a run's output folder; the walk keeps out of those.
 JOURNAL_NAME = "journal.sqlite"
 FILM_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dib", ".dcm", ".dicom", ".dic", ".ima"}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several equal parts of the files, told by their shown names: every machine finds its own."""
+
+    number: int
+    """From 1 to ``of``."""
+    of: int
+
+    def holds(self, name: str) -> bool:
+        """Whether a file belongs to this part."""
+        return zlib.crc32(name.encode("utf-8", "surrogatepass")) % self.of == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,8 @@ class Filter:
     """When given, only files that match one of these."""
     exclude: tuple[str, ...] = ()
     """Files and folders that match one of these are left out."""
+    shard: Shard | None = None
+    """When given, only files of this part are looked at, or told of."""
 
     def keeps(self, name: str) -> bool:
         """Whether a file is to be looked at."""
@@ -38,9 +62,51 @@ class Filter:
         """Whether a file or folder is left out by ``exclude``."""
         return _matches(name, self.exclude)
 
+    def is_elsewhere(self, name: str) -> bool:
+        """Whether a file is another shard's affair."""
+        return self.shard is not None and not self.shard.holds(name)
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """Films named one a line in a text file, or on standard input."""
+
+    place: str
+    """Path of the list, or ``-``."""
+
+    def __str__(self) -> str:
+        return self.place
+
+    def resolve(self) -> FileList:
+        """The list itself."""
+        return self
+
+    def is_dir(self) -> bool:
+        """It is none: its films are called as the lines name them."""
+        return False
+
+    def lines(self) -> Iterator[str]:
+        """Names of files, as they come.
+
+        Raises
+        ------
+        RunFolderError
+            ``place-unreadable``.
+        """
+        try:
+            with open(
+                0 if self.place == "-" else self.place, errors="surrogateescape", closefd=self.place != "-"
+            ) as file:
+                yield from filter(None, (line.rstrip("\r\n") for line in file))
+        except OSError as error:
+            raise RunFolderError("place-unreadable", f"{self.place} cannot be read: {error.strerror}.") from error
+
+
+Root = Path | RemotePath | FileList
+
 
 def find_images(
-    roots: Sequence[Path],
+    roots: Sequence[Root],
     *,
     keep: Filter | None = None,
     follow_links: bool = False,
@@ -54,7 +120,8 @@ def find_images(
     Parameters
     ----------
     roots
-        Files and folders. A single folder gives names relative to it; several are told apart by a prefix.
+        Files and folders, here or remote, and lists of files. A single folder gives names relative to it; several
+        are told apart by a prefix. Listed films are called as the list names them.
     keep
         Patterns of names to include and exclude.
     follow_links
@@ -65,19 +132,33 @@ def find_images(
     Yields
     ------
     ImageSource
-        In sorted order within each folder.
+        In sorted order within each folder, in a list's own order.
+
+    Raises
+    ------
+    RunFolderError
+        ``place-unreadable``: a remote place or a list cannot be read at all.
     """
     keep = keep or Filter()
+    if keep.shard is not None:
+        on_skip = _only_of(keep, on_skip)
     for root, prefix in zip(roots, _prefixes(roots), strict=True):
-        if root.is_dir():
+        if isinstance(root, RemotePath):
+            yield from _walk_place(root, prefix, keep, on_skip)
+        elif isinstance(root, FileList):
+            yield from _walk_list(root, keep, on_skip)
+        elif root.is_dir():
             yield from _Walk(str(root), keep, on_skip, follow_links=follow_links).films(prefix)
         else:
             yield from _look_at(str(root), prefix + _shown(root.name), keep, on_skip)
 
 
-def count_files(roots: Sequence[Path]) -> int:
-    """Number of files that ``find_images`` will look at or pass over; for the progress bar."""
-    return sum(sum(len(files) for _, _, files in os.walk(root)) if root.is_dir() else 1 for root in roots)
+def count_files(roots: Sequence[Root]) -> int | None:
+    """Number of files that ``find_images`` will look at or pass over; None where counting costs too much."""
+    folders = [root for root in roots if isinstance(root, Path)]
+    if len(folders) < len(roots):
+        return None
+    return sum(sum(len(files) for _, _, files in os.walk(root)) if root.is_dir() else 1 for root in folders)
 
 
 def locate(name: str, roots: Sequence[Path]) -> Path | None:
@@ -90,16 +171,19 @@ def locate(name: str, roots: Sequence[Path]) -> Path | None:
     return None
 
 
-def _prefixes(roots: Sequence[Path]) -> list[str]:
+def _prefixes(roots: Sequence[Root]) -> list[str]:
     """What stands before the names of each root: nothing for one, the folder's (numbered) name for several.
 
-    A file needs none, unless another one given has the same name.
+    A file needs none, unless another one given has the same name; a list never has one.
     """
     if len(roots) == 1:
         return [""]
     prefixes: list[str] = []
     taken: set[str] = set()  # names of files and prefixes
     for root in roots:
+        if isinstance(root, FileList):
+            prefixes.append("")
+            continue
         is_folder = root.is_dir()
         base = _shown(root.resolve().name if is_folder else root.name)
         prefix, name, number = (f"{base}/", "", 2) if is_folder else ("", base, 2)
@@ -189,13 +273,89 @@ def _is_folder(entry: os.DirEntry[str], *, follow_symlinks: bool = True) -> bool
         return False
 
 
+def _walk_place(root: RemotePath, prefix: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
+    if not root.is_dir():
+        yield from _take(root, prefix + _shown(root.name), keep, on_skip)
+        return
+    try:
+        entries = root.entries()
+    except OSError as error:
+        raise RunFolderError("place-unreadable", f"{root} cannot be read: {error.strerror}.") from error
+    yield from _walk_entries(root, entries, prefix, keep, on_skip)
+
+
+def _walk_entries(
+    root: RemotePath, entries: list[RemoteEntry], prefix: str, keep: Filter, on_skip: Callable[[Skip], None]
+) -> Iterator[ImageSource]:
+    """Follow the rules of ``_Walk`` where each look is a request: a name that promises a film is believed."""
+    if any(entry.path.name == JOURNAL_NAME for entry in entries):
+        on_skip(Skip(prefix or str(root), "folder of a cxrscan run"))
+        return
+    rest = iter(entries)
+    while batch := list(islice(rest, _LOOKED_AT_TOGETHER)):
+        looked_at = [entry.path for entry in batch if _needs_look(entry, prefix, keep)]
+        heads = dict(zip(looked_at, root.read_heads(looked_at), strict=True)) if looked_at else {}
+        for entry in batch:
+            base, name = entry.path.name, prefix + _shown(entry.path.name)
+            if _is_hidden(base):
+                on_skip(Skip(name, "hidden"))
+            elif not entry.is_folder:
+                kind = sniff_kind(heads.get(entry.path, b""))
+                if keep.is_elsewhere(name):
+                    pass
+                elif not keep.keeps(name):
+                    on_skip(Skip(name, "excluded"))
+                elif kind is not None or _promises_film(name):
+                    yield ImageSource(entry.path, name, kind, entry.size_bytes or 0, entry.mtime_ns)
+                else:
+                    on_skip(Skip(name, "no picture"))
+            elif keep.drops(name):
+                on_skip(Skip(name, "excluded"))
+            else:
+                try:
+                    below = entry.path.entries()
+                except OSError as error:
+                    on_skip(Skip(f"{name}/", f"folder cannot be read ({error.strerror})"))
+                else:
+                    yield from _walk_entries(root, below, f"{name}/", keep, on_skip)
+
+
+def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
+    name = prefix + _shown(entry.path.name)
+    return (
+        not (entry.is_folder or _is_hidden(entry.path.name) or _promises_film(name) or keep.is_elsewhere(name))
+        and entry.size_bytes != 0
+        and keep.keeps(name)
+    )
+
+
+def _walk_list(films: FileList, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
+    """Take a list at its word for remote films: a look at each would be a request."""
+    for line in films.lines():
+        if RemotePath.is_url(line):
+            yield from _take(RemotePath(line), str(RemotePath(line)), keep, on_skip)
+        else:
+            yield from _look_at(line, _shown(line), keep, on_skip)
+
+
+def _take(path: RemotePath, name: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
+    """Yield a remote file that was named itself."""
+    if keep.is_elsewhere(name):
+        return
+    if keep.keeps(name):
+        yield ImageSource(path, name, None)
+    else:
+        on_skip(Skip(name, "excluded"))
+
+
 def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
     """Yield the file if it counts as a film."""
+    if keep.is_elsewhere(name):
+        return
     if not keep.keeps(name):
         on_skip(Skip(name, "excluded"))
         return
-    # of "film.dcm.gz" too: that it must be unpacked first is to be told, not passed over
-    promised = os.path.splitext(name.lower().removesuffix(".gz"))[1] in FILM_SUFFIXES
+    promised = _promises_film(name)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -213,6 +373,16 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
         yield ImageSource(Path(path), name, kind, status.st_size, status.st_mtime_ns)
     else:
         on_skip(Skip(name, "no picture"))
+
+
+def _promises_film(name: str) -> bool:
+    # "film.dcm.gz" too: that it must be unpacked first is to be told, not passed over
+    return os.path.splitext(name.lower().removesuffix(".gz"))[1] in FILM_SUFFIXES
+
+
+def _only_of(keep: Filter, on_skip: Callable[[Skip], None]) -> Callable[[Skip], None]:
+    """Tell of a shard's own files only, so that the shards together count each once."""
+    return lambda skip: None if keep.is_elsewhere(skip.name) else on_skip(skip)
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -9,7 +9,7 @@ import hashlib
 import math
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +57,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     cv2.setNumThreads(1)  # the cores are already shared out among the workers
     spec, engine = open_model(settings.model, settings.n_threads, settings.engine)
     statistics = None if settings.gate == "off" else _open_gate(settings.model)
-    outcomes = [outcome for source in sources for outcome in _prepare(source, spec, statistics, settings)]
+    outcomes = [outcome for source in _at_hand(sources) for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
     scored = iter(_classify(waiting, spec, engine, statistics, settings))
     return [
@@ -88,7 +88,7 @@ def _prepare(
     try:
         with watch.measure("read"):
             data = _read_bytes(source, settings.max_megapixels)
-            result = replace(result, sha256=hashlib.sha256(data).hexdigest())
+            result = replace(result, sha256=hashlib.sha256(data).hexdigest(), kind=sniff_kind(data[:HEAD_BYTES]))
         with watch.measure("decode"):
             films = _decode(data, spec, settings)
     except NotAFilmError as error:
@@ -167,6 +167,15 @@ def _failure(stage: Stage, error: Exception) -> Failure:
     return Failure(stage, "internal-error", f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}.")
 
 
+def _at_hand(sources: Sequence[ImageSource]) -> Iterable[ImageSource]:
+    """The films, those that lie elsewhere read ahead."""
+    if all(isinstance(source.path, Path) for source in sources):
+        return sources
+    from scanner.remote import read_ahead
+
+    return read_ahead(sources)
+
+
 def _read_bytes(source: ImageSource, max_megapixels: float) -> bytes:
     data = _read_file(source, max_megapixels) if source.data is None else source.data
     if not data:
@@ -176,6 +185,8 @@ def _read_bytes(source: ImageSource, max_megapixels: float) -> bytes:
 
 def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
     try:
+        if not isinstance(source.path, Path):
+            return source.path.read_bytes()
         with source.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL:

@@ -13,7 +13,7 @@ from scanner import NOTICE
 from scanner.errors import CxrscanError
 from scanner.text import printable
 
-COMMANDS = ("run", "demo", "report", "evaluate", "compare", "view", "train", "model")
+COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "train", "model")
 
 
 class Commands(click.Group):

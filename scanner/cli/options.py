@@ -16,10 +16,12 @@ from scanner.errors import CxrscanError
 from scanner.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from reports.outputs import Embed
-    from scanner.records import Band
+    from scanner.model_bundle import ModelSpec
+    from scanner.records import Band, Film, Outputs, RunInfo
+    from scanner.remote import RemotePath
     from scanner.run import Tally, WriteOutputs
 
 
@@ -41,6 +43,22 @@ label_map = click.option(
 )
 
 existing_path = click.Path(exists=True, path_type=Path)
+
+
+class Place(click.ParamType[Any]):
+    """A file or folder here, which must exist, or a URL for fsspec."""
+
+    name = "place"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Text -> ``Path`` or ``RemotePath``."""
+        if not isinstance(value, str) or "://" not in value:
+            return existing_path.convert(value, parameter, context)
+        from scanner.remote import RemotePath
+
+        return RemotePath(value)
+
+
 run_folder = click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
 threshold = click.option(
     "--threshold",
@@ -98,19 +116,37 @@ def outputs(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Pictures inside the report, or in thumbnails/ beside it; auto: inside up to 2,000 films or 25 MB.",
         ),
         click.option("--title", default="", help="Heading of the report."),
+        click.option("--upload", metavar="URL", help="Copy the outputs, not the journal, there too: s3://bucket/run …"),
     ):
         command = option(command)
     return command
 
 
-def output_writer(title: str, embed: Embed, *, parquet: bool, jsonl: bool) -> WriteOutputs:
+def output_writer(title: str, embed: Embed, *, upload: str | None, parquet: bool, jsonl: bool) -> WriteOutputs:
     """What renders a run, from the options of ``outputs``."""
     from reports.outputs import write_outputs
+    from scanner.remote import RemotePath
 
     if parquet and find_spec("pyarrow") is None:  # better now than at the end of a long scan
         raise CxrscanError("extra-missing", "Parquet files need pyarrow, from the extra `parquet`.")
     tables = [name for name, wanted in (("parquet", parquet), ("jsonl", jsonl)) if wanted]
-    return partial(write_outputs, title=title, embed=embed, tables=tables)
+    write = partial(write_outputs, title=title, embed=embed, tables=tables)
+    return _uploading(write, RemotePath(upload)) if upload else write
+
+
+def _uploading(write: WriteOutputs, target: RemotePath) -> WriteOutputs:
+    """Write the outputs and copy them elsewhere; the journal stays, it is no file for a bucket."""
+
+    def write_and_upload(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
+        outputs = write(folder, films, info, model)
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and JOURNAL_NAME not in path.name]
+        upload_files(files, folder, target)
+        return outputs
+
+    from scanner.remote import upload as upload_files
+    from scanner.walk import JOURNAL_NAME
+
+    return write_and_upload
 
 
 def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from scanner.cli import options
+from scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.engines.base import EngineName
+    from scanner.executors.base import Executor
     from scanner.records import Band, ScanResult, Skip
+    from scanner.remote import RemotePath
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
+    from scanner.walk import Shard
 
 
 @click.command(short_help="Scan folders of films.")
-@click.argument("paths", nargs=-1, required=True, type=options.existing_path, metavar="PATHS...")
+@click.argument("paths", nargs=-1, type=options.Place(), metavar="PATHS...")
+@click.option("--from-file", metavar="FILE|-", help="Scan also the files and URLs that a list names, one a line.")
 @click.option(
     "-o",
     "--output",
@@ -51,6 +57,12 @@ if TYPE_CHECKING:
 @click.option("--include", multiple=True, metavar="GLOB", help="Look only at matching files; may be repeated.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out matching files and folders; may be repeated.")
 @click.option("--follow-links", is_flag=True, help="Follow links to folders, and to files outside the folder given.")
+@click.option(
+    "--shard",
+    metavar="K/N",
+    callback=lambda context, parameter, value: _shard(value),
+    help="Look only at the K-th of N equal parts, chosen by the files' names; see `cxrscan merge`.",
+)
 @click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
 @click.option("--all-frames", is_flag=True, help="Score every frame of a multi-frame DICOM object, not only the first.")
 @click.option(
@@ -70,6 +82,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="What becomes of pictures that are no frontal chest film: no score, a score with a warning, or no check.",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Where to scan: processes on this machine, or a Dask cluster (extra `dask`).",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786.")
+@click.option(
+    "--cluster",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.yaml",
+    help="Dask workers as jobs of SLURM, PBS, LSF …; see docs/scaling.md.",
+)
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
 @click.option(
     "--max-memory",
@@ -84,7 +110,8 @@ if TYPE_CHECKING:
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
 def run(
-    paths: tuple[Path, ...],
+    paths: tuple[Path | RemotePath, ...],
+    from_file: str | None,
     output: Path,
     bundle: Path | None,
     labels: str | None,
@@ -97,14 +124,19 @@ def run(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     follow_links: bool,
+    shard: Shard | None,
     max_megapixels: float,
     all_frames: bool,
     window: int,
     include_dicom_ids: Literal["hashed", "plain"] | None,
     gate: GateMode,
+    executor: Literal["local", "dask"],
+    scheduler: str | None,
+    cluster: Path | None,
     timeout: float,
     max_memory: float,
     resume: bool,
+    upload: str | None,
     title: str,
     embed: Embed,
     parquet: bool,
@@ -118,15 +150,20 @@ def run(
     \b
     cxrscan run films/                      results in ./cxrscan-out
     cxrscan run films/ --labels folders     with sensitivity and specificity
+    cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
     from scanner.cores import available_cores
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.run import RunRequest
     from scanner.settings import ScanSettings
-    from scanner.walk import Filter
+    from scanner.walk import FileList, Filter
 
+    if not paths and from_file is None:
+        raise click.UsageError("Name files or folders, or give --from-file.")
+    lists = [] if from_file is None else [FileList(from_file if from_file == "-" else str(Path(from_file).absolute()))]
+    n_workers = workers or available_cores()
     request = RunRequest(
-        roots=paths,
+        roots=(*paths, *lists),
         out=output,
         settings=ScanSettings(
             model=bundle or DEFAULT_BUNDLE,
@@ -137,7 +174,8 @@ def run(
             window=window - 1,
             gate=gate,
         ),
-        n_workers=workers or available_cores(),
+        n_workers=n_workers,
+        executor=_executor(executor, scheduler, cluster, n_workers, timeout),
         timeout_s=timeout,
         max_memory_gib=max_memory,
         threshold=threshold,
@@ -145,17 +183,49 @@ def run(
         labels=labels,
         mapping=mapping,
         dicom_ids=include_dicom_ids,
-        keep=Filter(include, exclude),
+        keep=Filter(include, exclude, shard),
         follow_links=follow_links,
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
-    write_outputs = options.output_writer(title, embed, parquet=parquet, jsonl=jsonl)
+    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     if verbose:
         click.echo(_profile(tally), err=True)
     return tally.exit_code
+
+
+def _shard(text: str | None) -> Shard | None:
+    """``3/16`` -> the third of sixteen parts."""
+    from scanner.walk import Shard
+
+    if text is None:
+        return None
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter("give K/N with K from 1 to N, for example 3/16")
+    return Shard(int(number), int(of))
+
+
+def _executor(
+    name: Literal["local", "dask"], scheduler: str | None, cluster: Path | None, n_workers: int, timeout_s: float
+) -> Executor | None:
+    """The executor asked for; None leaves the choice to the run."""
+    if name == "local":
+        if scheduler or cluster:
+            raise click.UsageError("--scheduler and --cluster go with --executor dask.")
+        return None
+    if scheduler and cluster:
+        raise click.UsageError("Give --scheduler or --cluster, not both.")
+    if find_spec("distributed") is None or (cluster and find_spec("dask_jobqueue") is None):
+        raise CxrscanError(
+            "extra-missing", "--executor dask needs distributed and dask-jobqueue, from the extra `dask`."
+        )
+    from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
+
+    where = Scheduler(scheduler) if scheduler else JobQueue(cluster) if cluster else LocalWorkers(n_workers)
+    return DaskExecutor(where, timeout_s=timeout_s)
 
 
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
@@ -218,4 +288,4 @@ def _plain(value: object) -> object:
     """An option's value as the manifest holds it."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return value if value is None or isinstance(value, (str, int, float, dict)) else str(value)

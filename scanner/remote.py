@@ -1,0 +1,233 @@
+"""Films in buckets, in archives and on servers: every place that fsspec has a driver for.
+
+fsspec is imported when the first such place is opened, never for films on this machine's disks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scanner.errors import CxrscanError, RunFolderError
+from scanner.readers.sniff import HEAD_BYTES
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+    from scanner.records import ImageSource
+
+#: Films of a chunk that are under way while an earlier one is decoded.
+_AHEAD = 8
+#: Waits before a failed operation is tried again, in seconds, each varied by half so that workers spread out.
+_WAITS_S = (0.5, 1.0, 2.0, 4.0)
+#: Errors that trying again cannot mend.
+_FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+#: S3: botocore's repetitions, multiplied with ours, would exceed any film's time; reading a film in several parts
+#: would cost a request more for each.
+_DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}, "max_concurrency": 1}
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePath:
+    """A file or folder in a place that fsspec reads; offers what the scanner needs of ``pathlib.Path``."""
+
+    root: str
+    """The URL given, such as ``s3://bucket/films`` or ``zip://::films.zip``; it tells the driver."""
+    inside: str | None = None
+    """Path as the driver calls it; None for the root itself."""
+
+    @staticmethod
+    def is_url(text: str) -> bool:
+        """Whether a command line argument names such a place."""
+        return "://" in text
+
+    def __str__(self) -> str:
+        """The URL without password and query, which may hold a signature."""
+        return re.sub(r"\?[^:]*", "", re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1@", self.root))
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return (str(self) if self.inside is None else self.inside).rstrip("/").rpartition("/")[2]
+
+    def resolve(self) -> RemotePath:
+        """The path itself: URLs are absolute."""
+        return self
+
+    def is_dir(self) -> bool:
+        """Whether the root is a folder.
+
+        Raises
+        ------
+        RunFolderError
+            ``place-unreadable``: nothing can be read there.
+        """
+        try:
+            if self.root.startswith(("http://", "https://")):  # servers do not tell; the slash is the convention
+                return self.root.endswith("/")
+            return _patiently(lambda: bool(self._system.info(self._path)["type"] == "directory"))
+        except OSError as error:
+            raise RunFolderError("place-unreadable", f"{self} cannot be read: {error.strerror}.") from error
+
+    def read_bytes(self) -> bytes:
+        """Read a file, trying again after a while where that may help.
+
+        Raises
+        ------
+        OSError
+            With ``strerror``.
+        """
+        return _patiently(lambda: bytes(self._system.cat_file(self._path)))
+
+    def entries(self) -> list[RemoteEntry]:
+        """What lies in a folder, sorted by name; raises OSError as ``read_bytes`` does."""
+        listing = _patiently(lambda: self._system.ls(self._path, detail=True))
+        here = self._path.rstrip("/")
+        found = [
+            RemoteEntry(
+                RemotePath(self.root, entry["name"]),
+                entry["type"] == "directory" or entry["name"].endswith("/"),
+                entry.get("size"),
+                _mtime_ns(entry),
+            )
+            for entry in listing
+            if entry["name"].rstrip("/") != here  # buckets hold markers in the place of empty folders
+        ]
+        return sorted(found, key=lambda entry: entry.path.name)
+
+    def read_heads(self, paths: Sequence[RemotePath]) -> list[bytes]:
+        """First bytes of files of this root, side by side where the driver can; empty where they cannot be read."""
+        names, n = [path._path for path in paths], len(paths)
+        heads = _patiently(lambda: self._system.cat_ranges(names, [0] * n, [HEAD_BYTES] * n, on_error="return"))
+        return [head if isinstance(head, bytes) else b"" for head in heads]
+
+    @property
+    def _system(self) -> AbstractFileSystem:
+        return _open(self.root)[0]
+
+    @property
+    def _path(self) -> str:
+        return _open(self.root)[1] if self.inside is None else self.inside
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntry:
+    """One line of a folder's listing."""
+
+    path: RemotePath
+    is_folder: bool
+    size_bytes: int | None
+    """None where the driver does not tell, as for web servers."""
+    mtime_ns: int
+    """0 where the driver does not tell."""
+
+
+def read_ahead(sources: Sequence[ImageSource]) -> Iterator[ImageSource]:
+    """Read the next films while the caller decodes one: a request to a bucket takes longer than most decoding."""
+    with ThreadPoolExecutor(_AHEAD) as readers:
+        waiting: deque[ImageSource] = deque()
+        for source in sources:
+            waiting.append(replace(source, path=_BeingRead(readers.submit(source.path.read_bytes))))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class _BeingRead:
+    """A file whose bytes are on their way."""
+
+    reading: Future[bytes]
+
+    def read_bytes(self) -> bytes:
+        return self.reading.result()
+
+
+def upload(files: Sequence[Path], folder: Path, target: RemotePath) -> None:
+    """Copy files of a folder to a remote folder, under their paths within the folder.
+
+    Raises
+    ------
+    RunFolderError
+        ``upload-failed``.
+    """
+    system, there = _open(target.root)
+    for file in files:
+        path = f"{there.rstrip('/')}/{file.relative_to(folder).as_posix()}"
+        try:
+            _patiently(lambda file=file, path=path: system.pipe_file(path, file.read_bytes()))  # type: ignore[misc]
+        except OSError as error:
+            raise RunFolderError("upload-failed", f"{file} cannot be copied to {target}: {error.strerror}.") from error
+
+
+@lru_cache(maxsize=16)
+def _open(url: str) -> tuple[AbstractFileSystem, str]:
+    """The driver for a URL, and the path as it calls it; once per process.
+
+    Raises
+    ------
+    CxrscanError
+        ``extra-missing`` or ``place-unreadable``.
+    """
+    if url.startswith("zip://") and "::" not in url:
+        url = f"zip://::{url.removeprefix('zip://')}"
+    options = {name: option for name, option in _DRIVER_OPTIONS.items() if f"{name}://" in url}
+    shown = RemotePath(url)
+    try:
+        from fsspec.core import url_to_fs
+
+        system, path = _patiently(lambda: url_to_fs(url, use_listings_cache=False, **options))
+    except ImportError as error:
+        raise CxrscanError("extra-missing", f"{shown} needs a driver: {error}.") from error
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise RunFolderError("place-unreadable", f"{shown} cannot be opened: {said}.") from error
+    return system, str(path)
+
+
+def _patiently(operation: Callable[[], _T]) -> _T:
+    """Try an operation until it succeeds, fails for good, or patience ends; failure is an OSError with ``strerror``."""
+    for wait_s in (*_WAITS_S, None):
+        try:
+            return operation()
+        except _FINAL as error:
+            number = error.errno or {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES}.get(type(error))
+            raise OSError(number or errno.EIO, error.strerror or os.strerror(number or errno.EIO)) from error
+        except (CxrscanError, ImportError, ValueError):
+            raise
+        except Exception as error:  # each driver has exceptions of its own
+            if wait_s is None:
+                raise OSError(errno.EIO, getattr(error, "strerror", None) or type(error).__name__) from error
+        time.sleep(wait_s * random.uniform(0.5, 1.5))
+    raise AssertionError("unreachable")
+
+
+def _mtime_ns(entry: dict[str, Any]) -> int:
+    """When a file was changed last, in nanoseconds, by whichever name its driver has for that."""
+    for key in ("LastModified", "last_modified", "mtime", "updated", "modified", "created", "date_time"):
+        value = entry.get(key)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        elif isinstance(value, tuple):
+            value = datetime(*value)
+        if isinstance(value, datetime):
+            return int(value.timestamp()) * 10**9
+        if isinstance(value, (int, float)):
+            return int(value) * 10**9
+    return 0
