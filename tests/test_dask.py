@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
-from tests.test_faults import COMMAND, finish, wait_for
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
@@ -25,6 +24,7 @@ from scanner.settings import ScanSettings
 from scanner.walk import find_images
 from tests.builders import write_film
 from tests.dask_cluster import Cluster, started
+from tests.faults.harness import COMMAND, finish, wait_for
 
 N_FILMS = 24
 

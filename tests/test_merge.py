@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_faults import COMMAND, table
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
@@ -21,6 +20,7 @@ from scanner.run import RunRequest, Tally, render, run
 from scanner.settings import ScanSettings
 from scanner.walk import Filter, Shard
 from tests.builders import write_film
+from tests.faults.harness import COMMAND, table
 
 ROOT = Path(__file__).parent.parent
 N_SHARDS = 3

@@ -21,7 +21,6 @@ import pytest
 from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
-from tests.test_faults import COMMAND, table
 from werkzeug.wrappers import Request
 
 from reports.outputs import write_outputs
@@ -34,6 +33,7 @@ from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from scanner.walk import FileList, Filter, Root, Shard, find_images
 from tests.builders import dicom_film, encode, film_pixels, write_film
+from tests.faults.harness import COMMAND, table
 
 BUCKET = "archive"
 
