@@ -81,7 +81,13 @@ class TrainConfig:
     """Momentum of the running average of the weights that is kept in the end; 0 keeps the last weights."""
     label_smoothing: float = 0.0
     outer_heat: float = 0.0
-    """Weight in the loss of the share of Grad-CAM that lies in the outer ring of cells; see ``keep_heat_inside``."""
+    """Weight in the loss of the share of Grad-CAM that lies in the outer ring of cells; see ``guide_heat``."""
+    outer_heat_free: float = 0.0
+    """Share in the outer ring that costs nothing."""
+    missing_heat: float = 0.0
+    """Weight in the loss of Grad-CAM that is missing for its sum to account for the log-odds."""
+    alike_heat: float = 0.0
+    """Weight in the loss of how much a film's Grad-CAM resembles that of the other films of its batch."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
     validation_fraction: float = 0.16
@@ -100,6 +106,11 @@ class TrainConfig:
     """Compute in float16 on GPUs; the weights stay float32."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
+    @property
+    def guides_heat(self) -> bool:
+        """Whether Grad-CAM counts in the loss."""
+        return max(self.outer_heat, self.missing_heat, self.alike_heat) > 0
+
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
         for ok, what in (
@@ -110,7 +121,10 @@ class TrainConfig:
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (0 <= self.dropout < 1, "dropout must lie in [0, 1)"),
-            (self.outer_heat >= 0, "outer_heat must not be negative"),
+            (
+                min(self.outer_heat, self.missing_heat, self.alike_heat) >= 0,
+                "outer_heat, missing_heat and alike_heat must not be negative",
+            ),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

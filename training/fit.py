@@ -22,7 +22,7 @@ from training.augment import augment
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.dataset import LoadedFilms
-from training.network import keep_heat_inside
+from training.network import guide_heat
 from training.splits import IndexArray
 
 _N_AHEAD = 4
@@ -81,7 +81,7 @@ def fit(
     TrainingError
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
-    trained = keep_heat_inside(network, config.outer_heat) if config.outer_heat else network
+    trained = guide_heat(network, config) if config.guides_heat else network
     trained.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),

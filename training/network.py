@@ -77,18 +77,22 @@ def explain(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, outputs, name="cxrscan_explained")
 
 
-def keep_heat_inside(network: keras.Model, weight: float) -> keras.Model:
-    """Build a model of the same weights and output whose loss also counts Grad-CAM at the rim of the film.
+def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
+    """Build a model of the same weights and output whose loss also counts what is wrong with Grad-CAM.
 
-    Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere. The added
-    loss is the share of the heat that lies in the outer ring of cells, for each film as much as the network thinks
-    it positive: an explanation that is known to be wrong costs (Ross, Hughes and Doshi-Velez 2017, "Right for the
-    right reasons").
+    Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere: an
+    explanation that is known to be wrong shall cost (Ross, Hughes and Doshi-Velez 2017, "Right for the right
+    reasons"). For each film, as much as the network thinks it positive, three things are added:
+
+    - ``outer_heat``: the share of the heat in the outer ring of cells, beyond ``outer_heat_free``;
+    - ``missing_heat``: how much is missing for the map's sum to account for the log-odds, as a share of them;
+      without it a network escapes the other two with maps that are empty;
+    - ``alike_heat``: the cosine between the film's map and the batch's mean map, 1 for maps that are all the same.
     """
     features = network.get_layer(BACKBONE)(_to_backbone(network))
     hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
     logit = network.get_layer("logit")(network.get_layer("dropout")(hidden))
-    return keras.Model(network.input, _OuterHeat(network, weight, name="outer_heat")([features, hidden, logit]))
+    return keras.Model(network.input, _HeatLoss(network, config, name="heat_loss")([features, hidden, logit]))
 
 
 class _GradCam(layers.Layer):  # type: ignore[misc]
@@ -100,24 +104,39 @@ class _GradCam(layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: list[Any]) -> Any:
         features, hidden = inputs
-        return _grad_cam(features, hidden, self._pull_back)
+        return ops.relu(_contributions(features, hidden, self._pull_back))
 
 
-class _OuterHeat(layers.Layer):  # type: ignore[misc]
-    """Hands on the logit, and adds the loss of ``keep_heat_inside``."""
+class _HeatLoss(layers.Layer):  # type: ignore[misc]
+    """Hands on the logit, and adds the loss of ``guide_heat``."""
 
-    def __init__(self, network: keras.Model, weight: float, **kwargs: Any) -> None:
+    def __init__(self, network: keras.Model, config: TrainConfig, **kwargs: Any) -> None:
         super().__init__(dtype="float32", **kwargs)
-        self._weight = weight
+        self._config = config
         self._pull_back = partial(_pull_back, network)  # anew at each step, for the head learns too
 
     def call(self, inputs: list[Any]) -> Any:
         features, hidden, logit = inputs
-        heat = _grad_cam(features, hidden, self._pull_back())
-        inner = ops.sum(heat[:, 1:-1, 1:-1], axis=(1, 2))
-        share = 1 - (inner + _LITTLE_HEAT) / (ops.sum(heat, axis=(1, 2)) + _LITTLE_HEAT)
-        self.add_loss(self._weight * ops.mean(ops.stop_gradient(ops.sigmoid(logit[:, 0])) * share))
+        config, axes = self._config, (1, 2)
+        contributions = _contributions(features, hidden, self._pull_back())
+        heat = ops.relu(contributions)
+        total = ops.sum(heat, axis=axes)
+        prob = ops.stop_gradient(ops.sigmoid(logit[:, 0]))
+        outer = 1 - ops.sum(heat[:, 1:-1, 1:-1], axis=axes) / (total + _LITTLE_HEAT)
+        wanted = ops.stop_gradient(ops.maximum(logit[:, 0], 1.0))
+        missing = ops.relu(1 - ops.sum(contributions, axis=axes) / wanted)  # before the ReLU, so that it can recover
+        where = heat / (total[:, None, None] + _LITTLE_HEAT)
+        common = ops.sum(where * prob[:, None, None], axis=0, keepdims=True)
+        alike = ops.sum(where * common, axis=axes) / (_length(where) * _length(common))
+        cost = config.outer_heat * ops.relu(outer - config.outer_heat_free)
+        cost += config.missing_heat * missing + config.alike_heat * alike
+        self.add_loss(ops.mean(prob * cost))
         return logit
+
+
+def _length(maps: Any) -> Any:
+    """Euclidean length of each map, never 0."""
+    return ops.sqrt(ops.sum(maps * maps, axis=(1, 2)) + _LITTLE_HEAT**3)
 
 
 def _pull_back(network: keras.Model) -> Any:
@@ -127,11 +146,11 @@ def _pull_back(network: keras.Model) -> Any:
     return ops.transpose(network.get_layer("hidden").kernel * scale[:, None]) * network.get_layer("logit").kernel
 
 
-def _grad_cam(features: Any, hidden: Any, pull_back: Any) -> Any:
-    """Grad-CAM from feature map and hidden activations; shape (N, h, w)."""
+def _contributions(features: Any, hidden: Any, pull_back: Any) -> Any:
+    """What each position adds to the logit, to first order; Grad-CAM before its ReLU; shape (N, h, w)."""
     n_positions = features.shape[1] * features.shape[2]
     weights = ops.matmul(ops.cast(hidden > 0, hidden.dtype), pull_back / n_positions)
-    return ops.relu(ops.sum(features * weights[:, None, None, :], axis=-1))
+    return ops.sum(features * weights[:, None, None, :], axis=-1)
 
 
 def _to_backbone(network: keras.Model) -> Any:

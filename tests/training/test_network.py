@@ -13,7 +13,7 @@ from tests.builders import film_pixels
 from tests.training.films import TINY
 from training.export import export_graph, round_to_float16, run_graph
 from training.fit import predict_logits
-from training.network import BACKBONE, build_network, explain, keep_heat_inside
+from training.network import BACKBONE, build_network, explain, guide_heat
 from training.restore import restore_network
 
 SMALL = replace(TINY, input_px=96, train_from="")
@@ -58,25 +58,48 @@ def test_the_closed_form_equals_grad_cam_by_differentiation(network: keras.Model
     np.testing.assert_allclose(found["logit"], x, rtol=1e-4, atol=1e-5)
 
 
-def test_heat_at_the_rim_costs_and_learning_moves_it_inside() -> None:
+def lit_network() -> keras.Model:
+    """A network whose every feature speaks for pneumonia, so that there is heat; its largest value is 1."""
     keras.utils.set_random_seed(0)
     network = build_network(replace(SMALL, train_from="block_16"))
-    batch = tf.constant(films(6))
     hidden, logit = (network.get_layer(name).kernel for name in ("hidden", "logit"))
-    hidden.assign(keras.ops.abs(hidden))  # every feature speaks for pneumonia, so that there is heat
+    hidden.assign(keras.ops.abs(hidden))
     logit.assign(keras.ops.abs(logit))
-    logit.assign(logit / keras.ops.max(explain(network)(batch)["grad_cam"]))
-    model = keep_heat_inside(network, 2.0)
+    logit.assign(logit / keras.ops.max(explain(network)(films(6))["grad_cam"]))
+    return network
 
-    def outer_share() -> tuple[np.ndarray, np.ndarray]:
-        said = explain(network)(batch)
-        heat = np.asarray(said["grad_cam"])  # of 3 x 3 cells one lies inside
-        return 1 - heat[:, 1, 1] / heat.sum(axis=(1, 2)), np.asarray(said["logit"])[:, 0]
 
-    share, logits = outer_share()
-    np.testing.assert_allclose(np.asarray(model(batch))[:, 0], logits, rtol=1e-4, atol=1e-5)
-    (loss,) = model.losses
-    assert float(loss) == pytest.approx(2.0 * np.mean(share / (1 + np.exp(-logits))), rel=0.02)
+def outer_share(heat: np.ndarray) -> np.ndarray:
+    return 1 - heat[:, 1, 1] / heat.sum(axis=(1, 2))  # of 3 x 3 cells one lies inside
+
+
+def likeness(heat: np.ndarray, prob: np.ndarray) -> np.ndarray:
+    where = (heat / heat.sum(axis=(1, 2), keepdims=True)).reshape(len(heat), -1)
+    common = prob @ where
+    return where @ common / np.linalg.norm(where, axis=1) / np.linalg.norm(common)
+
+
+def test_what_is_wrong_with_heat_adds_to_the_loss() -> None:
+    network, batch = lit_network(), films(6)
+    said = {name: np.asarray(value) for name, value in explain(network)(batch).items()}
+    heat, logits = said["grad_cam"], said["logit"][:, 0]
+    prob = 1 / (1 + np.exp(-logits))
+    wanted = {
+        (("outer_heat", 2.0), ("outer_heat_free", 0.1)): 2.0 * (outer_share(heat) - 0.1),
+        (("missing_heat", 3.0),): 3.0 * np.maximum(0, 1 - heat.sum(axis=(1, 2)) / np.maximum(logits, 1)),
+        (("alike_heat", 0.5),): 0.5 * likeness(heat, prob),
+    }
+    for settings, cost in wanted.items():
+        model = guide_heat(network, replace(SMALL, **dict(settings)))
+        np.testing.assert_allclose(np.asarray(model(batch))[:, 0], logits, rtol=1e-4, atol=1e-5)
+        (loss,) = model.losses
+        assert float(loss) == pytest.approx(np.mean(prob * cost), rel=0.01, abs=1e-6), settings
+
+
+def test_learning_moves_heat_from_the_rim_inside() -> None:
+    network, batch = lit_network(), tf.constant(films(6))
+    before = outer_share(np.asarray(explain(network)(batch)["grad_cam"])).mean()
+    model = guide_heat(network, replace(SMALL, outer_heat=1.0))
     learning = network.get_layer(BACKBONE).trainable_variables
     with tf.GradientTape() as tape:
         model(batch)
@@ -85,7 +108,8 @@ def test_heat_at_the_rim_costs_and_learning_moves_it_inside() -> None:
     step = 0.02 * loss / sum(tf.reduce_sum(gradient**2) for gradient in gradients)  # 2 % down, if it were a plane
     for variable, gradient in zip(learning, gradients, strict=True):
         variable.assign_sub(step * gradient)
-    assert outer_share()[0].mean() == pytest.approx(0.98 * share.mean(), rel=0.01)
+    after = outer_share(np.asarray(explain(network)(batch)["grad_cam"])).mean()
+    assert after == pytest.approx(0.98 * before, rel=0.01)
 
 
 def test_the_exported_graph_agrees_with_keras_at_every_batch_size(network: keras.Model) -> None:
