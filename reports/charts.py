@@ -100,7 +100,7 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
         curves.append(("unlike training films", _POSITIVE, coverage_curve(truth, prob, threshold, -distance)))
     shown = [curve.accuracy[curve.coverage >= _MIN_COVERAGE] for _, _, curve in curves]
     low = np.floor(20 * min(float(accuracy.min()) for accuracy in shown) - 0.25) / 20
-    ticks = np.linspace(low, 1, 5)
+    ticks = np.arange(1, low - 0.01, -0.05 if low >= 0.75 else -0.1 if low >= 0.5 else -0.25)
 
     def draw(axes: Axes) -> None:
         for i, (name, colour, curve) in enumerate(curves):
