@@ -97,23 +97,21 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
         return ()
     curves = [("nearest the threshold", _ACCENT, coverage_curve(truth, prob, threshold))]
     if np.isfinite(distance).all():
-        curves.append(
-            ("farthest from the training films", _POSITIVE, coverage_curve(truth, prob, threshold, -distance))
-        )
+        curves.append(("unlike training films", _POSITIVE, coverage_curve(truth, prob, threshold, -distance)))
     shown = [curve.accuracy[curve.coverage >= _MIN_COVERAGE] for _, _, curve in curves]
     low = np.floor(20 * min(float(accuracy.min()) for accuracy in shown) - 0.25) / 20
-    ticks = np.linspace(low, 1, 5)
+    ticks = np.arange(1, low - 0.01, -0.05 if low >= 0.75 else -0.1 if low >= 0.5 else -0.25)
 
     def draw(axes: Axes) -> None:
         for i, (name, colour, curve) in enumerate(curves):
             kept = curve.coverage >= _MIN_COVERAGE
             x, y = _thinned(curve.coverage[kept], curve.accuracy[kept])
             axes.plot(x, y, color=colour, linewidth=1.8)
-            axes.text(0.02, low + (0.16 - 0.09 * i) * (1 - low), f"set aside first: {name}", color=colour)
+            axes.text(0.02, low + (0.16 - 0.09 * i) * (1 - low), f"aside: {name}", color=colour)
         axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
-        axes.set_xlabel("Share of films that keep their call", labelpad=5)
-        axes.set_ylabel("Accuracy of their calls")
-        axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDE - _LEFT - _RIGHT), 0.5)
+        axes.set_xlabel("Share of films not set aside", labelpad=5)
+        axes.set_ylabel("Accuracy")
+        axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDTH - _LEFT - _RIGHT), 0.5)
 
     told = " ".join(
         f"With the films {name} set aside first, accuracy is {curve.accuracy_at(1):.3f} for all films, "
@@ -124,12 +122,11 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
     return (
         _chart(
             "coverage",
-            "Accuracy when doubtful films are set aside",
+            "Accuracy and coverage",
             alt,
             draw,
             low=low,
             high=1.0 + (1 - low) * 0.02,
-            width=_WIDE,
         ),
     )
 
@@ -297,6 +294,7 @@ def _chart(
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
         draw(axes)
+        axes.set_ylim(low, high)  # ticks widen the axis
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     unit = (inner_width / _X_MAX, inner_height / (high - low))
