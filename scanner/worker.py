@@ -30,6 +30,8 @@ from scanner.settings import ScanSettings
 from scanner.stopwatch import Stopwatch
 from scanner.thumbnail import make_thumbnail
 
+_REDUCED_SIDES = 3  # inputs that a side keeps in reduced decoding; with fewer, probabilities move (docs/speed.md)
+
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
@@ -168,6 +170,7 @@ def _read_bytes(source: ImageSource) -> bytes:
 
 def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiograph]:
     kind = sniff_kind(data[:HEAD_BYTES])
+    min_side_px = _REDUCED_SIDES * spec.input_px
     if kind is None:
         if is_gzip(data):
             raise FilmError("gzipped", "The file is compressed with gzip.")
@@ -178,12 +181,12 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
         return read_dicom(
             data,
             max_megapixels=settings.max_megapixels,
-            min_side_px=2 * spec.input_px,  # a wavelet's small pictures are less smooth than area averages
+            min_side_px=min_side_px,
             frames="all" if settings.all_frames else "first",
             window=settings.window,
             ids=settings.dicom_ids,
         )
-    return [read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)]
+    return [read_raster(data, min_side_px=min_side_px, max_megapixels=settings.max_megapixels)]
 
 
 def _classify(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @options.threshold
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
-    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films handed to a worker at a time."
+    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films that a worker is handed."
 )
 @click.option(
     "--engine",
