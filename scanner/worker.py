@@ -33,6 +33,7 @@ from scanner.text import printable
 from scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
+_REDUCED_SIDES = 3  # inputs that a side keeps in reduced decoding; with fewer, probabilities move (docs/speed.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,7 @@ def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
 
 def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiograph]:
     kind = sniff_kind(data[:HEAD_BYTES])
+    min_side_px = _REDUCED_SIDES * spec.input_px
     if kind is None:
         if is_gzip(data):
             raise FilmError("gzipped", "The file is compressed with gzip.")
@@ -212,12 +214,12 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
         return read_dicom(
             data,
             max_megapixels=settings.max_megapixels,
-            min_side_px=2 * spec.input_px,  # a wavelet's small pictures are less smooth than area averages
+            min_side_px=min_side_px,
             frames="all" if settings.all_frames else "first",
             window=settings.window,
             ids=settings.dicom_ids,
         )
-    return [read_raster(data, min_side_px=spec.input_px, max_megapixels=settings.max_megapixels)]
+    return [read_raster(data, min_side_px=min_side_px, max_megapixels=settings.max_megapixels)]
 
 
 def _classify(

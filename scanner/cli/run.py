@@ -41,11 +41,7 @@ if TYPE_CHECKING:
 @options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
-    "--batch-size",
-    type=click.IntRange(1, 256),
-    default=16,
-    show_default=True,
-    help="Films in a chunk of work.",
+    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films that a worker is handed."
 )
 @click.option(
     "--engine",

@@ -18,7 +18,7 @@ from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from tests.builders import dicom_film, encode, film_pixels, write_film
 
-FILM = film_pixels(1, height=1000, width=1200)
+FILM = film_pixels(1, height=1400, width=1500)
 
 
 def test_bytes_are_scanned_without_touching_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,7 +47,7 @@ def test_films_are_shown_at_full_size_where_the_scanner_reduces_them() -> None:
     data = encode(FILM, "JPEG", quality=95)
     (result,) = scan([film_source("film.jpg", data)], ScanSettings())
     assert isinstance(result, ScanResult)
-    assert result.pixel_path == "jpeg>1/4"
+    assert result.pixel_path == "jpeg>1/2"
     full = read_full_size(data, ScanSettings())
     assert full.pixels.shape == FILM.shape
     assert np.abs(full.pixels * 255 - FILM).mean() < 3
