@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import RunFolderError
+from scanner.errors import PASSING, RunFolderError
 from scanner.journal import Journal
 from scanner.labels import labels_from_folders, load_labels
 from scanner.records import Failure, FilmAttributes, ImageSource, ScanResult
@@ -126,3 +126,11 @@ def test_results_survive_a_process_that_never_closes(tmp_path: Path) -> None:
     journal.close()
     with Journal(copy) as survivor:
         assert [film.result for film in survivor.films()] == [SCORED]
+
+
+@pytest.mark.parametrize("code", sorted(PASSING))
+def test_failures_that_may_pass_are_no_results(tmp_path: Path, code: str) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([replace(FAILED, failure=Failure("read", code, "It failed.")), SCORED])
+        assert not journal.holds(source(FAILED))
+        assert journal.holds(source(SCORED))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from scanner.errors import FilmError
 from scanner.records import FloatImage, Radiograph
@@ -63,16 +63,17 @@ def _verify_checksums(data: bytes) -> None:
 
 def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float) -> Radiograph:
     width_px, height_px = image.size
-    if width_px * height_px > max_megapixels * 1e6:
-        raise FilmError(
-            "too-large", f"{width_px} x {height_px} pixels are more than the limit of {max_megapixels:g} megapixels."
-        )
+    for width, height in (image.size, _tile_size(image)):
+        if width * height > max_megapixels * 1e6:
+            raise FilmError(
+                "too-large", f"{width} x {height} pixels are more than the limit of {max_megapixels:g} megapixels."
+            )
     steps = [(image.format or "").lower()]
     if image.format == "JPEG":
         image.draft("L" if image.mode == "L" else "RGB", (min_side_px, min_side_px))
         if image.size != (width_px, height_px):
             steps.append(f"1/{round(width_px / image.size[0])}")
-    reasons = ("multi-frame",) if getattr(image, "n_frames", 1) > 1 else ()
+    reasons = ("multi-frame",) if _has_pages(image) else ()
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
         image = ImageOps.exif_transpose(image)
@@ -82,6 +83,26 @@ def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float
     pixels, chroma, step = _luminance(image)
     steps += [step] if step else []
     return Radiograph(pixels, width_px, height_px, ">".join(steps), chroma, reasons=reasons)
+
+
+def _tile_size(image: Image.Image) -> tuple[int, int]:
+    """Size of a TIFF's tiles, which are decoded whole and may be larger than the picture."""
+    tags = getattr(image, "tag_v2", {})
+    sides = [tags.get(tag, 0) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
+    width, height = (side if isinstance(side, int) else 0 for side in sides)
+    return width, height
+
+
+def _has_pages(image: Image.Image) -> bool:
+    """Whether there is a second page; counting them all takes long where a file claims very many."""
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1) > 1  # from the header
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    image.seek(0)
+    return True
 
 
 def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:

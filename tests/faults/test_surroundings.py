@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.bombs import png, tiff_with_pages
+from tests.bench.bombs import jpeg_of_scans, png
 from tests.builders import write_film
 from tests.faults.harness import check_complete, run, table
 
@@ -89,11 +89,11 @@ def test_in_a_small_folder_a_film_that_swells_costs_itself(few_films: Path, tmp_
 def test_in_a_small_folder_a_film_that_takes_too_long_costs_itself_and_is_tried_again(
     few_films: Path, tmp_path: Path
 ) -> None:
-    (few_films / "long.tif").write_bytes(tiff_with_pages(2_000_000))
-    code, said = run(few_films, tmp_path / "out", "--timeout", 4, "-v")
+    (few_films / "long.jpg").write_bytes(jpeg_of_scans(3_000, 5_000))
+    code, said = run(few_films, tmp_path / "out", "--timeout", 8, "-v")
     assert code == 3, said
     assert "[timed-out]" in said
     check_complete(tmp_path / "out", few_films)
-    (few_films / "long.tif").write_bytes(b"mended")
+    (few_films / "long.jpg").write_bytes(b"mended")
     assert run(few_films, tmp_path / "out")[0] == 3
     assert [row["error_code"] for row in table(tmp_path / "out")] == ["", "", "", "not-an-image"]

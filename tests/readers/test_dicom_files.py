@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import tracemalloc
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydicom import Dataset, uid
 
 from scanner.errors import CxrscanError, NotAFilmError
 from scanner.readers.dicom import read_dicom
+from tests.bench.bombs import BOMBS
 from tests.builders import dicom_file, dicom_film, film_pixels
 
 FILM = film_pixels()
@@ -112,3 +114,22 @@ def test_a_damaged_deflated_data_set_is_refused(start: int, junk: bytes, code: s
 @pytest.mark.parametrize("garbage", [b"\xff" * 50, b"\2\0\2\0U\0\4\0 1.2"], ids=["nothing", "unknown VR"])
 def test_garbage_behind_a_preamble_is_refused(garbage: bytes) -> None:
     assert code_of(bytes(128) + b"DICM" + garbage) == "bad-dicom"
+
+
+@pytest.mark.parametrize(
+    ("bomb", "code"),
+    [
+        ("DICOM header 65,535 x 65,535", "too-large"),
+        ("DICOM header 14,000 x 14,000", "truncated"),
+        ("DICOM header 65,535 samples per pixel", "bad-dicom"),
+        ("DICOM JPEG header 14,000 x 14,000", "decode-failed"),
+        ("DICOM JPEG 2000 header 65,000 x 65,000", "too-large"),
+        ("DICOM JPEG 2000 of 16,000 components", "bad-dicom"),
+        ("DICOM 14,000 x 14,000 with pixels four times as high", "too-large"),
+    ],
+)
+def test_a_bomb_is_refused_before_memory_is_taken(bomb: str, code: str) -> None:
+    data = BOMBS[bomb]()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert code_of(data, max_megapixels=200.0) == code
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB

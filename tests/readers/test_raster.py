@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 from scanner.errors import FilmError
 from scanner.readers.raster import read_raster
 from scanner.records import Radiograph
+from tests.bench.bombs import BOMBS, tiff_with_pages
 from tests.builders import encode, film_pixels
 
 
@@ -154,3 +156,40 @@ def test_damage_is_an_error_with_a_code_or_a_picture_in_range(data: st.DataObjec
     assert film.pixels.dtype == np.float32
     assert film.pixels.min() >= 0.0
     assert film.pixels.max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "PNG 50,000 x 50,000, header only",
+        "PNG 50,000 x 50,000, whole",
+        "JPEG header 65,500 x 65,500",
+        "TIFF 64 x 64 in a tile of 46,000 x 46,000",
+        "TIFF 64 x 64 in a tile of 2^31 x 2^31",
+        "BMP header 100,000 x 100,000",
+    ],
+)
+def test_a_bomb_is_refused_before_memory_is_taken(bomb: str) -> None:
+    data = BOMBS[bomb]()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FilmError) as caught:
+        read(data, max_megapixels=200.0)
+    assert caught.value.code in {"too-large", "decode-failed"}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
+
+
+def test_a_limit_beyond_pillows_own_is_heeded() -> None:
+    with pytest.raises(FilmError) as caught:
+        read(BOMBS["PNG 50,000 x 50,000, header only"](), max_megapixels=3_000.0)
+    assert caught.value.code != "too-large"
+
+
+def test_pages_without_number_are_not_counted() -> None:
+    assert read(tiff_with_pages(100_000), min_side_px=16).reasons == ("multi-frame",)
+
+
+def test_floats_of_the_widest_range_stay_in_range() -> None:
+    """Found by fuzzing: their difference is more than a float holds."""
+    widest = np.finfo(np.float32).max
+    film = read(encode(np.linspace(-1.0, 1.0, 400, dtype=np.float32).reshape(20, 20) * widest, "TIFF"))
+    np.testing.assert_allclose(film.pixels, np.linspace(0.0, 1.0, 400).reshape(20, 20), atol=1e-6)
