@@ -40,9 +40,9 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def many_films(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same films under 600 names: work for some seconds."""
+    """The same films under 250 names: work for some seconds."""
     folder = tmp_path_factory.mktemp("many")
-    for number in range(600):
+    for number in range(250):
         os.link(films / f"{number % N_FILMS:02}.png", folder / f"{number}.png")
     return folder
 
@@ -188,7 +188,7 @@ def test_a_lost_scheduler_leaves_a_run_that_can_be_continued(
     code, said = finish(start(many_films, out))
     assert code == 0, said
     found = rows(out / "results.csv")
-    assert len(found) == 600
+    assert len(found) == 250
     assert {row["prob_pneumonia"] for row in found} == {row["prob_pneumonia"] for row in local_rows} - {""}
 
 
@@ -202,7 +202,7 @@ def test_ctrl_c_leaves_a_partial_report_and_nothing_on_the_cluster(
     code, said = finish(process)
     assert code == 130, said
     assert "Traceback" not in said
-    assert 0 < len(rows(out / "results.csv")) < 600
+    assert 0 < len(rows(out / "results.csv")) < 250
     with Client(cluster.address) as client:
         deadline = time.monotonic() + 10
         while client.run_on_scheduler(n_tasks):

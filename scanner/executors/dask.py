@@ -47,6 +47,8 @@ _AHEAD = 2
 _COUNT_EVERY_S = 2.0
 #: A worker that holds a hanging film lives on for so long, to tell of it.
 _FAREWELL_S = 2.0
+#: Nobody looks at the profile of workers that end with the run; taking it costs them some per cent.
+_UNWATCHED = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "500ms"}
 #: Queueing systems that dask-jobqueue knows, by the name in a cluster file.
 _QUEUES = {
     "slurm": "SLURMCluster",
@@ -68,6 +70,7 @@ class LocalWorkers:
     def connect(self) -> Iterator[Client]:
         """Start the workers, and stop them in the end."""
         with (
+            dask.config.set(_UNWATCHED),
             LocalCluster(n_workers=self.n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
