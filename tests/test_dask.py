@@ -179,7 +179,7 @@ def test_a_lost_scheduler_leaves_a_run_that_can_be_continued(
     out = tmp_path / "out"
     with started(tmp_path, 1) as cluster:
         process = start(many_films, out, "--executor", "dask", "--scheduler", cluster.address)
-        wait_for(out / "journal.sqlite-wal", size_bytes=200_000)  # some films are recorded
+        wait_for(out / "journal.sqlite-wal", size_bytes=500_000)  # some films are recorded
         cluster.scheduler.kill()
         code, said = finish(process)
     assert code == 1
@@ -197,7 +197,7 @@ def test_ctrl_c_leaves_a_partial_report_and_nothing_on_the_cluster(
 ) -> None:
     out = tmp_path / "out"
     process = start(many_films, out, "--executor", "dask", "--scheduler", cluster.address)
-    wait_for(out / "journal.sqlite-wal", size_bytes=200_000)
+    wait_for(out / "journal.sqlite-wal", size_bytes=500_000)
     process.send_signal(signal.SIGINT)
     code, said = finish(process)
     assert code == 130, said

@@ -17,7 +17,7 @@ from scanner.model_bundle import ModelSpec, verify_weights
 from scanner.records import FloatImage, Predictions
 
 _SIGNATURE = "serving_default"
-_HEAT_SHAPE = (7, 7)
+_STRIDE = 32  # pixels of the film per cell of the heat map
 _OUTPUTS = ("logit", "embedding", "grad_cam")
 _FILMS_PER_PASS = 2  # the intermediate results of more do not fit into a core's cache; docs/speed.md has the figures
 
@@ -42,6 +42,7 @@ class LiteRTEngine:
         except (RuntimeError, ValueError) as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
         self._path = spec.weights_path
+        self._n_cells = -(-spec.input_px // _STRIDE)
         inputs = self._run.get_input_details()
         taken = {name: tuple(details["shape_signature"][1:]) for name, details in inputs.items()}
         if list(taken.values()) != [(spec.input_px, spec.input_px, 1)]:
@@ -68,7 +69,7 @@ class LiteRTEngine:
         logit, embedding, grad_cam = (np.concatenate([part[name] for part in parts]) for name in _OUTPUTS)
         answer = Predictions(np.ravel(logit), embedding, grad_cam)
         shapes = (answer.logits.shape, answer.embeddings.shape[:1], answer.heat_maps.shape)
-        if shapes != ((len(films),), (len(films),), (len(films), *_HEAT_SHAPE)):
+        if shapes != ((len(films),), (len(films),), (len(films), self._n_cells, self._n_cells)):
             raise BundleError("bundle-invalid", f"{self._path} gives outputs of other shapes: {shapes}.")
         return answer
 

@@ -63,7 +63,7 @@ def test_failed_files_end_with_exit_code_3_and_are_told_at_v(films: Path, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["run"], 2, "Missing argument"),
+        (["run"], 2, "Name files or folders"),
         (["run", "nowhere"], 2, "does not exist"),
         (["run", "films", "--threshold", "sometimes"], 1, "[unknown-operating-point]"),
         (["run", "films", "--threshold", "1.5"], 1, "[unknown-operating-point]"),

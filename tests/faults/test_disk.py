@@ -126,7 +126,7 @@ def test_films_that_vanish_during_the_scan_are_rows(many_films: Path, tmp_path: 
         os.link(film, films / film.name)
     names = sorted(film.name for film in films.iterdir())
     process = start(films, tmp_path / "out")
-    wait_for(tmp_path / "out/journal.sqlite-wal", size_bytes=100_000)
+    wait_for(tmp_path / "out/journal.sqlite-wal", size_bytes=500_000)
     for name in names[-100:]:
         (films / name).unlink()
     with process:

@@ -61,7 +61,7 @@ def test_workers_killed_as_by_the_out_of_memory_killer_cost_no_film(
 ) -> None:
     out = tmp_path / "out"
     process = start(many_films, out)
-    for size_bytes in (100_000, 300_000):
+    for size_bytes in (500_000, 1_000_000):
         wait_for(out / "journal.sqlite-wal", size_bytes=size_bytes)
         os.kill(workers_of(process)[0], signal.SIGKILL)
     code, said = finish(process)
@@ -83,7 +83,7 @@ def test_asked_to_stop_a_run_leaves_a_partial_report_within_seconds(
 ) -> None:
     out = tmp_path / "out"
     process = start(many_films, out)
-    wait_for(out / "journal.sqlite-wal", size_bytes=200_000)  # some films are recorded
+    wait_for(out / "journal.sqlite-wal", size_bytes=600_000)  # some films are recorded
     interrupt(process, number, whole_group=whole_group)
     asked = time.monotonic()
     found, said = finish(process)
