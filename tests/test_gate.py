@@ -92,7 +92,7 @@ def scan(bundle: Path, tmp_path: Path) -> Callable[..., list[ScanResult]]:
     def scan_pictures(pictures: list[Picture], **settings: Any) -> list[ScanResult]:
         for i, picture in enumerate(pictures):
             (tmp_path / f"{i:03}.png").write_bytes(encode(np.ascontiguousarray(picture), "PNG"))
-        results = scan_chunk(list(find_images([tmp_path])), ScanSettings(model=bundle, **settings))
+        results = scan_chunk(list(find_images([tmp_path])), ScanSettings(**{"model": bundle, **settings}))
         return [result for result in results if isinstance(result, ScanResult)]
 
     return scan_pictures
@@ -228,7 +228,7 @@ def test_an_inverted_and_turned_film_has_both_reasons(scan: Callable[..., list[S
 def test_what_shows_no_chest_has_no_score(
     scan: Callable[..., list[ScanResult]], draw: Callable[[np.random.Generator], Picture]
 ) -> None:
-    results = scan([draw(np.random.default_rng(seed)) for seed in range(5)])
+    results = scan([draw(np.random.default_rng(seed)) for seed in range(5)], model=DEFAULT_BUNDLE)
     assert {(result.status, result.gate_reasons) for result in results} == {("rejected", ("not-a-chest-film",))}
     assert {(result.prob_pneumonia, result.heat_map) for result in results} == {(None, b"")}
     assert all(result.thumbnail for result in results)
