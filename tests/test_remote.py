@@ -26,6 +26,7 @@ from werkzeug.wrappers import Request
 from reports.outputs import write_outputs
 from scanner import remote
 from scanner.errors import CxrscanError
+from scanner.executors.inline import InlineExecutor
 from scanner.executors.processes import ProcessExecutor
 from scanner.records import Skip
 from scanner.remote import RemotePath
@@ -139,7 +140,8 @@ def test_an_archive_gives_the_rows_of_its_folder(films: Path, local: Path, tmp_p
 
 def test_memory_gives_the_rows_of_a_folder(films: Path, local: Path, tmp_path: Path) -> None:
     fsspec.filesystem("memory").put(f"{films}/", "/films/", recursive=True)
-    assert table(scan(RemotePath("memory://films"), tmp_path)) == table(local)
+    found = scan(RemotePath("memory://films"), tmp_path, executor=InlineExecutor())  # no other process sees that memory
+    assert table(found) == table(local)
 
 
 @pytest.fixture

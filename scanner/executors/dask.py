@@ -6,6 +6,7 @@ worker, and that workers which would answer differently are refused.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -58,6 +59,10 @@ _QUEUES = {
     "oar": "OARCluster",
     "htcondor": "HTCondorCluster",
 }
+
+# A lost scheduler is told in a sentence; distributed would log its tracebacks beside it.
+for _name in ("distributed", "distributed.client"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
