@@ -264,8 +264,10 @@ def test_a_model_that_cannot_be_used_ends_the_run(films: Path, tmp_path: Path) -
 
 
 SBATCH = """#!/bin/sh
-# Stands in for SLURM's: runs the job script at once, in the background.
-setsid sh "$1" >"$1.log" 2>&1 &
+# Stands in for SLURM's: keeps a copy of the job script, which the caller deletes, and runs it in the background.
+job=$(mktemp "$(dirname "$0")/job.XXXXXX")
+cp "$1" "$job"
+setsid sh "$job" >"$job.log" 2>&1 &
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/sh
