@@ -68,7 +68,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
 
 
 @lru_cache(maxsize=1)
-def open_model(folder: Path, n_threads: int, engine: EngineName = "litert") -> tuple[ModelSpec, Engine]:
+def open_model(folder: Path, n_threads: int, engine: EngineName) -> tuple[ModelSpec, Engine]:
     """Open a bundle once per process."""
     spec = load_bundle(folder)
     return spec, open_engine(engine, spec, n_threads)

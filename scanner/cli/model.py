@@ -67,7 +67,7 @@ def verify(bundle: Path | None) -> None:
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.worker import open_model
 
-    spec, engine = open_model(bundle or DEFAULT_BUNDLE, 1)
+    spec, engine = open_model(bundle or DEFAULT_BUNDLE, 1, "litert")
     engine.predict(np.zeros((1, spec.input_px, spec.input_px, 1), dtype=np.float32))
     click.echo(printable(f"{spec.label}: whole."))
 

@@ -217,7 +217,8 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memor
     Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError, OSError), limited_memory(max_memory_gib):
         try:
-            open_model(settings.model, settings.n_threads)  # a bundle that crashes it is no film's fault
+            # Before any film: a bundle that crashes the worker is no film's fault.
+            open_model(settings.model, settings.n_threads, settings.engine)
         except CxrscanError as error:
             connection.send(error)
         connection.send(_READY)
