@@ -196,10 +196,10 @@ def scan_alone(path: Path) -> tuple[list[ScanResult | Skip], float, float]:
     start = time.perf_counter()
     with limited_memory(_MAX_MEMORY_GIB):
         outcomes = scan_chunk(list(find_images([path])), ScanSettings())
-    return outcomes, _peak_mebibytes(), time.perf_counter() - start
+    return outcomes, peak_mebibytes(), time.perf_counter() - start
 
 
-def _peak_mebibytes() -> float:
+def peak_mebibytes() -> float:
     """Largest resident memory of this process; ``getrusage`` would count that of its parent too."""
     status = Path("/proc/self/status").read_text()
     return float(status.split("VmHWM:")[1].split()[0]) / 1024
