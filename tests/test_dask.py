@@ -24,7 +24,7 @@ from scanner.settings import ScanSettings
 from scanner.walk import find_images
 from tests.builders import write_film
 from tests.dask_cluster import Cluster, started
-from tests.faults.harness import COMMAND, finish, wait_for
+from tests.faults.harness import COMMAND, finish, give_many_names, wait_for
 
 N_FILMS = 24
 
@@ -40,11 +40,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def many_films(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same films under 250 names: work for some seconds."""
-    folder = tmp_path_factory.mktemp("many")
-    for number in range(250):
-        os.link(films / f"{number % N_FILMS:02}.png", folder / f"{number}.png")
-    return folder
+    """The same films under 250 names."""
+    return give_many_names(films, tmp_path_factory.mktemp("many"), 250)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,6 @@ _EVERY_NTH_FEATURE = 2  # version of a training film that the network looks at
 # Shares of the validation films that each limit may cost. Misfits are counted among MOVED copies, which are to be
 # scored with a warning, not rejected.
 _MISFITS, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.005, 0.025, 0.004, 0.003, 0.002
-_ROOM = 1.0  # more would let drawn bones through
 _SLACK = 1.1  # beyond the quantile, for limits so rare that a few validation films decide on them
 
 
@@ -149,7 +148,7 @@ def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Seq
     misfit, _, _ = _measure(statistics, engine, moved)
     limits = replace(
         statistics.limits,
-        misfit=_ROOM * _high(misfit, _MISFITS),
+        misfit=_high(misfit, _MISFITS),
         strangeness=max(_high(strangeness, _STRANGERS) for _, strangeness, _ in seen),
         outer_heat_lead=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
     )

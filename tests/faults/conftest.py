@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.builders import write_film
-from tests.faults.harness import run, table
+from tests.faults.harness import give_many_names, run, table
 
 N_FILMS = 60
 
@@ -23,11 +22,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many_films(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same films under 400 names: work for some seconds."""
-    folder = tmp_path_factory.mktemp("many")
-    for number in range(400):
-        os.link(films / f"{number % N_FILMS:03}.png", folder / f"{number}.png")
-    return folder
+    """The same films under 400 names."""
+    return give_many_names(films, tmp_path_factory.mktemp("many"), 400)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,14 @@ def start(
     )
 
 
+def give_many_names(films: Path, folder: Path, n_names: int) -> Path:
+    """Link PNG films under many names: work for some seconds."""
+    originals = sorted(films.glob("*.png"))
+    for number in range(n_names):
+        os.link(originals[number % len(originals)], folder / f"{number}.png")
+    return folder
+
+
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and what was said, once the process has ended."""
     with process:
