@@ -46,6 +46,8 @@ def write_outputs(
 ) -> Outputs:
     """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
 
+    The table of a run that did not reach its end is ``results.partial.csv``, so that nobody takes it for the whole.
+
     Parameters
     ----------
     folder
@@ -67,15 +69,19 @@ def write_outputs(
     """
     start = time.perf_counter()
     survey = survey_films(films(), info.threshold, info.refer)
-    files = Outputs(folder / "results.csv", folder / "report.html", folder / "run.json", survey.counts)
+    stems = ["results", "results.partial"]
+    stem, other = stems if info.exit_reason == "finished" else stems[::-1]
+    files = Outputs(folder / f"{stem}.csv", folder / "report.html", folder / "run.json", survey.counts)
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
     write_csv(files.csv, films(), columns, info, model)
+    (folder / f"{other}.csv").unlink(missing_ok=True)
     for name, write_table in _OTHER_TABLES.items():
-        path = folder / f"results.{name}"
-        if name in tables or path.exists():  # one that is there must not grow stale
+        path, stale = (folder / f"{each}.{name}" for each in (stem, other))
+        if name in tables or path.exists() or stale.exists():  # one that is there must not grow stale
             write_table(path, films(), columns, info, model)
+            stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, films(), embedded)
     view = build_view(survey, summary, info, model, columns, title=title)

@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_a_partial_report_and_nothing_on_the_cluster(
     code, said = finish(process)
     assert code == 130, said
     assert "Traceback" not in said
-    assert 0 < len(rows(out / "results.csv")) < 250
+    assert 0 < len(rows(out / "results.partial.csv")) < 250
     with Client(cluster.address) as client:
         deadline = time.monotonic() + 10
         while client.run_on_scheduler(n_tasks):

@@ -83,6 +83,33 @@ def test_a_crash_and_a_hang_cost_one_film_each(films: list[ImageSource]) -> None
     assert len(results) == len(films)
 
 
+class StartsTheSecondTime:
+    """Takes the first process along that unpickles it."""
+
+    def __init__(self, first: Path) -> None:
+        self.first = first
+
+    def __call__(self, sources: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+        return poison(sources, settings)
+
+    def __setstate__(self, state: dict[str, Path]) -> None:
+        self.__dict__ = state
+        try:
+            self.first.unlink()
+        except FileNotFoundError:
+            return
+        os._exit(3)
+
+
+def test_a_worker_that_dies_while_it_starts_costs_no_film(films: list[ImageSource], tmp_path: Path) -> None:
+    (tmp_path / "first").touch()
+    some = [film for film in films if film.name not in {"3.png", "7.png"}]
+    results = scan(ProcessExecutor(1, scan=StartsTheSecondTime(tmp_path / "first")), some)
+    assert len(results) == 8
+    assert not [result for result in results.values() if result.failure]
+    assert not (tmp_path / "first").exists()
+
+
 class Unstartable:
     """Pickles here and takes the process along that unpickles it."""
 

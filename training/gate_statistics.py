@@ -150,7 +150,7 @@ def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Seq
         statistics.limits,
         misfit=_high(misfit, _MISFITS),
         strangeness=max(_high(strangeness, _STRANGERS) for _, strangeness, _ in seen),
-        outer_heat_lead=max(_high(heat, _HOT_EDGES) for _, _, heat in seen),
+        outer_heat_lead=max(0.0, *(_high(heat, _HOT_EDGES) for _, _, heat in seen)),
     )
     return replace(statistics, limits=limits)
 

@@ -29,6 +29,7 @@ from scanner.worker import open_model, scan_chunk
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
 _START_S = 120.0  # longest time for a worker to start and open the model; films have --timeout
+_STARTS_FORGIVEN = 3  # something else may have killed a worker while it started
 # "spawn": a fork of a process that runs threads (progress bar, decoders) may deadlock.
 _processes = multiprocessing.get_context("spawn")
 
@@ -91,6 +92,7 @@ class _Team:
         self._new_worker = new_worker
         self._timeout_s = timeout_s
         self._idle: list[_Worker] = []
+        self._starts_forgiven = _STARTS_FORGIVEN
         self.busy: list[_Worker] = []
 
     def hire(self, n_workers: int) -> None:
@@ -108,21 +110,34 @@ class _Team:
         wait([worker.connection for worker in self.busy], min(worker.time_left_s() for worker in self.busy))
         finished: list[list[ScanResult | Skip]] = []
         for worker in list(self.busy):
-            outcome = worker.outcome()
+            try:
+                outcome = worker.outcome()
+            except WorkerError:  # it never got to a film
+                if not self._starts_forgiven:
+                    raise
+                self._starts_forgiven -= 1
+                self._again.append(worker.chunk)
+                self._replace(worker)
+                continue
             if outcome is None:
                 continue
-            self.busy.remove(worker)
             if isinstance(outcome, Failure):
-                worker.stop()
-                self.hire(1)
+                self._replace(worker)
                 if len(worker.chunk) > 1:
                     self._again.extend([source] for source in worker.chunk)
                 else:
                     finished.append([_failed(worker.chunk[0], outcome)])
             else:
+                self._starts_forgiven = _STARTS_FORGIVEN
+                self.busy.remove(worker)
                 self._idle.append(worker)
                 finished.append(outcome)
         return finished
+
+    def _replace(self, worker: _Worker) -> None:
+        self.busy.remove(worker)
+        worker.stop()
+        self.hire(1)
 
     def dismiss(self) -> None:
         for worker in (*self._idle, *self.busy):

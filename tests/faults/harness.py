@@ -86,9 +86,9 @@ def wait_for(path: Path, *, size_bytes: int = 0) -> None:
     wait_until(lambda: path.exists() and path.stat().st_size >= size_bytes, str(path))
 
 
-def table(out: Path) -> list[dict[str, str]]:
-    """Rows of results.csv, durations aside."""
-    with (out / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+def table(out: Path, name: str = "results.csv") -> list[dict[str, str]]:
+    """Rows of the table, durations aside."""
+    with (out / name).open(encoding="utf-8-sig", newline="") as file:
         return [{**row, "duration_ms": ""} for row in csv.DictReader(file)]
 
 

@@ -91,11 +91,14 @@ def test_asked_to_stop_a_run_leaves_a_partial_report_within_seconds(
     assert time.monotonic() - asked < 10.0
     assert "interruption" in said
     assert "Traceback" not in said
-    assert 0 < len(table(out)) < 400
-    assert {row["status"] for row in table(out)} == {"scored"}  # dropped films are no failed ones
+    assert not (out / "results.csv").exists()
+    found_rows = table(out, "results.partial.csv")
+    assert 0 < len(found_rows) < 400
+    assert {row["status"] for row in found_rows} == {"scored"}  # dropped films are no failed ones
     assert "The same command continues it." in (out / "report.html").read_text(encoding="utf-8")
     assert run(many_films, out)[0] == 0
     check_complete(out, many_films)
+    assert not (out / "results.partial.csv").exists()
 
 
 def test_a_second_run_into_the_same_folder_is_refused(many_films: Path, tmp_path: Path) -> None:

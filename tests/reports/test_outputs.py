@@ -1,5 +1,7 @@
 """Writing all files of a run folder."""
 
+from dataclasses import replace
+
 import pytest
 
 from reports.outputs import EMBED_MAX_BYTES, write_outputs
@@ -39,6 +41,13 @@ def test_an_error_while_rendering_keeps_the_earlier_report(tmp_path):
         write_outputs(tmp_path, films, INFO, MODEL)
     assert files.csv.read_bytes() == before
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+def test_the_tables_of_an_unfinished_run_are_called_partial_and_give_way_to_the_whole_ones(tmp_path):
+    for reason, stem in (("finished", "results"), ("terminated", "results.partial"), ("finished", "results")):
+        files = write_outputs(tmp_path, small_run, replace(INFO, exit_reason=reason), MODEL, tables=("jsonl",))
+        assert files.csv == tmp_path / f"{stem}.csv"
+        assert {path.name for path in tmp_path.glob("results*")} == {f"{stem}.csv", f"{stem}.jsonl"}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
