@@ -10,6 +10,7 @@ import numpy as np
 
 from scanner.records import FloatImage
 from training.config import AugmentConfig
+from training.splits import IndexArray
 
 SHIFT = AugmentConfig(
     rotation_deg=4.0,
@@ -29,6 +30,8 @@ SHIFT = AugmentConfig(
 
 _KERNELS = (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA, cv2.INTER_LANCZOS4)
 _JPEG_QUALITY_MAX = 95
+_HALF_PART = (0.15, 0.4)  # of height and width
+_SOFT_EDGE = (0.005, 0.06)  # standard deviation, of the width
 _MAX_SIDE = 0.2  # of the width: about where the arms lie
 
 
@@ -51,6 +54,36 @@ def augment(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -
     film = _cover(film, rng, config)
     film = _degrade(film, rng, config)
     return np.asarray(np.clip(film, 0.0, 1.0), dtype=np.float32)
+
+
+def mix(films: FloatImage, rng: np.random.Generator, share: float) -> tuple[FloatImage, IndexArray, FloatImage]:
+    """Lay a part of one film over another, with soft edges (after CutMix: Yun et al. 2019).
+
+    Parameters
+    ----------
+    films
+        float32 array, shape (N, H, W).
+    share
+        How many of the films get a part of another.
+
+    Returns
+    -------
+    films
+        The same shape.
+    other
+        Shape (N,): which film the part comes from; its own index where nothing is mixed in.
+    part
+        float32 array, shape (N, H, W): share of the other film in each pixel, in [0, 1].
+    """
+    n, height, width = films.shape
+    other, part = np.arange(n), np.zeros_like(films)
+    for i in np.flatnonzero(rng.random(n) < share):
+        other[i] = rng.integers(n)
+        centre, half = (rng.uniform(low, high, 2) * (height, width) for low, high in ((0, 1), _HALF_PART))
+        (top, left), (bottom, right) = np.maximum(centre - half, 0).astype(int), (centre + half).astype(int)
+        part[i, top:bottom, left:right] = 1
+        part[i] = cv2.GaussianBlur(part[i], (0, 0), rng.uniform(*_SOFT_EDGE) * width)
+    return films + part * (films[other] - films), other, part
 
 
 def shifted_copy(films: FloatImage, seed: int) -> FloatImage:

@@ -59,6 +59,9 @@ class TrainConfig:
     """Side of the square input."""
     alpha: float = 1.0
     """Width multiplier of MobileNetV2."""
+    blur_taps: int = 0
+    """Taps of a binomial filter in front of the network, an odd number; 5 blur by a standard deviation of one pixel.
+    Versions of a film that differ in sharpness then get the same answer. 0 is no filter."""
     hidden_units: int = 128
     dropout: float = 0.5
     weights: str = "imagenet"
@@ -80,14 +83,16 @@ class TrainConfig:
     ema: float = 0.0
     """Momentum of the running average of the weights that is kept in the end; 0 keeps the last weights."""
     label_smoothing: float = 0.0
+    stray_heat: float = 0.0
+    """Weight in the loss of the share of Grad-CAM that lies on normal film; see ``guide_heat``."""
     outer_heat: float = 0.0
-    """Weight in the loss of the share of Grad-CAM that lies in the outer ring of cells; see ``guide_heat``."""
+    """Weight in the loss of the share of Grad-CAM that lies in the outer ring of cells."""
     outer_heat_free: float = 0.0
     """Share in the outer ring that costs nothing."""
     missing_heat: float = 0.0
     """Weight in the loss of Grad-CAM that is missing for its sum to account for the log-odds."""
-    alike_heat: float = 0.0
-    """Weight in the loss of how much a film's Grad-CAM resembles that of the other films of its batch."""
+    mix: float = 0.0
+    """Share of the films over which a part of another film is laid, so that ``stray_heat`` knows where it is normal."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
     validation_fraction: float = 0.16
@@ -109,7 +114,7 @@ class TrainConfig:
     @property
     def guides_heat(self) -> bool:
         """Whether Grad-CAM counts in the loss."""
-        return max(self.outer_heat, self.missing_heat, self.alike_heat) > 0
+        return max(self.stray_heat, self.outer_heat, self.missing_heat) > 0
 
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
@@ -122,9 +127,10 @@ class TrainConfig:
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (0 <= self.dropout < 1, "dropout must lie in [0, 1)"),
             (
-                min(self.outer_heat, self.missing_heat, self.alike_heat) >= 0,
-                "outer_heat, missing_heat and alike_heat must not be negative",
+                min(self.stray_heat, self.outer_heat, self.missing_heat) >= 0,
+                "stray_heat, outer_heat and missing_heat must not be negative",
             ),
+            (self.blur_taps == 0 or self.blur_taps % 2 == 1, "blur_taps must be odd, or 0"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

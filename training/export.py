@@ -17,7 +17,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from scanner.records import FloatImage, Predictions
-from training.network import BACKBONE, explain
+from training.network import BACKBONE, STEM, explain
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -32,11 +32,11 @@ def round_to_float16(network: keras.Model) -> None:
     moves the log-odds by up to 0.2. Rounded here, in place and before anything is measured, Keras and the exported
     graph stay one and the same function.
     """
-    convolution = None
+    convolution = network.get_layer(STEM)
     for layer in network.get_layer(BACKBONE).layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
             convolution = layer
-        elif isinstance(layer, keras.layers.BatchNormalization) and convolution is not None:
+        elif isinstance(layer, keras.layers.BatchNormalization):
             _round_convolution(convolution, layer)
     _round_head(network)
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -18,11 +19,11 @@ import tensorflow as tf
 from scanner.errors import TrainingError
 from scanner.metrics import auc_delong
 from scanner.records import FloatImage
-from training.augment import augment
+from training.augment import augment, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.dataset import LoadedFilms
-from training.network import guide_heat
+from training.network import CELL_PX, guide_heat
 from training.splits import IndexArray
 
 _N_AHEAD = 4
@@ -141,8 +142,10 @@ def learning_rate_at(epoch: float, config: TrainConfig) -> float:
 def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int) -> tf.data.Dataset:
     """The batches of one epoch, made ahead in a background thread."""
     px = config.input_px
+    films = tf.TensorSpec((None, px, px, 1), tf.float32)
+    ill = tf.TensorSpec((None, *_cells(px)), tf.float32)
     signature = (
-        tf.TensorSpec((None, px, px, 1), tf.float32),
+        (films, ill) if config.guides_heat else films,
         tf.TensorSpec((None, 1), tf.float32),
         tf.TensorSpec((None,), tf.float32),
     )
@@ -155,7 +158,7 @@ def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch:
 
 def _batches(
     loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int
-) -> Iterator[tuple[FloatImage, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Films, truths and weights of one epoch, in an order and with variations that follow from seed and epoch."""
     truth = loaded.truth
     share = float(truth[train].mean())
@@ -167,7 +170,18 @@ def _batches(
         rows = [int(rng.choice(loaded.rows[i])) for i in batch]
         films = np.stack([augment(loaded.pixels[row, ..., 0], rng, config.augment) for row in rows])
         labels = truth[batch].astype(np.float32)
-        yield films[..., np.newaxis], labels[:, np.newaxis], np.where(labels > 0, weight[1], weight[0])
+        weights = np.where(labels > 0, weight[1], weight[0])
+        films, other, part = mix(films, rng, config.mix)
+        cells = np.stack([cv2.resize(share, _cells(config.input_px), interpolation=cv2.INTER_AREA) for share in part])
+        ill = labels[:, None, None] * (1 - cells) + labels[other][:, None, None] * cells
+        weights[labels != labels[other]] = 0  # whether the ill part is in sight is not known
+        films = films[..., np.newaxis]
+        yield (films, ill) if config.guides_heat else films, labels[:, np.newaxis], weights
+
+
+def _cells(input_px: int) -> tuple[int, int]:
+    """Height and width of the last feature map."""
+    return (math.ceil(input_px / CELL_PX),) * 2
 
 
 class _State:

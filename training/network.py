@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from scanner.errors import TrainingError
 from training.config import TrainConfig
 
 BACKBONE = "backbone"
+STEM = "stem"
+CELL_PX = 32
+"""Side of the square of input pixels behind one position of the last feature map."""
 HEAD_ONLY = "head"
 WHOLE_NETWORK = ".keras"
 """Ending of files that hold the head too."""
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
+_SOME_HEAT = 1.0
 _LAYER_NAME = re.compile(r"name=([\w.]+)")
 
 
@@ -31,17 +36,28 @@ def build_network(config: TrainConfig) -> keras.Model:
     Input is a float batch (N, input_px, input_px, 1) with values in [0, 1]; the scaling to [-1, 1] that the
     ImageNet weights expect happens inside. Output is the log-odds of pneumonia, float32, shape (N, 1).
 
+    MobileNetV2's first convolution is made for three equal channels here, so that its kernel is added up over them; a
+    binomial filter of ``blur_taps`` taps before it (against aliasing: Zhang 2019, "Making convolutional networks
+    shift-invariant again") is part of the same kernel. This takes less time than the first layers otherwise would.
+
     Raises
     ------
     TrainingError
         ``weights-invalid`` or ``config-invalid``.
     """
-    backbone = _build_backbone(config)
-    _freeze(backbone, config)
+    mobilenet = _build_mobilenet(config)
+    _freeze(mobilenet, config)
+    first = mobilenet.get_layer("Conv1")
+    backbone = keras.Model(first.output, mobilenet.output, name=BACKBONE)
+    radius = config.blur_taps // 2
+    frame = (radius + config.input_px % 2, radius + 1)
     film = keras.Input((config.input_px, config.input_px, 1), name="film")
-    x = layers.Concatenate(name="grey_to_rgb")([film, film, film])
-    x = layers.Rescaling(2.0, offset=-1.0, name="to_minus_one_one")(x)
-    x = backbone(x)
+    x = layers.Rescaling(2.0, offset=-1.0, name="to_minus_one_one")(film)
+    x = layers.ZeroPadding2D((frame, frame), name="frame")(x)  # zero is mid-grey
+    size = 2 * radius + first.kernel.shape[0]
+    stem = layers.Conv2D(first.filters, size, strides=2, use_bias=False, trainable=not config.train_from, name=STEM)
+    x = backbone(stem(x))
+    stem.kernel.assign(_blurred(np.asarray(first.kernel), config.blur_taps))
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
     x = layers.BatchNormalization(momentum=0.95, name="head_norm")(x)
     x = layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
@@ -68,7 +84,7 @@ def explain(network: keras.Model) -> keras.Model:
     -------
     Model with the outputs ``logit`` (N, 1), ``embedding`` (N, C) and ``grad_cam`` (N, h, w).
     """
-    features = network.get_layer(BACKBONE)(_to_backbone(network), training=False)
+    features = _features(network, training=False)
     embedding = network.get_layer("embedding")(features)
     hidden = network.get_layer("hidden")(network.get_layer("head_norm")(embedding, training=False))
     logit = network.get_layer("logit")(hidden)
@@ -82,17 +98,22 @@ def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
 
     Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere: an
     explanation that is known to be wrong shall cost (Ross, Hughes and Doshi-Velez 2017, "Right for the right
-    reasons"). For each film, as much as the network thinks it positive, three things are added:
+    reasons"). For each film three things are added:
 
+    - ``stray_heat``: the share of the heat that lies on normal film, 0 when the film has no heat;
     - ``outer_heat``: the share of the heat in the outer ring of cells, beyond ``outer_heat_free``;
     - ``missing_heat``: how much is missing for the map's sum to account for the log-odds, as a share of them;
-      without it a network escapes the other two with maps that are empty;
-    - ``alike_heat``: the cosine between the film's map and the batch's mean map, 1 for maps that are all the same.
+      without it a network escapes the other two with maps that are empty.
+
+    The last two count as much as the network thinks the film positive. Besides films the model takes the share of each
+    cell, shape (N, h, w), that shows a film with pneumonia: 0 or 1 but for films that ``mix`` lays together.
     """
-    features = network.get_layer(BACKBONE)(_to_backbone(network))
+    features = _features(network)
     hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
     logit = network.get_layer("logit")(network.get_layer("dropout")(hidden))
-    return keras.Model(network.input, _HeatLoss(network, config, name="heat_loss")([features, hidden, logit]))
+    ill = keras.Input(features.shape[1:3], name="ill")
+    guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill])
+    return keras.Model([network.input, ill], guarded)
 
 
 class _GradCam(layers.Layer):  # type: ignore[misc]
@@ -116,27 +137,19 @@ class _HeatLoss(layers.Layer):  # type: ignore[misc]
         self._pull_back = partial(_pull_back, network)  # anew at each step, for the head learns too
 
     def call(self, inputs: list[Any]) -> Any:
-        features, hidden, logit = inputs
+        features, hidden, logit, ill = inputs
         config, axes = self._config, (1, 2)
         contributions = _contributions(features, hidden, self._pull_back())
         heat = ops.relu(contributions)
         total = ops.sum(heat, axis=axes)
-        prob = ops.stop_gradient(ops.sigmoid(logit[:, 0]))
+        stray = ops.sum(heat * (1 - ill), axis=axes) / (total + _SOME_HEAT)
         outer = 1 - ops.sum(heat[:, 1:-1, 1:-1], axis=axes) / (total + _LITTLE_HEAT)
         wanted = ops.stop_gradient(ops.maximum(logit[:, 0], 1.0))
         missing = ops.relu(1 - ops.sum(contributions, axis=axes) / wanted)  # before the ReLU, so that it can recover
-        where = heat / (total[:, None, None] + _LITTLE_HEAT)
-        common = ops.sum(where * prob[:, None, None], axis=0, keepdims=True)
-        alike = ops.sum(where * common, axis=axes) / (_length(where) * _length(common))
-        cost = config.outer_heat * ops.relu(outer - config.outer_heat_free)
-        cost += config.missing_heat * missing + config.alike_heat * alike
-        self.add_loss(ops.mean(prob * cost))
+        prob = ops.stop_gradient(ops.sigmoid(logit[:, 0]))
+        cost = config.outer_heat * ops.relu(outer - config.outer_heat_free) + config.missing_heat * missing
+        self.add_loss(ops.mean(config.stray_heat * stray + prob * cost))
         return logit
-
-
-def _length(maps: Any) -> Any:
-    """Euclidean length of each map, never 0."""
-    return ops.sqrt(ops.sum(maps * maps, axis=(1, 2)) + _LITTLE_HEAT**3)
 
 
 def _pull_back(network: keras.Model) -> Any:
@@ -153,24 +166,37 @@ def _contributions(features: Any, hidden: Any, pull_back: Any) -> Any:
     return ops.sum(features * weights[:, None, None, :], axis=-1)
 
 
-def _to_backbone(network: keras.Model) -> Any:
-    """The backbone's input, made from the network's."""
-    film = network.input
-    return network.get_layer("to_minus_one_one")(network.get_layer("grey_to_rgb")([film, film, film]))
+def _features(network: keras.Model, training: bool | None = None) -> Any:
+    """The last feature map, made from the network's input."""
+    x = network.get_layer("frame")(network.get_layer("to_minus_one_one")(network.input))
+    return network.get_layer(BACKBONE)(network.get_layer(STEM)(x), training=training)
 
 
-def _build_backbone(config: TrainConfig) -> keras.Model:
+def _blurred(kernel: np.ndarray, taps: int) -> np.ndarray:
+    """The kernel, shape (h, w, 3, filters), for one channel and with a binomial filter before it."""
+    grey: np.ndarray = kernel.sum(axis=2, keepdims=True)
+    if not taps:
+        return grey
+    filter_1d = (np.poly1d([0.5, 0.5]) ** (taps - 1)).coeffs
+    height, width, _, n_filters = grey.shape
+    blurred = np.zeros((height + taps - 1, width + taps - 1, 1, n_filters), grey.dtype)
+    for i, j in np.ndindex(taps, taps):
+        blurred[i : i + height, j : j + width] += filter_1d[i] * filter_1d[j] * grey
+    return blurred
+
+
+def _build_mobilenet(config: TrainConfig) -> keras.Model:
     weights = "imagenet" if config.weights == "imagenet" else None
     shape = (config.input_px, config.input_px, 3)
     try:
-        backbone = keras.applications.MobileNetV2(
-            input_shape=shape, alpha=config.alpha, include_top=False, weights=weights, name=BACKBONE
+        mobilenet = keras.applications.MobileNetV2(
+            input_shape=shape, alpha=config.alpha, include_top=False, weights=weights
         )
     except ValueError as error:
         raise TrainingError("config-invalid", f"MobileNetV2 cannot be built: {error}.") from error
     if config.weights not in {"imagenet", "none"} and not config.weights.endswith(WHOLE_NETWORK):
-        _load_weights(backbone, Path(config.weights))
-    return backbone
+        _load_weights(mobilenet, Path(config.weights))
+    return mobilenet
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
@@ -185,17 +211,17 @@ def _load_weights(model: keras.Model, path: Path) -> None:
         raise TrainingError("weights-invalid", f"{path} does not fit the network{where}: {reason[:200]}") from error
 
 
-def _freeze(backbone: keras.Model, config: TrainConfig) -> None:
+def _freeze(mobilenet: keras.Model, config: TrainConfig) -> None:
     """Make the layers before the first whose name starts with ``train_from`` untrainable, and batch norm if wanted."""
     if config.train_from == HEAD_ONLY:
-        backbone.trainable = False
+        mobilenet.trainable = False
         return
-    names = [layer.name for layer in backbone.layers]
+    names = [layer.name for layer in mobilenet.layers]
     first = next((i for i, name in enumerate(names) if name.startswith(config.train_from)), None)
     if first is None:
         raise TrainingError("config-invalid", f"MobileNetV2 has no layer called {config.train_from!r}; see train_from.")
     freeze_norms = config.freeze_batch_norm and config.weights != "none"
-    for i, layer in enumerate(backbone.layers):
+    for i, layer in enumerate(mobilenet.layers):
         is_norm = isinstance(layer, layers.BatchNormalization)
         # An untrainable norm uses its moving statistics; calling it with training=False would not last, because
         # Keras hands its own training flag down to every layer of a functional model.

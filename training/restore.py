@@ -16,9 +16,10 @@ import numpy.typing as npt
 from tensorflow.lite.python import schema_py_generated as schema
 
 from training.config import TrainConfig
-from training.network import BACKBONE, build_network
+from training.network import BACKBONE, STEM, build_network
 
 _Weights = npt.NDArray[np.float32]
+_FIRST_KERNEL = 3  # MobileNetV2's first convolution without a filter before it
 _CONVOLUTIONS = (schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D)
 _DTYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT16: np.dtype("<f2"),
@@ -57,10 +58,17 @@ def restore_network(graph: bytes, *, input_px: int, alpha: float) -> keras.Model
     steps = list(_steps_with_weights(graph))
     convolutions = [step for step in steps if step.operator in _CONVOLUTIONS]
     hidden, logit = _dense_steps(steps, n_features=convolutions[-1].kernel.shape[0] if convolutions else 0)
+    widened_by = convolutions[0].kernel.shape[1] - _FIRST_KERNEL
     network = build_network(
-        TrainConfig(input_px=input_px, alpha=alpha, hidden_units=len(hidden.kernel), weights="none")
+        TrainConfig(
+            input_px=input_px,
+            alpha=alpha,
+            blur_taps=widened_by and widened_by + 1,
+            hidden_units=len(hidden.kernel),
+            weights="none",
+        )
     )
-    layers = network.get_layer(BACKBONE).layers
+    layers = [network.get_layer(STEM), *network.get_layer(BACKBONE).layers]
     pairs = [
         (layer, layers[i + 1 :])
         for i, layer in enumerate(layers)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.builders import film_pixels
-from training.augment import SHIFT, augment, shifted_copy
+from training.augment import SHIFT, augment, mix, shifted_copy
 from training.config import AugmentConfig
 
 OFF = AugmentConfig(rotation_deg=0, zoom=0, shift=0, flip=False)
@@ -75,3 +75,26 @@ def test_the_shifted_copy_follows_from_its_seed_and_differs_from_film_to_film() 
     assert copy.shape == films.shape
     assert np.abs(copy[0] - copy[1]).max() > 0.02
     assert np.abs(copy - shifted_copy(films, 6)).max() > 0.02
+
+
+def test_mixing_lays_a_soft_part_of_another_film_over_some_films() -> None:
+    films = np.linspace(0, 1, 40, dtype=np.float32)[:, None, None] * np.ones((40, 64, 64), np.float32)
+    mixed, other, part = mix(films, np.random.default_rng(0), 0.5)
+    touched = part.max(axis=(1, 2)) > 0
+    assert 10 <= touched.sum() <= 30
+    np.testing.assert_array_equal(mixed[~touched], films[~touched])
+    np.testing.assert_array_equal(other[~touched], np.flatnonzero(~touched))
+    np.testing.assert_allclose(mixed, films * (1 - part) + films[other] * part, atol=1e-6)
+    assert part.min() >= 0
+    assert part.max() <= 1 + 1e-6
+    shares = part[touched].mean(axis=(1, 2))
+    assert 0.02 < shares.min() < shares.max() < 0.7
+    assert np.abs(np.diff(part, axis=2)).max() < 0.7, "an edge that a network could learn to see"
+
+
+def test_mixing_nothing_leaves_all_films_as_they_are() -> None:
+    films = np.random.default_rng(0).random((4, 32, 32), dtype=np.float32)
+    mixed, other, part = mix(films, np.random.default_rng(0), 0.0)
+    np.testing.assert_array_equal(mixed, films)
+    np.testing.assert_array_equal(other, np.arange(4))
+    assert not part.any()

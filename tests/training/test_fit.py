@@ -11,7 +11,7 @@ from scanner.errors import TrainingError
 from tests.training.films import TINY, write_data
 from training.config import TrainConfig
 from training.dataset import LoadedFilms, find_films, load_films
-from training.fit import EpochLog, fit, learning_rate_at
+from training.fit import EpochLog, _batches, fit, learning_rate_at
 from training.network import build_network
 from training.splits import split_by_patient
 
@@ -87,3 +87,13 @@ def test_the_learning_rate_rises_then_follows_a_cosine_to_zero() -> None:
     config = TrainConfig(learning_rate=1.0, warmup_epochs=1.0, cosine=True, epochs=5)
     assert [round(learning_rate_at(epoch, config), 6) for epoch in (0.5, 1.0, 3.0, 5.0)] == [0.5, 1.0, 0.5, 0.0]
     assert learning_rate_at(3.0, TrainConfig(learning_rate=1.0)) == 1.0
+
+
+def test_films_of_two_truths_mixed_teach_where_heat_may_lie_and_not_what_the_film_is(loaded: LoadedFilms) -> None:
+    config = replace(TINY, mix=1.0, stray_heat=1.0, class_weight=False, batch_size=64)
+    ((films, ill), labels, weights) = next(_batches(loaded, np.arange(len(loaded.films)), config, 0))
+    assert films.shape == (len(labels), 32, 32, 1)
+    assert ill.shape == (len(labels), 1, 1)
+    is_pure = np.isclose(ill[:, 0, 0], labels[:, 0])
+    assert 0 < is_pure.sum() < len(labels)
+    np.testing.assert_array_equal(weights, np.where(is_pure, 1.0, 0.0))

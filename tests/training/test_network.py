@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -11,9 +12,10 @@ import tensorflow as tf
 from scanner.errors import TrainingError
 from tests.builders import film_pixels
 from tests.training.films import TINY
+from training.config import TrainConfig
 from training.export import export_graph, round_to_float16, run_graph
 from training.fit import predict_logits
-from training.network import BACKBONE, build_network, explain, guide_heat
+from training.network import BACKBONE, STEM, build_network, explain, guide_heat
 from training.restore import restore_network
 
 SMALL = replace(TINY, input_px=96, train_from="")
@@ -25,9 +27,13 @@ def films(n: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
+    return trained_network(SMALL)
+
+
+def trained_network(config: TrainConfig) -> keras.Model:
     """A small network whose batch norms are away from the identity, as after training."""
     keras.utils.set_random_seed(0)
-    network = build_network(SMALL)
+    network = build_network(config)
     rng = np.random.default_rng(0)
     for layer in [*network.get_layer(BACKBONE).layers, network.get_layer("head_norm")]:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -42,9 +48,9 @@ def network() -> keras.Model:
 def test_the_closed_form_equals_grad_cam_by_differentiation(network: keras.Model) -> None:
     """The reference is Selvaraju et al. 2017 word by word, on the last feature map of the backbone."""
     batch = tf.constant(films(4))
-    to_features = keras.Sequential([network.get_layer(name) for name in ("to_minus_one_one", BACKBONE)])
+    to_features = keras.Sequential(network.layers[: network.layers.index(network.get_layer(BACKBONE)) + 1])
     with tf.GradientTape() as tape:
-        features = to_features(tf.repeat(batch, 3, axis=-1), training=False)
+        features = to_features(batch, training=False)
         tape.watch(features)
         x = features
         for name in ("embedding", "head_norm", "hidden", "logit"):
@@ -73,27 +79,22 @@ def outer_share(heat: np.ndarray) -> np.ndarray:
     return 1 - heat[:, 1, 1] / heat.sum(axis=(1, 2))  # of 3 x 3 cells one lies inside
 
 
-def likeness(heat: np.ndarray, prob: np.ndarray) -> np.ndarray:
-    where = (heat / heat.sum(axis=(1, 2), keepdims=True)).reshape(len(heat), -1)
-    common = prob @ where
-    return where @ common / np.linalg.norm(where, axis=1) / np.linalg.norm(common)
-
-
 def test_what_is_wrong_with_heat_adds_to_the_loss() -> None:
     network, batch = lit_network(), films(6)
+    ill = np.random.default_rng(0).random((6, 3, 3), dtype=np.float32)
     said = {name: np.asarray(value) for name, value in explain(network)(batch).items()}
     heat, logits = said["grad_cam"], said["logit"][:, 0]
-    prob = 1 / (1 + np.exp(-logits))
+    total, prob = heat.sum(axis=(1, 2)), 1 / (1 + np.exp(-logits))
     wanted = {
-        (("outer_heat", 2.0), ("outer_heat_free", 0.1)): 2.0 * (outer_share(heat) - 0.1),
-        (("missing_heat", 3.0),): 3.0 * np.maximum(0, 1 - heat.sum(axis=(1, 2)) / np.maximum(logits, 1)),
-        (("alike_heat", 0.5),): 0.5 * likeness(heat, prob),
+        (("stray_heat", 2.0),): 2.0 * (heat * (1 - ill)).sum(axis=(1, 2)) / (total + 1),
+        (("outer_heat", 2.0), ("outer_heat_free", 0.1)): prob * 2.0 * (outer_share(heat) - 0.1),
+        (("missing_heat", 3.0),): prob * 3.0 * np.maximum(0, 1 - total / np.maximum(logits, 1)),
     }
     for settings, cost in wanted.items():
         model = guide_heat(network, replace(SMALL, **dict(settings)))
-        np.testing.assert_allclose(np.asarray(model(batch))[:, 0], logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(model([batch, ill]))[:, 0], logits, rtol=1e-4, atol=1e-5)
         (loss,) = model.losses
-        assert float(loss) == pytest.approx(np.mean(prob * cost), rel=0.01, abs=1e-6), settings
+        assert float(loss) == pytest.approx(np.mean(cost), rel=0.01, abs=1e-6), settings
 
 
 def test_learning_moves_heat_from_the_rim_inside() -> None:
@@ -102,7 +103,7 @@ def test_learning_moves_heat_from_the_rim_inside() -> None:
     model = guide_heat(network, replace(SMALL, outer_heat=1.0))
     learning = network.get_layer(BACKBONE).trainable_variables
     with tf.GradientTape() as tape:
-        model(batch)
+        model([batch, tf.ones((6, 3, 3))])
         (loss,) = model.losses
     gradients = tape.gradient(loss, learning)
     step = 0.02 * loss / sum(tf.reduce_sum(gradient**2) for gradient in gradients)  # 2 % down, if it were a plane
@@ -145,7 +146,12 @@ def test_blocks_before_train_from_stay_as_they_are() -> None:
     assert names[0] == "block_15_expand"
     assert not any(name.startswith(("block_14", "Conv1")) for name in names)
     assert trainable({"train_from": "head"}) == []
-    assert trainable({})[0] == "Conv1"
+    assert trainable({})[0] == "bn_Conv1"
+
+
+def test_the_first_convolution_learns_only_when_all_do() -> None:
+    assert build_network(SMALL).get_layer(STEM).trainable
+    assert not build_network(replace(SMALL, train_from="block_2_")).get_layer(STEM).trainable
 
 
 def test_a_block_that_does_not_exist_is_refused() -> None:
@@ -155,25 +161,43 @@ def test_a_block_that_does_not_exist_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, network: keras.Model) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "backbone.weights.h5"
-    network.get_layer(BACKBONE).save_weights(path)
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.weights.h5"
+    mobilenet(96).save_weights(path)
     return path
 
 
-def test_given_weights_are_loaded_and_their_batch_norm_stays_still_in_training(
-    weights: Path, network: keras.Model
+def mobilenet(px: int) -> keras.Model:
+    keras.utils.set_random_seed(0)
+    return keras.applications.MobileNetV2((px, px, 3), alpha=SMALL.alpha, include_top=False, weights=None)
+
+
+def features(network: keras.Model, batch: np.ndarray) -> np.ndarray:
+    return keras.Model(network.input, network.get_layer("embedding").input).predict(batch, verbose=0)
+
+
+@pytest.mark.parametrize("px", [96, 97])
+@pytest.mark.parametrize("taps", [0, 5])
+def test_the_network_is_mobilenet_v2_on_three_equal_channels_of_the_blurred_film(
+    weights: Path, px: int, taps: int
 ) -> None:
-    again = build_network(replace(SMALL, weights=str(weights)))
-    for wanted, found in zip(
-        network.get_layer(BACKBONE).get_weights(), again.get_layer(BACKBONE).get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(found, wanted)
-    backbone = again.get_layer(BACKBONE)
+    network = build_network(replace(SMALL, input_px=px, weights=str(weights), blur_taps=taps))
+    batch = np.random.default_rng(0).random((2, px, px, 1), dtype=np.float32)
+    batch[:, [*range(5), *range(px - 5, px)]] = 0.5  # what the filter finds outside the film
+    batch[:, :, [*range(5), *range(px - 5, px)]] = 0.5
+    row = np.array([1, 4, 6, 4, 1], np.float32) / 16
+    blurred = [cv2.sepFilter2D(film[..., 0], -1, row, row) if taps else film[..., 0] for film in batch]
+    wanted = mobilenet(px).predict(2 * np.stack([blurred] * 3, axis=-1) - 1, verbose=0)
+    np.testing.assert_allclose(features(network, batch), wanted, rtol=1e-4, atol=1e-5 * wanted.max())
+
+
+def test_given_weights_keep_their_batch_norm_still_in_training(weights: Path) -> None:
+    network = build_network(replace(SMALL, weights=str(weights)))
+    backbone = network.get_layer(BACKBONE)
     before = backbone.get_weights()
-    rgb = np.repeat(films(4), 3, axis=-1)
-    np.testing.assert_allclose(backbone(rgb, training=True), backbone(rgb, training=False), rtol=1e-5, atol=1e-6)
-    again(films(4), training=True)
+    inside = np.random.default_rng(0).normal(size=(4, 48, 48, backbone.input.shape[-1])).astype(np.float32)
+    np.testing.assert_allclose(backbone(inside, training=True), backbone(inside, training=False), rtol=1e-5, atol=1e-6)
+    network(films(4), training=True)
     for old, new in zip(before, backbone.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
 
@@ -200,9 +224,12 @@ def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | 
     assert caught.value.code == "weights-invalid"
 
 
-def test_a_network_is_restored_from_its_graph(network: keras.Model) -> None:
+@pytest.mark.parametrize("taps", [0, 5])
+def test_a_network_is_restored_from_its_graph(taps: int) -> None:
+    network = trained_network(replace(SMALL, blur_taps=taps))
+    round_to_float16(network)
     restored = restore_network(export_graph(network), input_px=SMALL.input_px, alpha=SMALL.alpha)
     batch = tf.constant(films(3))
     wanted, found = explain(network)(batch), explain(restored)(batch)
-    for name in wanted:  # the graph keeps float16 weights
+    for name in wanted:
         np.testing.assert_allclose(found[name], wanted[name], rtol=0.02, atol=0.02 * np.abs(wanted[name]).max())

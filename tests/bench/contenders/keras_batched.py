@@ -25,7 +25,7 @@ def main(model_path: str, folder: str, out: str) -> None:
     def step(films: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         x = films
         for layer in body:
-            x = layer([x, x, x]) if isinstance(layer, keras.layers.Concatenate) else layer(x, training=False)
+            x = layer(x, training=False)
         features = x
         with tf.GradientTape() as tape:  # through the head only: nothing before it is needed
             tape.watch(features)

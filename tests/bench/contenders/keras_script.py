@@ -15,9 +15,8 @@ import tensorflow as tf
 def main(model_path: str, folder: str, out: str) -> None:
     model = keras.models.load_model(model_path)
     side = model.input_shape[1]
-    backbone = model.get_layer("backbone")
-    head = model.layers[model.layers.index(backbone) + 1 :]
-    to_features = keras.Model(model.input, backbone.output if backbone.input is model.input else _features(model))
+    n_body = model.layers.index(model.get_layer("backbone")) + 1
+    to_features, head = keras.Sequential(model.layers[:n_body]), model.layers[n_body:]
     lines = ["file,logit"]
     for path in sorted(Path(folder).rglob("*.jp*g")):
         film = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -39,13 +38,6 @@ def main(model_path: str, folder: str, out: str) -> None:
         cv2.imwrite(f"{out}/{path.stem}.jpg", overlay)
         lines.append(f"{path.name},{logit:.6f}")
     Path(out, "results.csv").write_text("\n".join(lines))
-
-
-def _features(model: keras.Model) -> keras.KerasTensor:
-    x = model.input
-    for layer in model.layers[1 : model.layers.index(model.get_layer("backbone")) + 1]:
-        x = layer([x, x, x]) if isinstance(layer, keras.layers.Concatenate) else layer(x)
-    return x
 
 
 if __name__ == "__main__":
