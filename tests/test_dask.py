@@ -232,6 +232,34 @@ def test_workers_that_would_answer_otherwise_are_refused(films: Path, tmp_path: 
         assert "runs cxrscan 0.0.9" in error.message
 
 
+WITHOUT_CXRSCAN = """
+import sys
+from importlib import metadata
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"scanner", "reports", "training"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+def distribution(name, real=metadata.distribution):
+    if name == "cxrscan":
+        raise metadata.PackageNotFoundError(name)
+    return real(name)
+
+sys.meta_path.insert(0, Missing())
+metadata.distribution = distribution
+"""
+
+
+def test_a_worker_without_cxrscan_is_refused(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_CXRSCAN)
+    with started(tmp_path, 0) as cluster:
+        cluster.add_workers(1, "--nthreads", "1", environment={"PYTHONPATH": str(tmp_path)})
+        error = refusal(cluster, films)
+    assert error.code == "workers-unfit"
+    assert "has no cxrscan" in error.message
+
+
 def slowly(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
     time.sleep(0.5)
     return [ScanResult(film.name, film.kind, film.size_bytes, film.mtime_ns) for film in chunk]
