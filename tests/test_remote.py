@@ -26,6 +26,8 @@ from werkzeug.wrappers import Request
 from reports.outputs import write_outputs
 from scanner import remote
 from scanner.errors import CxrscanError
+from scanner.executors.base import Executor
+from scanner.executors.dask import DaskExecutor, LocalWorkers
 from scanner.executors.inline import InlineExecutor
 from scanner.executors.processes import ProcessExecutor
 from scanner.records import Skip
@@ -171,8 +173,10 @@ def test_a_bucket_gives_the_rows_and_truth_of_a_folder(bucket: str, films: Path,
     assert table(scan(RemotePath(bucket), tmp_path / "there", labels="folders")) == table(here)
 
 
-def test_a_bucket_is_scanned_by_worker_processes_too(bucket: str, local: Path, tmp_path: Path) -> None:
-    executor = ProcessExecutor(2)
+@pytest.mark.parametrize("executor", [ProcessExecutor(2), DaskExecutor(LocalWorkers(2))], ids=["processes", "dask"])
+def test_a_bucket_is_scanned_by_other_processes_too(
+    executor: Executor, bucket: str, local: Path, tmp_path: Path
+) -> None:
     assert table(scan(RemotePath(bucket), tmp_path, executor=executor)) == table(local)
 
 
