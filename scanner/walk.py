@@ -406,6 +406,7 @@ def _shown(name: str) -> str:
     """A file name as text that any output can hold, a different one for each name.
 
     Bytes that are no UTF-8 and characters that could drive a terminal become backslash escapes, and so that these
-    stay unmistakable, a backslash becomes two.
+    stay unmistakable, a backslash becomes two. A name that ends like a frame's (``film.dcm#2``) has its ``#`` escaped.
     """
-    return printable(os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace"))
+    text = printable(os.fsencode(name.replace("\\", "\\\\")).decode("utf-8", "backslashreplace"))
+    return re.sub(r"#(?=\d+$)", r"\\x23", text)

@@ -76,6 +76,14 @@ def test_8_12_and_16_bits_of_a_film_score_alike(tmp_path: Path) -> None:
     assert found["8"] == pytest.approx(found["png"], abs=1e-6)
 
 
+def test_a_file_called_like_a_frame_of_another_has_a_row_of_its_own(tmp_path: Path) -> None:
+    two_frames = dicom_film(np.stack([FILM, FILM[::-1]]))
+    (tmp_path / "a.dcm").write_bytes(two_frames)
+    (tmp_path / "a.dcm#2").write_bytes(dicom_film(FILM))
+    outcomes = scan_chunk(list(find_images([tmp_path])), ScanSettings(all_frames=True))
+    assert sorted(outcome.name for outcome in outcomes) == ["a.dcm", "a.dcm#2", r"a.dcm\x232"]
+
+
 def test_objects_that_are_no_films_are_skipped_with_a_reason(tmp_path: Path) -> None:
     report, directory = Dataset(), Dataset()
     report.SOPClassUID = uid.BasicTextSRStorage

@@ -183,7 +183,7 @@ def test_folders_may_lie_deeper_than_python_recurses(deep: Path) -> None:
 
 def test_every_name_is_shown_safely_and_as_no_other(tmp_path: Path) -> None:
     names = [b"\xff.png", rb"\xff.png", b"\xc2\x9b.png", b"\x9b.png", b"\x1b[31m.png", b"a\nb.png", b"a\r.png"]
-    names += ["\u202egnp.png".encode(), b"x" * 251 + b".png", "日本\u3000語 é\u200d.png".encode()]
+    names += ["\u202egnp.png".encode(), b"x" * 251 + b".png", "日本\u3000語 é\u200d.png".encode(), b"IM#2"]
     for name in names:
         (tmp_path / os.fsdecode(name)).write_bytes(encode(film_pixels(), "PNG"))
     sources = list(find_images([tmp_path]))
