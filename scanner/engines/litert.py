@@ -5,15 +5,12 @@ It opens in milliseconds, and one single-threaded interpreter per core is faster
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from scanner.errors import BundleError
 from scanner.model_bundle import ModelSpec, verify_weights
+from scanner.quiet import silent_stderr
 from scanner.records import FloatImage, Predictions
 
 _SIGNATURE = "serving_default"
@@ -34,7 +31,7 @@ class LiteRTEngine:
     def __init__(self, spec: ModelSpec, *, n_threads: int = 1) -> None:
         weights = verify_weights(spec)
         try:
-            with _silent_stderr():
+            with silent_stderr():
                 interpreter = Interpreter(model_content=weights, num_threads=n_threads)
                 interpreter.allocate_tensors()
             self._run = interpreter.get_signature_runner(_SIGNATURE)
@@ -72,17 +69,3 @@ class LiteRTEngine:
         if shapes != ((len(films),), (len(films),), (len(films), self._n_cells, self._n_cells)):
             raise BundleError("bundle-invalid", f"{self._path} gives outputs of other shapes: {shapes}.")
         return answer
-
-
-@contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Keep what the runtime's C++ code says on opening away from the user; it has no switch of its own."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from scanner.errors import FilmError
+from scanner.quiet import silent_stderr
 from scanner.records import FloatImage, Radiograph
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
@@ -46,7 +48,8 @@ def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radi
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 if image.format == "PNG":
                     _verify_checksums(data)
-                return _read_open_image(image, min_side_px, max_megapixels)
+                with silent_stderr() if image.format == "TIFF" else nullcontext():  # libtiff tells of each bad line
+                    return _read_open_image(image, min_side_px, max_megapixels)
         except UnidentifiedImageError:
             raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
         except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError) as error:

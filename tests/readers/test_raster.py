@@ -193,3 +193,16 @@ def test_floats_of_the_widest_range_stay_in_range() -> None:
     widest = np.finfo(np.float32).max
     film = read(encode(np.linspace(-1.0, 1.0, 400, dtype=np.float32).reshape(20, 20) * widest, "TIFF"))
     np.testing.assert_allclose(film.pixels, np.linspace(0.0, 1.0, 400).reshape(20, 20), atol=1e-6)
+
+
+def test_damage_inside_a_tiff_is_not_told_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    bits = Image.fromarray(film_pixels(height=200, width=200)).convert("1")
+    out = io.BytesIO()
+    bits.save(out, "TIFF", compression="group4")
+    damaged = bytearray(out.getvalue())
+    damaged[100:1100:50] = bytes(0xFF ^ byte for byte in damaged[100:1100:50])
+    with Image.open(io.BytesIO(damaged)) as image:
+        image.load()
+    assert "Bad code word" in capfd.readouterr().err  # by itself libtiff tells
+    read(bytes(damaged))
+    assert capfd.readouterr().err == ""
