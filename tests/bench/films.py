@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
@@ -27,11 +28,15 @@ def find_jpegs(folder: Path) -> list[Path]:
 
 
 def link_films(films: Sequence[Path], n: int, out: Path) -> Path:
-    """Make a folder of ``n`` links to films, each repeated as often as it takes; 1,000 to a sub-folder."""
+    """Make a folder of ``n`` films: copies of each, and hard links to them; 1,000 to a sub-folder."""
+    copies: dict[Path, Path] = {}
     for i, film in enumerate(islice(cycle(films), n)):
-        folder = out / f"{i // 1000:04}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{i:06}-{film.name}").symlink_to(film.resolve())
+        path = out / f"{i // 1000:04}" / f"{i:06}-{film.name}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if film in copies:
+            os.link(copies[film], path)
+        else:
+            copies[film] = Path(shutil.copyfile(film, path))
     return out
 
 
