@@ -51,7 +51,7 @@ _UNSCALED = Scale(0.0, 1.0)
 _EVERY_NTH_FEATURE = 2  # version of a training film that the network looks at
 # Shares of the validation films that each limit may cost. Misfits are counted among MOVED copies, which are to be
 # scored with a warning, not rejected.
-_MISFITS, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.005, 0.025, 0.004, 0.003, 0.002
+_MISFITS, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.02, 0.025, 0.004, 0.003, 0.002
 _SLACK = 1.1  # beyond the quantile, for limits so rare that a few validation films decide on them
 
 
