@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol
 from scanner import __version__
 from scanner.errors import RunFolderError
 from scanner.executors.base import Chunk, Executor
-from scanner.executors.inline import InlineExecutor
 from scanner.journal import Journal
 from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
@@ -293,18 +292,13 @@ def _scan(
 
 
 def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
-    """The one asked for; else one worker with many threads for a small job, one for each core for a large one.
-
-    A single film takes no others along when it crashes, and is spared the start of a worker.
-    """
+    """The one asked for; else one worker with many threads for a small job, one for each core for a large one."""
     memory_gib, settings = request.max_memory_gib, request.settings
     if request.executor is not None:
         return request.executor, settings
     n_workers = request.n_workers if n_first >= _SMALL_JOB else 1
     if n_workers == 1:
         settings = replace(settings, n_threads=request.n_workers)
-    if n_first <= 1:
-        return InlineExecutor(max_memory_gib=memory_gib), settings
     from scanner.executors.processes import ProcessExecutor
 
     return ProcessExecutor(n_workers, timeout_s=request.timeout_s, max_memory_gib=memory_gib), settings

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import dicom_film, film_pixels, write_film
 
-RUN = {"click", "numpy", "cv2", "PIL", "ai_edge_litert", "tqdm", "jinja2", "jsonschema"}
+SCAN = {"numpy", "cv2", "PIL", "ai_edge_litert", "tqdm", "jsonschema"}  # LiteRT imports tqdm
 
 
 def libraries() -> set[str]:
@@ -25,31 +25,45 @@ def libraries() -> set[str]:
     } | {"keras"}  # comes with TensorFlow
 
 
-def imported_by(*arguments: str) -> set[str]:
-    """The libraries that a command imports."""
-    code = (
-        "import sys\n"
-        "from scanner.cli.main import cxrscan\n"
-        f"cxrscan.main({list(arguments)!r}, standalone_mode=False)\n"
-        "sys.stderr.write('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))\n"
-    )
+def imported_by(code: str) -> set[str]:
+    """The libraries that some code imports."""
+    code += "\nimport sys; sys.stderr.write('\\n' + ' '.join({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split()) & libraries()
 
 
+def command(*arguments: str) -> str:
+    """Code that runs a command in its own process."""
+    return f"from scanner.cli.main import cxrscan\ncxrscan.main({list(arguments)!r}, standalone_mode=False)"
+
+
+def scan(folder: Path) -> str:
+    """Code that scans a folder as a worker does."""
+    return (
+        "from pathlib import Path\nfrom scanner.walk import find_images\nfrom scanner.worker import scan_chunk\n"
+        "from scanner.settings import ScanSettings\n"
+        f"assert scan_chunk(list(find_images([Path({str(folder)!r})])), ScanSettings())[0].status == 'scored'"
+    )
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["view", "--help"], ["train", "--help"]])
 def test_help_imports_click_alone(arguments: list[str]) -> None:
-    assert imported_by(*arguments) == {"click"}
+    assert imported_by(command(*arguments)) == {"click"}
 
 
-def test_scanning_one_film_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
+def test_a_run_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
     assert {"tensorflow", "matplotlib", "pandas", "pydicom"} <= libraries()
-    write_film(tmp_path / "film.jpg")
-    assert imported_by("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q") == RUN
+    write_film(tmp_path / "film.jpg", 1, height=210, width=210)
+    imported = imported_by(command("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q"))
+    assert imported == {"click", "numpy", "cv2", "PIL", "jsonschema", "tqdm", "jinja2"}
+
+
+def test_a_worker_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
+    write_film(tmp_path / "film.jpg", 1, height=210, width=210)
+    assert imported_by(scan(tmp_path)) == SCAN
 
 
 def test_a_dicom_film_adds_its_decoders_alone(tmp_path: Path) -> None:
-    (tmp_path / "film.dcm").write_bytes(dicom_film(film_pixels()))
-    imported = imported_by("run", str(tmp_path / "film.dcm"), "-o", str(tmp_path / "out"), "-q")
-    assert imported == RUN | {"pydicom", "imagecodecs"}
+    (tmp_path / "film.dcm").write_bytes(dicom_film(film_pixels(1, height=210, width=210)))
+    assert imported_by(scan(tmp_path)) == SCAN | {"pydicom", "imagecodecs"}

@@ -1,4 +1,4 @@
-"""Scan in this process: for a single film, which takes no others along when it crashes."""
+"""Scan in this process: for programs that want no others, and films that no other can see (``memory://``)."""
 
 from __future__ import annotations
 

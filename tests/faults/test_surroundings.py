@@ -97,3 +97,11 @@ def test_in_a_small_folder_a_film_that_takes_too_long_costs_itself_and_is_tried_
     (few_films / "long.jpg").write_bytes(b"mended")
     assert run(few_films, tmp_path / "out")[0] == 3
     assert [row["error_code"] for row in table(tmp_path / "out")] == ["", "", "", "not-an-image"]
+
+
+def test_a_film_given_alone_may_take_too_long_as_well(tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/long.jpg").write_bytes(jpeg_of_scans(3_000, 5_000))
+    code, said = run(tmp_path / "films/long.jpg", tmp_path / "out", "--timeout", 4)
+    assert code == 3, said
+    assert [row["error_code"] for row in table(tmp_path / "out")] == ["timed-out"]
