@@ -48,8 +48,9 @@ _AHEAD = 2
 _COUNT_EVERY_S = 2.0
 #: A worker that holds a hanging film lives on for so long, to tell of it.
 _FAREWELL_S = 2.0
-#: Nobody looks at the profile of workers that end with the run; taking it costs them some per cent. Dask's own environment
-#: holds a MALLOC_TRIM_THRESHOLD_ too: memory goes back to the system with each film's arrays, at a quarter of the rate.
+#: Nobody looks at the profile of workers that end with the run; taking it costs them some per cent. Dask's own
+#: environment holds a MALLOC_TRIM_THRESHOLD_ too: memory goes back to the system with each film's arrays, at a quarter
+#: of the rate.
 _LEAN = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "500ms",

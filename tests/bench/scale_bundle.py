@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
 
-_INPUT_PX, _GRID = 56, 7
+_INPUT_PX, _GRID = 224, 7
 
 
 class Averager(tf.Module):
