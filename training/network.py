@@ -26,7 +26,7 @@ HEAD_ONLY = "head"
 WHOLE_NETWORK = ".keras"
 """Ending of files that hold the head too."""
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
-_SOME_HEAT = 1.0
+_SOME_HEAT = 1.0  # likewise: as stray heat, this much counts half
 _LAYER_NAME = re.compile(r"name=([\w.]+)")
 
 
@@ -55,7 +55,7 @@ def build_network(config: TrainConfig) -> keras.Model:
     x = layers.Rescaling(2.0, offset=-1.0, name="to_minus_one_one")(film)
     x = layers.ZeroPadding2D((frame, frame), name="frame")(x)  # zero is mid-grey
     size = 2 * radius + first.kernel.shape[0]
-    stem = layers.Conv2D(first.filters, size, strides=2, use_bias=False, trainable=not config.train_from, name=STEM)
+    stem = layers.Conv2D(first.filters, size, strides=2, use_bias=False, trainable=first.trainable, name=STEM)
     x = backbone(stem(x))
     stem.kernel.assign(_blurred(np.asarray(first.kernel), config.blur_taps))
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
