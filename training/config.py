@@ -59,9 +59,9 @@ class TrainConfig:
     """Side of the square input."""
     alpha: float = 1.0
     """Width multiplier of MobileNetV2."""
-    blur_taps: int = 0
+    blur_taps: int = 1
     """Taps of a binomial filter in front of the network, an odd number; 5 blur by a standard deviation of one pixel.
-    Versions of a film that differ in sharpness then get the same answer. 0 is no filter."""
+    Versions of a film that differ in sharpness then get the same answer. 1 is no filter."""
     hidden_units: int = 128
     dropout: float = 0.5
     weights: str = "imagenet"
@@ -130,7 +130,7 @@ class TrainConfig:
                 min(self.stray_heat, self.outer_heat, self.missing_heat) >= 0,
                 "stray_heat, outer_heat and missing_heat must not be negative",
             ),
-            (self.blur_taps == 0 or self.blur_taps % 2 == 1, "blur_taps must be odd, or 0"),
+            (self.blur_taps >= 1 and self.blur_taps % 2 == 1, "blur_taps must be odd"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

@@ -175,8 +175,6 @@ def _features(network: keras.Model, training: bool | None = None) -> Any:
 def _blurred(kernel: np.ndarray, taps: int) -> np.ndarray:
     """The kernel, shape (h, w, 3, filters), for one channel and with a binomial filter before it."""
     grey: np.ndarray = kernel.sum(axis=2, keepdims=True)
-    if not taps:
-        return grey
     filter_1d = (np.poly1d([0.5, 0.5]) ** (taps - 1)).coeffs
     height, width, _, n_filters = grey.shape
     blurred = np.zeros((height + taps - 1, width + taps - 1, 1, n_filters), grey.dtype)

@@ -58,12 +58,14 @@ def restore_network(graph: bytes, *, input_px: int, alpha: float) -> keras.Model
     steps = list(_steps_with_weights(graph))
     convolutions = [step for step in steps if step.operator in _CONVOLUTIONS]
     hidden, logit = _dense_steps(steps, n_features=convolutions[-1].kernel.shape[0] if convolutions else 0)
-    widened_by = convolutions[0].kernel.shape[1] - _FIRST_KERNEL
+    blur_taps = convolutions[0].kernel.shape[1] - _FIRST_KERNEL + 1
+    if blur_taps < 1 or blur_taps % 2 == 0:
+        raise ValueError("its first convolution is not that of a cxrscan network")
     network = build_network(
         TrainConfig(
             input_px=input_px,
             alpha=alpha,
-            blur_taps=widened_by and widened_by + 1,
+            blur_taps=blur_taps,
             hidden_units=len(hidden.kernel),
             weights="none",
         )

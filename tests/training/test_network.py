@@ -177,7 +177,7 @@ def features(network: keras.Model, batch: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("px", [96, 97])
-@pytest.mark.parametrize("taps", [0, 5])
+@pytest.mark.parametrize("taps", [1, 5])
 def test_the_network_is_mobilenet_v2_on_three_equal_channels_of_the_blurred_film(
     weights: Path, px: int, taps: int
 ) -> None:
@@ -186,7 +186,7 @@ def test_the_network_is_mobilenet_v2_on_three_equal_channels_of_the_blurred_film
     batch[:, [*range(5), *range(px - 5, px)]] = 0.5  # what the filter finds outside the film
     batch[:, :, [*range(5), *range(px - 5, px)]] = 0.5
     row = np.array([1, 4, 6, 4, 1], np.float32) / 16
-    blurred = [cv2.sepFilter2D(film[..., 0], -1, row, row) if taps else film[..., 0] for film in batch]
+    blurred = [cv2.sepFilter2D(film[..., 0], -1, row, row) if taps > 1 else film[..., 0] for film in batch]
     wanted = mobilenet(px).predict(2 * np.stack([blurred] * 3, axis=-1) - 1, verbose=0)
     np.testing.assert_allclose(features(network, batch), wanted, rtol=1e-4, atol=1e-5 * wanted.max())
 
@@ -224,7 +224,7 @@ def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | 
     assert caught.value.code == "weights-invalid"
 
 
-@pytest.mark.parametrize("taps", [0, 5])
+@pytest.mark.parametrize("taps", [1, 5])
 def test_a_network_is_restored_from_its_graph(taps: int) -> None:
     network = trained_network(replace(SMALL, blur_taps=taps))
     round_to_float16(network)
