@@ -105,12 +105,12 @@ def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, mode
             down.slider("Top to bottom, %", 0, 100, 50, key=f"down {key}") / 100,
         )
     grey = pictures.render_film(picture.pixels, view, (window[0] / 100, window[1] / 100))
-    left.image(pictures.png(grey), width="stretch", alt="Film")
+    left.image(pictures.data_url(grey), width="stretch", alt="Film")
     left.html('<div class="cxr-legend"><span>Film</span></div>')
     panes = [grey]
     if right is not None:
         heated = pictures.render_overlay(grey, heat_map, model.heat_scale, view, opacity / 100)
-        right.image(pictures.png(heated), width="stretch", alt="Film with heat map")
+        right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
         right.html(answer.legend_html(model.heat_scale))
         panes.append(heated)
     heading, footing = answer.result_lines(film, info, model)

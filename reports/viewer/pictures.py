@@ -5,6 +5,7 @@ Pure functions; all pictures of one viewport have the same size.
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ Uint8Image = npt.NDArray[np.uint8]
 
 LONG_SIDE_PX = 900
 """Of the pictures on the page; a pane on a wide screen is about as large."""
+
+_JPEG_QUALITY = 95
 
 _INK, _FAINT, _PAPER = (238, 240, 243), (160, 168, 178), (12, 13, 15)
 _MARGIN_PX = 24
@@ -140,10 +143,14 @@ def _heat_colours() -> FloatImage:
     return np.stack([*channels, levels], axis=1).astype(np.float32)
 
 
-def png(picture: Uint8Image) -> bytes:
-    """Encode a picture, grey (H, W) or RGB (H, W, 3), fast rather than small."""
+def data_url(picture: Uint8Image) -> str:
+    """Encode a picture, grey (H, W) or RGB (H, W, 3), so that it arrives with the page.
+
+    Streamlit would serve bytes at an address of their own, and no longer once the reader has turned the page.
+    """
     stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+    data = cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
 
 
 def annotated_png(panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str) -> bytes:

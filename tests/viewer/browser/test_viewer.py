@@ -60,6 +60,12 @@ def test_the_opacity_slider_changes_the_overlay_and_not_the_film(page: Page) -> 
     assert overlay.get_attribute("src") != before[1]
 
 
+def test_pictures_arrive_with_the_page_so_that_quick_paging_loses_none(page: Page) -> None:
+    upload(page, film__dcm=LARGE)
+    for picture in pictures(page):
+        assert (picture.get_attribute("src") or "").startswith("data:")
+
+
 def test_keys_page_through_several_films_and_a_bad_one_is_a_sentence(page: Page) -> None:
     upload(page, a__png=encode(FILM, "PNG"), b__jpg=b"no picture", c__dcm=LARGE)
     page.locator(".cxr-name", has_text="a.png").wait_for()
