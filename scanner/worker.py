@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from scanner.engines import open_engine
 from scanner.engines.base import Engine, EngineName
@@ -55,7 +56,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     BundleError
         The model itself cannot be used.
     """
-    cv2.setNumThreads(1)  # the cores are already shared out among the workers
+    _work_alone()
     spec, engine = open_model(settings.model, settings.n_threads, settings.engine)
     statistics = None if settings.gate == "off" else _open_gate(settings.model)
     outcomes = [outcome for source in _at_hand(sources) for outcome in _prepare(source, spec, statistics, settings)]
@@ -65,6 +66,13 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
         outcome if isinstance(outcome, Skip) else outcome.result if outcome.model_input is None else next(scored)
         for outcome in outcomes
     ]
+
+
+@lru_cache(maxsize=1)
+def _work_alone() -> None:
+    """Keep libraries from starting threads: the cores are already shared out among the workers."""
+    cv2.setNumThreads(1)
+    threadpool_limits(1)  # matrix products
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +14,17 @@ from scanner.preprocess import resize, to_model_input
 def test_shrinking_averages_areas() -> None:
     pixels = np.array([[0, 1, 0, 0], [1, 0, 0, 0]], dtype=np.float32)
     assert resize(pixels, 2, 1).tolist() == [[0.5, 0.0]]
+
+
+@given(height=st.integers(1, 300), width=st.integers(1, 300), share=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)))
+def test_shrinking_is_opencvs_area_interpolation(height: int, width: int, share: tuple[float, float]) -> None:
+    pixels = np.random.default_rng(0).random((height, width), dtype=np.float32)
+    shape = max(1, int(width * share[0])), max(1, int(height * share[1]))
+    expected = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA).reshape(shape[::-1])
+    np.testing.assert_allclose(resize(pixels, *shape), expected, atol=1e-6)
+    cut = pixels[height // 3 :, width // 4 :]  # not contiguous
+    if cut.shape[0] >= shape[1] and cut.shape[1] >= shape[0]:
+        np.testing.assert_array_equal(resize(cut, *shape), resize(cut.copy(), *shape))
 
 
 def test_the_whole_film_is_squashed_to_the_square() -> None:

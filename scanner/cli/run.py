@@ -227,6 +227,8 @@ def _executor(
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
     """Run a request with a progress bar on stderr where that is a terminal."""
     import signal
+    from importlib import import_module
+    from itertools import count
     from threading import Thread
 
     from tqdm import tqdm
@@ -243,16 +245,20 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     # disable=None: silent when stderr is not a terminal
     with tqdm(unit=" files", dynamic_ncols=True, disable=True if quiet else None) as bar:
 
-        def count() -> None:
+        def set_total() -> None:
             bar.total = count_files(request.roots)
 
+        numbers = count(1)
+
         def on_file(outcome: ScanResult | Skip | None) -> None:
+            if next(numbers) == 2:  # there will be a chart; the report need not wait half a second for its library
+                Thread(target=import_module, args=("matplotlib.figure",)).start()
             bar.update()
             if verbose and (line := _line(outcome)):
                 tqdm.write(printable(line), file=sys.stderr)
 
         if not bar.disable:
-            Thread(target=count, daemon=True).start()
+            Thread(target=set_total, daemon=True).start()
         return run_request(request, write_outputs, on_file=on_file)
 
 

@@ -24,7 +24,6 @@ from scanner.executors.base import Chunk
 from scanner.memory import limited_memory
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
-from scanner.worker import open_model, scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
@@ -32,6 +31,12 @@ _START_S = 120.0  # longest time for a worker to start and open the model; films
 _STARTS_FORGIVEN = 3  # something else may have killed a worker while it started
 # "spawn": a fork of a process that runs threads (progress bar, decoders) may deadlock.
 _processes = multiprocessing.get_context("spawn")
+
+
+def _scan_chunk(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+    from scanner.worker import scan_chunk  # decoders and all: the parent starts sooner without
+
+    return scan_chunk(chunk, settings)
 
 
 class ProcessExecutor:
@@ -53,7 +58,7 @@ class ProcessExecutor:
     """
 
     def __init__(
-        self, n_workers: int, *, timeout_s: float = 60.0, max_memory_gib: float = 0.0, scan: Scan = scan_chunk
+        self, n_workers: int, *, timeout_s: float = 60.0, max_memory_gib: float = 0.0, scan: Scan = _scan_chunk
     ) -> None:
         self.n_workers = n_workers
         self.timeout_s = timeout_s
@@ -230,6 +235,8 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memor
     """The worker process: chunks in, results out, until the parent hangs up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it could not be held back
     Thread(target=_die_with_parent, daemon=True).start()
+    from scanner.worker import open_model
+
     with suppress(EOFError, OSError), limited_memory(max_memory_gib):
         try:
             # Before any film: a bundle that crashes the worker is no film's fault.
