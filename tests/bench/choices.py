@@ -1,0 +1,161 @@
+"""What each choice for speed is worth: the same films scanned with it and without, in turn.
+
+    python -m tests.bench.choices FOLDER [--films 400] [--rounds 3]
+
+FOLDER holds JPEG films at their original size. Every variant is a whole scan (walk, worker processes, journal) without
+the report; counted is the time from the first chunk of films to the last, so that starting is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import click
+
+from scanner import preprocess, worker
+from scanner.cores import available_cores
+from scanner.engines import litert
+from scanner.executors.base import Chunk
+from scanner.executors.processes import ProcessExecutor
+from scanner.journal import Journal
+from scanner.records import Counts, Film, FloatImage, Outputs, Radiograph, RunInfo, ScanResult, Skip
+from scanner.run import RunRequest, run
+from scanner.settings import ScanSettings
+from scanner.thumbnail import make_thumbnail
+from tests.bench.films import find_jpegs, link_films
+from tests.bench.machine import describe_machine, tell_machine
+
+_VARIANT = "CXRSCAN_BENCH_VARIANT"  # read by the workers
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One choice undone, or taken another way."""
+
+    in_worker: Callable[[], None] = lambda: None
+    """Changes the worker before its first film."""
+    settings: ScanSettings = field(default_factory=ScanSettings)
+    n_workers: int = field(default_factory=available_cores)
+    per_film_journal: bool = False
+
+
+def _films_per_pass(n: int) -> Callable[[], None]:
+    return lambda: setattr(litert, "_FILMS_PER_PASS", n)
+
+
+def _threads_as_they_come() -> None:
+    worker._work_alone = lambda: None
+
+
+def _area_by_opencv() -> None:
+    preprocess._MUCH_SMALLER = math.inf
+
+
+def _full_decoding() -> None:
+    worker._REDUCED_SIDES = 1000
+
+
+def _decoding_again() -> None:
+    decode = worker._decode
+
+    def twice(*arguments: Any) -> list[Radiograph]:
+        decode(*arguments)
+        return decode(*arguments)
+
+    worker._decode = twice
+
+
+def _thumbnail_in_one_step() -> None:
+    def in_one_step(pixels: FloatImage, long_side_px: int) -> bytes:
+        scale = min(1.0, long_side_px / max(pixels.shape))
+        height, width = (round(scale * side) for side in pixels.shape)
+        return make_thumbnail(preprocess.resize(pixels, width, height), long_side_px)
+
+    worker.make_thumbnail = in_one_step
+
+
+VARIANTS = {
+    "as it is": Variant(),
+    **{f"{n} films per forward pass": Variant(_films_per_pass(n)) for n in (1, 4, 16)},
+    "one worker, one thread per core": Variant(settings=ScanSettings(n_threads=available_cores()), n_workers=1),
+    "two threads per worker": Variant(settings=ScanSettings(n_threads=2)),
+    "OpenCV and BLAS with threads of their own": Variant(_threads_as_they_come),
+    "area resize by OpenCV": Variant(_area_by_opencv),
+    "JPEG decoded in full": Variant(_full_decoding),
+    "JPEG decoded again for the thumbnail": Variant(_decoding_again),
+    "thumbnail in one step": Variant(_thumbnail_in_one_step),
+    **{f"chunks of {n} films": Variant(settings=ScanSettings(batch_size=n)) for n in (1, 4, 64)},
+    "one journal transaction per film": Variant(per_film_journal=True),
+}
+
+
+def scan_variant(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+    """What the workers do."""
+    if name := os.environ.pop(_VARIANT, ""):
+        VARIANTS[name].in_worker()
+    return worker.scan_chunk(chunk, settings)
+
+
+@contextmanager
+def _changed(name: str, variant: Variant) -> Iterator[None]:
+    add = Journal.add
+
+    def one_by_one(journal: Journal, results: Iterable[ScanResult]) -> None:
+        for result in results:
+            add(journal, [result])
+
+    with mock.patch.dict(os.environ, {_VARIANT: name}):
+        if variant.per_film_journal:
+            with mock.patch.object(Journal, "add", one_by_one):
+                yield
+        else:
+            yield
+
+
+def _no_outputs(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: object) -> Outputs:
+    return Outputs(folder, folder, folder, Counts(0, 0, 0, 0, 0, 0))
+
+
+def films_per_s(name: str, folder: Path) -> float:
+    """Scan a folder with a variant."""
+    variant, times = VARIANTS[name], []
+    with tempfile.TemporaryDirectory() as out, _changed(name, variant):
+        executor = ProcessExecutor(variant.n_workers, scan=scan_variant)
+        request = RunRequest((folder,), Path(out), variant.settings, variant.n_workers, executor)
+        run(request, _no_outputs, on_file=lambda outcome: times.append(time.perf_counter()))
+    n_first = variant.n_workers * variant.settings.batch_size
+    return (len(times) - n_first) / (times[-1] - times[n_first - 1])
+
+
+@click.command()
+@click.argument("films", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--films", "n_films", default=400, show_default=True)
+@click.option("--rounds", default=3, show_default=True)
+def main(films: Path, n_films: int, rounds: int) -> None:
+    """Scan the JPEG films below FOLDER with every variant in turn."""
+    tell_machine(describe_machine())
+    rates: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    with tempfile.TemporaryDirectory(prefix="cxrscan-bench-") as scratch:
+        folder = link_films(find_jpegs(films), n_films, Path(scratch, "films"))
+        for i in range(rounds):
+            for name in list(VARIANTS)[:: 1 if i % 2 == 0 else -1]:
+                click.echo(f"round {i + 1}: {name}", err=True)
+                rates[name].append(films_per_s(name, folder))
+    usual = median(rates["as it is"])
+    click.echo(f"{'':44}films/s   share")
+    for name, values in rates.items():
+        click.echo(f"{name:44}{median(values):7.1f}{median(values) / usual:8.2f}")
+
+
+if __name__ == "__main__":
+    main()
