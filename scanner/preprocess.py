@@ -10,7 +10,7 @@ import numpy as np
 from scanner.records import FloatImage
 
 _MUCH_SMALLER = 4  # times fewer pixels; up to there OpenCV is as fast
-_ROWS_AT_ONCE = 8  # more multiply by more zeros, fewer are more products; see docs/speed.md
+_ROWS_AT_ONCE = 8  # more multiply by more zeros, fewer make more products
 
 
 def resize(pixels: FloatImage, width_px: int, height_px: int) -> FloatImage:

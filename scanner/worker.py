@@ -72,7 +72,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
 def _work_alone() -> None:
     """Keep libraries from starting threads: the cores are already shared out among the workers."""
     cv2.setNumThreads(1)
-    threadpool_limits(1)  # matrix products
+    threadpool_limits(1, user_api="blas")
 
 
 @lru_cache(maxsize=1)

@@ -3,18 +3,18 @@
     python -m tests.bench.choices FOLDER [--films 400] [--rounds 3]
 
 FOLDER holds JPEG films at their original size. Every variant is a whole scan (walk, worker processes, journal) without
-the report; counted is the time from the first chunk of films to the last, so that starting is left out.
+the report; counted is the time from every worker's first chunk to the last, so that starting is left out. Few
+--films make too few of the largest chunks to count.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,14 +28,15 @@ from scanner.engines import litert
 from scanner.executors.base import Chunk
 from scanner.executors.processes import ProcessExecutor
 from scanner.journal import Journal
-from scanner.records import Counts, Film, FloatImage, Outputs, Radiograph, RunInfo, ScanResult, Skip
+from scanner.records import FloatImage, Radiograph, ScanResult, Skip
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from scanner.thumbnail import make_thumbnail
+from tests.bench.client_rate import no_outputs
 from tests.bench.films import find_jpegs, link_films
 from tests.bench.machine import describe_machine, tell_machine
 
-_VARIANT = "CXRSCAN_BENCH_VARIANT"  # read by the workers
+_ADD = Journal.add
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Variant:
     """Changes the worker before its first film."""
     settings: ScanSettings = field(default_factory=ScanSettings)
     n_workers: int = field(default_factory=available_cores)
-    per_film_journal: bool = False
+    journal_add: Callable[[Journal, Iterable[ScanResult]], None] = _ADD
 
 
 def _films_per_pass(n: int) -> Callable[[], None]:
@@ -84,6 +85,11 @@ def _thumbnail_in_one_step() -> None:
     worker.make_thumbnail = in_one_step
 
 
+def _add_one_by_one(journal: Journal, results: Iterable[ScanResult]) -> None:
+    for result in results:
+        _ADD(journal, [result])
+
+
 VARIANTS = {
     "as it is": Variant(),
     **{f"{n} films per forward pass": Variant(_films_per_pass(n)) for n in (1, 4, 16)},
@@ -95,44 +101,28 @@ VARIANTS = {
     "JPEG decoded again for the thumbnail": Variant(_decoding_again),
     "thumbnail in one step": Variant(_thumbnail_in_one_step),
     **{f"chunks of {n} films": Variant(settings=ScanSettings(batch_size=n)) for n in (1, 4, 64)},
-    "one journal transaction per film": Variant(per_film_journal=True),
+    "one journal transaction per film": Variant(journal_add=_add_one_by_one),
 }
 
 
-def scan_variant(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+def scan_variant(name: str, chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
     """What the workers do."""
-    if name := os.environ.pop(_VARIANT, ""):
-        VARIANTS[name].in_worker()
+    _change_worker(name)
     return worker.scan_chunk(chunk, settings)
 
 
-@contextmanager
-def _changed(name: str, variant: Variant) -> Iterator[None]:
-    add = Journal.add
-
-    def one_by_one(journal: Journal, results: Iterable[ScanResult]) -> None:
-        for result in results:
-            add(journal, [result])
-
-    with mock.patch.dict(os.environ, {_VARIANT: name}):
-        if variant.per_film_journal:
-            with mock.patch.object(Journal, "add", one_by_one):
-                yield
-        else:
-            yield
-
-
-def _no_outputs(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: object) -> Outputs:
-    return Outputs(folder, folder, folder, Counts(0, 0, 0, 0, 0, 0))
+@cache
+def _change_worker(name: str) -> None:
+    VARIANTS[name].in_worker()
 
 
 def films_per_s(name: str, folder: Path) -> float:
     """Scan a folder with a variant."""
     variant, times = VARIANTS[name], []
-    with tempfile.TemporaryDirectory() as out, _changed(name, variant):
-        executor = ProcessExecutor(variant.n_workers, scan=scan_variant)
+    with tempfile.TemporaryDirectory() as out, mock.patch.object(Journal, "add", variant.journal_add):
+        executor = ProcessExecutor(variant.n_workers, scan=partial(scan_variant, name))
         request = RunRequest((folder,), Path(out), variant.settings, variant.n_workers, executor)
-        run(request, _no_outputs, on_file=lambda outcome: times.append(time.perf_counter()))
+        run(request, no_outputs, on_file=lambda outcome: times.append(time.perf_counter()))
     n_first = variant.n_workers * variant.settings.batch_size
     return (len(times) - n_first) / (times[-1] - times[n_first - 1])
 
