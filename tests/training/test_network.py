@@ -224,6 +224,14 @@ def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | 
     assert caught.value.code == "weights-invalid"
 
 
+@pytest.mark.parametrize("side", [2, 4])
+def test_a_graph_of_another_first_convolution_is_refused(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    graph = export_graph(trained_network(SMALL))
+    monkeypatch.setattr("training.restore._FIRST_KERNEL", side)  # to which the graph's is one too large or too small
+    with pytest.raises(ValueError, match="first convolution"):
+        restore_network(graph, input_px=SMALL.input_px, alpha=SMALL.alpha)
+
+
 @pytest.mark.parametrize("taps", [1, 5])
 def test_a_network_is_restored_from_its_graph(taps: int) -> None:
     network = trained_network(replace(SMALL, blur_taps=taps))
