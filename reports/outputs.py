@@ -7,13 +7,14 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from reports.atomic import replacing
 from reports.columns import columns_with_ids
 from reports.csv_file import write_csv
-from reports.html_file import write_html
+from reports.html_file import load_templates, write_html
 from reports.json_file import run_document, write_json, write_jsonl
 from reports.parquet_file import write_parquet
 from reports.survey import Survey, survey_films
@@ -32,6 +33,13 @@ EMBED_MAX_BYTES = 25_000_000
 _OTHER_TABLES = {"parquet": write_parquet, "jsonl": write_jsonl}
 _IMAGES = "thumbnails"
 _IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg|\.[0-9a-f]{16}\.jpg\.part")  # or half of one, of a killed run
+
+
+def prepare(*, charts: bool) -> None:
+    """Load what ``write_outputs`` is going to need, ``charts`` for several films, while there is nothing else to do."""
+    load_templates()
+    if charts:
+        import_module("matplotlib.figure")
 
 
 def write_outputs(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # a run's main process touches no array before its workers have started
+    import numpy as np
+    import numpy.typing as npt
 
-FloatImage = npt.NDArray[np.float32]
+FloatImage: TypeAlias = "npt.NDArray[np.float32]"
 
 ImageKind = Literal["jpeg", "png", "tiff", "bmp", "dicom"]
 Status = Literal["scored", "rejected", "failed"]

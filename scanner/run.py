@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -35,6 +34,7 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM)."""
 
 
+OnStart = Callable[[int], None]
 OnFile = Callable[[ScanResult | Skip | None], None]
 
 
@@ -114,7 +114,13 @@ class Tally:
         return ", ".join(parts) + "."
 
 
-def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = lambda outcome: None) -> Tally:
+def run(
+    request: RunRequest,
+    write_outputs: WriteOutputs,
+    *,
+    on_start: OnStart = lambda n_films: None,
+    on_file: OnFile = lambda outcome: None,
+) -> Tally:
     """Scan, journal and render.
 
     Parameters
@@ -123,6 +129,8 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         What to scan, and how.
     write_outputs
         Renders the outputs from the journal.
+    on_start
+        Called once the workers are starting, with the number of films to scan; 32 stands for more.
     on_file
         Called for every file: its result, why it was skipped, or None when an earlier session did it.
 
@@ -172,7 +180,7 @@ def run(request: RunRequest, write_outputs: WriteOutputs, *, on_file: OnFile = l
         request = replace(request, settings=replace(request.settings, dicom_ids=_id_key(journal, request.dicom_ids)))
         journal.start_session(request.settings.result_key(spec.weights_sha256))
         try:
-            _scan(sources, request, journal, watch, skip, on_file)
+            _scan(sources, request, journal, watch, skip, on_start, on_file)
             journal.forget_unmet()
             info = replace(info, exit_reason="finished")
         except Terminated:
@@ -266,6 +274,7 @@ def _scan(
     journal: Journal,
     watch: Stopwatch,
     on_skip: Callable[[Skip], None],
+    on_start: OnStart,
     on_file: Callable[[ScanResult | None], None],
 ) -> None:
     def missing() -> Iterator[ImageSource]:
@@ -280,7 +289,12 @@ def _scan(
     todo = missing()
     first = list(islice(todo, _SMALL_JOB))
     executor, settings = _executor(len(first), request)
-    for outcomes in executor.run(_chunks(chain(first, todo), settings.batch_size), settings):
+
+    def chunks() -> Iterator[Chunk]:
+        on_start(len(first))  # executors start their workers before they ask for the first chunk
+        yield from _chunks(chain(first, todo), settings.batch_size)
+
+    for outcomes in executor.run(chunks(), settings):
         with watch.measure("journal"):
             journal.add(outcome for outcome in outcomes if isinstance(outcome, ScanResult))
         for outcome in outcomes:
@@ -345,7 +359,7 @@ def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> byte
     """The key that this run's identifiers are hashed with, the same in every session."""
     if wanted != "hashed":
         return wanted
-    key: str = journal.get("id_key") or secrets.token_hex(16)
+    key: str = journal.get("id_key") or os.urandom(16).hex()
     journal.put("id_key", key)
     return bytes.fromhex(key)
 
@@ -364,6 +378,8 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import
+
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

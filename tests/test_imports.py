@@ -59,6 +59,16 @@ def test_a_run_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
     assert imported == {"click", "numpy", "jsonschema", "tqdm", "jinja2"}
 
 
+def test_workers_start_before_the_report_is_loaded(tmp_path: Path) -> None:
+    write_film(tmp_path / "film.jpg", 1, height=210, width=210)
+    run = command("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q").replace("\n", "\n    ")
+    imported = imported_by(
+        "from scanner.executors import processes\nprocesses._Team.hire = lambda self, n_workers: exit()\n"
+        f"try:\n    {run}\nexcept SystemExit:\n    pass\nelse:\n    raise AssertionError('no worker was hired')"
+    )
+    assert imported == {"click", "jsonschema", "tqdm"}
+
+
 def test_a_worker_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
     write_film(tmp_path / "film.jpg", 1, height=210, width=210)
     assert imported_by(scan(tmp_path)) == SCAN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -59,4 +60,5 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.echo("cxrscan: interrupted.", err=True)
         code = 130
+    gc.freeze()  # else Python looks through all objects once more before it ends, for a tenth of a second
     sys.exit(code or 0)

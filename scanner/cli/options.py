@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.model_bundle import ModelSpec
     from scanner.records import Band, Film, Outputs, RunInfo
-    from scanner.remote import RemotePath
     from scanner.run import Tally, WriteOutputs
 
 
@@ -124,27 +122,31 @@ def outputs(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def output_writer(title: str, embed: Embed, *, upload: str | None, parquet: bool, jsonl: bool) -> WriteOutputs:
     """What renders a run, from the options of ``outputs``."""
-    from reports.outputs import write_outputs
-    from scanner.remote import RemotePath
-
     if parquet and find_spec("pyarrow") is None:  # better now than at the end of a long scan
         raise CxrscanError("extra-missing", "Parquet files need pyarrow, from the extra `parquet`.")
     tables = [name for name, wanted in (("parquet", parquet), ("jsonl", jsonl)) if wanted]
-    write = partial(write_outputs, title=title, embed=embed, tables=tables)
-    return _uploading(write, RemotePath(upload)) if upload else write
+
+    def write(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
+        from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
+
+        return write_outputs(folder, films, info, model, title=title, embed=embed, tables=tables)
+
+    return _uploading(write, upload) if upload else write
 
 
-def _uploading(write: WriteOutputs, target: RemotePath) -> WriteOutputs:
+def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
     """Write the outputs and copy them elsewhere; the journal stays, it is no file for a bucket."""
+    from scanner.remote import RemotePath
+    from scanner.remote import upload as upload_files
+    from scanner.walk import JOURNAL_NAME
+
+    target = RemotePath(url)
 
     def write_and_upload(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
         outputs = write(folder, films, info, model)
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and JOURNAL_NAME not in path.name]
         upload_files(files, folder, target)
         return outputs
-
-    from scanner.remote import upload as upload_files
-    from scanner.walk import JOURNAL_NAME
 
     return write_and_upload
 

@@ -227,8 +227,6 @@ def _executor(
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
     """Run a request with a progress bar on stderr where that is a terminal."""
     import signal
-    from importlib import import_module
-    from itertools import count
     from threading import Thread
 
     from tqdm import tqdm
@@ -248,18 +246,24 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
         def set_total() -> None:
             bar.total = count_files(request.roots)
 
-        numbers = count(1)
+        def on_start(n_films: int) -> None:
+            Thread(target=_load_report, kwargs={"charts": n_films != 1}).start()
 
         def on_file(outcome: ScanResult | Skip | None) -> None:
-            if next(numbers) == 2:  # there will be a chart; the report need not wait half a second for its library
-                Thread(target=import_module, args=("matplotlib.figure",)).start()
             bar.update()
             if verbose and (line := _line(outcome)):
                 tqdm.write(printable(line), file=sys.stderr)
 
         if not bar.disable:
             Thread(target=set_total, daemon=True).start()
-        return run_request(request, write_outputs, on_file=on_file)
+        return run_request(request, write_outputs, on_start=on_start, on_file=on_file)
+
+
+def _load_report(*, charts: bool) -> None:
+    """Load what the report needs while the workers load what they need; it takes half a second."""
+    from reports.outputs import prepare
+
+    prepare(charts=charts)
 
 
 def _profile(tally: Tally) -> str:
