@@ -27,7 +27,7 @@ from scanner.engines.litert import LiteRTEngine
 from scanner.errors import BundleError, TrainingError
 from scanner.gate import evidence
 from scanner.gate.evidence import GREY_PX, MIRRORED, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
-from scanner.gate.statistics import GateStatistics, Limits, Scale, Scales, root
+from scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales, root
 from scanner.model_bundle import SPEC_NAME, check_document, spec_from_document
 from scanner.preprocess import resize
 from scanner.records import FloatImage, Predictions
@@ -51,7 +51,7 @@ _UNSCALED = Scale(0.0, 1.0)
 _EVERY_NTH_FEATURE = 2  # version of a training film that the network looks at
 # Shares of the validation films that each limit may cost. Misfits are counted among MOVED copies, which are to be
 # scored with a warning, not rejected.
-_MISFITS, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.02, 0.025, 0.004, 0.003, 0.002
+_MISFITS, _MISFITS_WITH_EDGES, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.005, 0.02, 0.025, 0.004, 0.003, 0.002
 _SLACK = 1.1  # beyond the quantile, for limits so rare that a few validation films decide on them
 
 
@@ -145,35 +145,33 @@ def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Seq
     seen = [_measure(statistics, engine, version) for version in held_out]
     rng = np.random.default_rng(_SEED)
     moved = np.stack([augment(film[..., 0], rng, MOVED) for film in held_out[0]])[..., np.newaxis]
-    misfit, _, _ = _measure(statistics, engine, moved)
+    moved_distances, _ = _measure(statistics, engine, moved)
     limits = replace(
         statistics.limits,
-        misfit=_high(misfit, _MISFITS),
-        strangeness=max(_high(strangeness, _STRANGERS) for _, strangeness, _ in seen),
-        outer_heat_lead=max(0.0, *(_high(heat, _HOT_EDGES) for _, _, heat in seen)),
+        misfit=_high([each.misfit for each in moved_distances], _MISFITS),
+        misfit_with_edges=_high([each.misfit_with_edges for each in moved_distances], _MISFITS_WITH_EDGES),
+        strangeness=max(_high([each.strangeness for each in distances], _STRANGERS) for distances, _ in seen),
+        outer_heat_lead=max(0.0, *(_high(heat, _HOT_EDGES) for _, heat in seen)),
     )
     return replace(statistics, limits=limits)
 
 
-def _measure(
-    statistics: GateStatistics, engine: Engine, films: FloatImage
-) -> tuple[list[float], list[float], list[float]]:
-    """Misfit, strangeness and outer share of heat of films, as the gate computes them."""
+def _measure(statistics: GateStatistics, engine: Engine, films: FloatImage) -> tuple[list[Distances], list[float]]:
+    """Distances and lead of the outermost heat of films, as the gate computes them."""
     looks = [statistics.look_at(film[..., 0]) for film in films]
     upright = [
         film if look.upright is None else look.upright[..., np.newaxis] for film, look in zip(films, looks, strict=True)
     ]
     said = _predict(engine, np.stack(upright), range(len(upright)))
-    deeper = [statistics.look_deeper(look, each) for look, each in zip(looks, said.embeddings, strict=True)]
-    misfit, strangeness = map(list, zip(*deeper, strict=True))
-    return misfit, strangeness, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
+    distances = [statistics.look_deeper(look, each) for look, each in zip(looks, said.embeddings, strict=True)]
+    return distances, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
 
 
 def _fit_anatomy(films: Sequence[FloatImage], smalls: Sequence[FloatImage]) -> FloatArray:
     """Tell chest films, however framed and exposed, from pictures of the same make that show no chest."""
     rng = np.random.default_rng(_SEED)
     some = films[::_EVERY_NTH]
-    chests = [*smalls, *(_small(augment(film, rng, MOVED)) for film in films[:: _EVERY_NTH // 4])]
+    chests = [*smalls, *(_small(augment(film, rng, MOVED)) for film in films)]
     spoilt = [_small(spoil(film, rng)) for spoil in (_shuffled, _shuffled, _swirled, _part, _part) for film in some]
     turns = [evidence.turned(small, turn) for turn in (1, 2, 3) for small in smalls[::_EVERY_NTH]]
     others = [*spoilt, *turns, *(_texture(rng) for _ in range(_N_TEXTURES))]

@@ -1,16 +1,16 @@
 """The training films as the gate remembers them, and how far a picture lies from them.
 
-Two measures tell a chest film from anything else:
+Three measures tell a chest film from anything else, anatomy and features together as well as all three:
 
 - anatomy: a linear classifier on the layout of edges. It was taught chest films against pictures made of the same
   films that show no chest: shuffled, swirled, turned, or parts of them.
+- edges: what of the layout of edges lies outside the training films' principal components.
 - features: what of the network's pooled features lies outside the training films' principal components, after a
   square root (the Hellinger distance's), which keeps single strong features from ruling.
 
-Three tell a chest film like those of training from another: the features again, and
+Three tell a chest film like those of training from another: edges and features again, and
 
 - brightness: distance of the brightness layout from the training films' mean.
-- edges: what of the edge layout lies outside the training films' principal components.
 
 Each is 0 for the median validation film and 1 for the strangest in 200, and those of a question are added.
 ``training/gate_statistics.py`` fits them; docs/gate.md holds them against other evidence.
@@ -21,7 +21,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -74,6 +74,8 @@ class Limits:
 
     misfit: float
     """Anatomy and features together: beyond it, a picture is no chest film."""
+    misfit_with_edges: float
+    """Anatomy, features and edges together: likewise. Smooth pictures have few edges that could be unusual."""
     strangeness: float
     """Features, brightness and edges together: beyond it, a film is unlike the training films."""
     turned: float
@@ -98,10 +100,18 @@ class Look:
     """Keys of ``records.GATE_REASONS`` that warn."""
     upright: FloatImage | None
     """The picture without its border, upright and positive, for the network; None when it is so already."""
+    anatomy: float
+    """This measure and those below: scaled."""
+    brightness: float
+    edges: float
+
+
+class Distances(NamedTuple):
+    """How far a film lies from those of training; what each is made of and limited to stands in ``Limits``."""
+
     misfit: float
-    """The anatomy's part of it."""
+    misfit_with_edges: float
     strangeness: float
-    """Brightness and edges."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,12 +201,13 @@ class GateStatistics:
         return Look(
             tuple(reasons),
             None if upright is picture else np.ascontiguousarray(upright, dtype=np.float32),
-            self.scales.anatomy(self.anatomy(edges)),
-            self.scales.brightness(self.brightness(grey)) + self.scales.edges(self.edges(edges)),
+            anatomy=self.scales.anatomy(self.anatomy(edges)),
+            brightness=self.scales.brightness(self.brightness(grey)),
+            edges=self.scales.edges(self.edges(edges)),
         )
 
-    def look_deeper(self, look: Look, embedding: FloatArray) -> tuple[float, float]:
-        """Misfit and strangeness of a film, once the network has seen it (upright where the look says so).
+    def look_deeper(self, look: Look, embedding: FloatArray) -> Distances:
+        """Sum up what tells of a film, once the network has seen it (upright where the look says so).
 
         Parameters
         ----------
@@ -204,7 +215,11 @@ class GateStatistics:
             shape (C,), the network's pooled features.
         """
         features = self.scales.features(self.features(embedding))
-        return look.misfit + features, look.strangeness + features
+        return Distances(
+            misfit=look.anatomy + features,
+            misfit_with_edges=look.anatomy + features + look.edges,
+            strangeness=features + look.edges + look.brightness,
+        )
 
     def anatomy(self, edges: FloatArray) -> float:
         """Log-odds that an edge layout is no chest's."""

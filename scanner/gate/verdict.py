@@ -63,13 +63,14 @@ def judge_answer(
     heat_map
         shape (h, w), Grad-CAM of the network's input.
     """
-    misfit, strangeness = statistics.look_deeper(look, embedding)
-    limits = statistics.limits
-    distance = max(misfit / limits.misfit, strangeness / limits.strangeness)
-    if misfit > limits.misfit:
+    distances, limits = statistics.look_deeper(look, embedding), statistics.limits
+    misfit = max(distances.misfit / limits.misfit, distances.misfit_with_edges / limits.misfit_with_edges)
+    strangeness = distances.strangeness / limits.strangeness
+    distance = max(misfit, strangeness)
+    if misfit > 1:
         return _decide((*reasons, "not-a-chest-film"), distance)
     reasons = (*reasons, *look.reasons)
-    if strangeness > limits.strangeness:
+    if strangeness > 1:
         reasons = (*reasons, "unlike-training-films")
     if evidence.outer_heat_lead(heat_map) > limits.outer_heat_lead:
         reasons = (*reasons, "heat-at-edge")

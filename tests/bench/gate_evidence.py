@@ -27,7 +27,7 @@ from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
 from scanner.preprocess import resize, to_model_input
 from scanner.readers.dicom import read_dicom
 from scanner.records import FloatImage
-from tests.bench.gate_rates import NO_CHEST
+from tests.bench.gate_rates import NO_CHEST, adult_films
 from training.augment import shifted_copy
 from training.dataset import find_films, load_films
 from training.gate_statistics import _predict, _principal_components, split_again
@@ -90,16 +90,17 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
         "edges: linear classifier *": each(lambda film: statistics.anatomy(evidence.edge_layout(small(film)))),
         "edges outside 16 components *": each(lambda film: statistics.edges(evidence.edge_layout(small(film)))),
         "brightness layout *": each(lambda film: statistics.brightness(evidence.grey_layout(small(film)))),
-        "misfit: anatomy + features": lambda group: whole(group)[:, 0],
-        "strangeness: features + brightness + edges": lambda group: whole(group)[:, 1],
+        "misfit: classifier + features *": lambda group: whole(group)[:, 0],
+        "misfit with edges: classifier + features + edges *": lambda group: whole(group)[:, 1],
+        "strangeness: features + edges + brightness *": lambda group: whole(group)[:, 2],
     }
 
 
 def read_adults(folder: Path, input_px: int) -> FloatImage:
-    """Read the DICOM films of a folder as the network's input."""
+    """Read the DICOM films of a folder, and the one that pydicom-data has, as the network's input."""
     films = [
         read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0]
-        for path in sorted(folder.glob("*.dcm"))
+        for path in (*sorted(folder.glob("*.dcm")), *adult_films())
     ]
     return np.stack([to_model_input(film.pixels, input_px) for film in films])
 

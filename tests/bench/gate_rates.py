@@ -19,6 +19,8 @@ import numpy as np
 
 from scanner.metrics import wilson_interval
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from scanner.preprocess import to_model_input
+from scanner.readers.dicom import read_dicom
 from scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
 from scanner.settings import ScanSettings
 from scanner.walk import find_images
@@ -31,6 +33,7 @@ from training.gate_statistics import split_again
 
 _BATCH = 16
 _SHIFT_SEED = 77  # not the one that any threshold was chosen with
+_N_SHIFTED_ADULTS = 40  # copies of each
 _CELL_PX = 120
 
 NO_CHEST = (
@@ -101,11 +104,21 @@ def pictures(draw: Callable[[], Iterator[no_chest.Picture]]) -> Iterator[tuple[s
             yield name, encode(picture, "PNG")
 
 
+def adult_films() -> list[Path]:
+    """The adult chest film among pydicom-data's files."""
+    return no_chest.package_files("pydicom-data", ("RG1_UNCR.dcm",))
+
+
 def films(pixels: FloatImage, change: Callable[[FloatImage], FloatImage]) -> Iterator[tuple[str, bytes]]:
     """Network inputs, changed, as PNG files."""
     for i, film in enumerate(pixels):
         picture = np.ascontiguousarray(change(film[..., 0]))
         yield f"{i}.png", encode((picture * 255 + 0.5).astype(np.uint8), "PNG")
+
+
+def _input(source: ImageSource, input_px: int) -> FloatImage:
+    film = read_dicom(source.path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0]
+    return to_model_input(film.pixels, input_px)[np.newaxis]
 
 
 def measure(
@@ -125,10 +138,11 @@ def measure(
     yield Group("validation films, shifted", scan(films(shifted, lambda film: film), settings))
     for name, change in CHANGES.items():
         yield Group(f"validation films, {name}", scan(films(pixels[::4], change), settings))
-    sources = list(find_images(adults)) if adults else []
-    if sources:
-        results = [r for r in scan_chunk(sources, settings) if isinstance(r, ScanResult) and not r.failure]
-        yield Group("adult films", results)
+    sources = list(find_images([*adults, *adult_films()]))
+    yield Group("adult films", scan([(source.name, source.path.read_bytes()) for source in sources], settings))
+    adult = [_input(source, load_bundle(settings.model).input_px) for source in sources]
+    shifted = np.concatenate([shifted_copy(film, seed) for film in adult for seed in range(_N_SHIFTED_ADULTS)])
+    yield Group("adult films, shifted", scan(films(shifted, lambda film: film), settings))
 
 
 @click.command()

@@ -33,7 +33,7 @@ def photos() -> Iterator[Picture]:
     """Sample photographs, whole and in parts, as they are and mirrored."""
     rng = np.random.default_rng(0)
     for package in ("scikit-image", "scikit-learn", "nilearn"):
-        for path in _package_files(package, (".png", ".jpg", ".jpeg")):
+        for path in package_files(package, (".png", ".jpg", ".jpeg")):
             with Image.open(path) as image:
                 grey = np.asarray(image.convert("RGBA").convert("L"))
             if min(grey.shape) >= _MIN_SIDE_PX and path.stem not in _NOT_PHOTOS:
@@ -47,7 +47,7 @@ _NOT_PHOTOS = {"page", "text", "logo", "phantom", "chessboard_GRAY", "chessboard
 
 def documents(n: int = 60) -> Iterator[Picture]:
     """Pages of text, forms, tables, charts, an electrocardiogram, screens; and scanned pages of packages."""
-    for path in _package_files("scikit-image", (".png",)):
+    for path in package_files("scikit-image", (".png",)):
         if path.stem in {"page", "text"}:
             yield path.stem, np.asarray(Image.open(path).convert("L"))
     kinds = (_page, _form, _table, _chart, _cardiogram, _screen)
@@ -58,7 +58,7 @@ def documents(n: int = 60) -> Iterator[Picture]:
 
 def drawings(n: int = 60) -> Iterator[Picture]:
     """Faces, houses, blobs, lungs as a child draws them; logos."""
-    for path in _package_files("scikit-image", (".png",)):
+    for path in package_files("scikit-image", (".png",)):
         if path.stem in {"logo", "phantom", "horse", "chessboard_GRAY", "color"}:
             yield path.stem, np.asarray(Image.open(path).convert("RGBA").convert("L"))
     kinds = (_face, _house, _blobs, _sketched_lungs, _polygons)
@@ -78,7 +78,7 @@ def noise(n: int = 60) -> Iterator[Picture]:
 def slices() -> Iterator[Picture]:
     """Slices of CT, MR and ultrasound from packages' sample files; drawn phantoms."""
     for package in ("pydicom", "pydicom-data", "nibabel"):
-        for path in _package_files(package, (".dcm", *(f"/{i}" for i in range(10)))):
+        for path in package_files(package, (".dcm", *(f"/{i}" for i in range(10)))):
             if path.stem.split("_")[0] in {"RG1", "RG3", "vlut", "mlut", "liver", "SC", "OT-PAL-8-face"}:
                 continue
             try:
@@ -100,7 +100,7 @@ def angiograms(n: int = 24) -> Iterator[Picture]:
 
 def other_films(n: int = 12) -> Iterator[Picture]:
     """Films of limbs, hips and heads: one leg from pydicom's data, whole, in parts and turned; drawn ones."""
-    for path in _package_files("pydicom-data", ("RG3_UNCR.dcm",)):
+    for path in package_files("pydicom-data", ("RG3_UNCR.dcm",)):
         leg = _uint8(read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0].pixels)
         leg = np.asarray(cv2.resize(leg, (600, 600), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         shaft = leg[:, 150:340]
@@ -117,7 +117,7 @@ def other_films(n: int = 12) -> Iterator[Picture]:
 
 
 @cache
-def _package_files(package: str, endings: tuple[str, ...]) -> list[Path]:
+def package_files(package: str, endings: tuple[str, ...]) -> list[Path]:
     """Files of an installed package with certain endings; none of a package that is not there."""
     try:
         found = files(package) or []
@@ -130,7 +130,7 @@ def _package_files(package: str, endings: tuple[str, ...]) -> list[Path]:
 
 def _brain_slices() -> Iterator[Picture]:
     """Slices of the MNI brain in three directions, as head MR would be exported."""
-    for path in _package_files("nilearn", ("t1_tal_nlin_sym_09a_converted.nii.gz",)):
+    for path in package_files("nilearn", ("t1_tal_nlin_sym_09a_converted.nii.gz",)):
         data = gzip.decompress(path.read_bytes())
         shape = np.frombuffer(data, "<i2", 3, 42)
         kind = {2: "u1", 4: "<i2", 16: "<f4", 64: "<f8"}[int(np.frombuffer(data, "<i2", 1, 70)[0])]
@@ -159,7 +159,7 @@ def _part(picture: Uint8Image, rng: np.random.Generator) -> Uint8Image:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    (path,) = _package_files("matplotlib", ("ttf/DejaVuSans.ttf",))
+    (path,) = package_files("matplotlib", ("ttf/DejaVuSans.ttf",))
     return ImageFont.truetype(io.BytesIO(path.read_bytes()), size)
 
 
