@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw
 
 from scanner.demo import draw_demo_folder
 from scanner.errors import BundleError
-from scanner.gate import evidence, judge
-from scanner.gate.statistics import GateStatistics
+from scanner.gate import evidence, judge, judge_answer
+from scanner.gate.statistics import GateStatistics, Look
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
 from scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
 from scanner.settings import ScanSettings
@@ -232,6 +232,26 @@ def test_what_shows_no_chest_has_no_score(
     assert {(result.status, result.gate_reasons) for result in results} == {("rejected", ("not-a-chest-film",))}
     assert {(result.prob_pneumonia, result.heat_map) for result in results} == {(None, b"")}
     assert all(result.thumbnail for result in results)
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "edges", "brightness", "reasons"),
+    [
+        (0.0, 0.0, 0.0, ()),
+        (9.0, 0.0, 0.0, ("not-a-chest-film",)),
+        (9.0, -9.0, 0.0, ("not-a-chest-film",)),  # a smooth picture has no unusual edges
+        (0.0, 9.0, 0.0, ("not-a-chest-film",)),
+        (0.0, 0.0, 9.0, ("unlike-training-films",)),
+    ],
+)
+def test_anatomy_and_edges_reject_and_brightness_warns(
+    monkeypatch: pytest.MonkeyPatch, anatomy: float, edges: float, brightness: float, reasons: tuple[str, ...]
+) -> None:
+    statistics = GateStatistics.from_document(read_document(DEFAULT_BUNDLE)["gate"])
+    monkeypatch.setattr(GateStatistics, "features", lambda self, embedding: self.scales.features.median)
+    look = Look((), None, anatomy=anatomy, edges=edges, brightness=brightness)
+    decision = judge_answer((), look, statistics.feature_mean, np.zeros((7, 7), np.float32), statistics)
+    assert decision.reasons == reasons
 
 
 def test_gate_warn_scores_what_strict_rejects(scan: Callable[..., list[ScanResult]]) -> None:
