@@ -25,9 +25,8 @@ from scanner.gate.evidence import SMALL_PX
 from scanner.gate.statistics import GateStatistics, root
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
 from scanner.preprocess import resize, to_model_input
-from scanner.readers.dicom import read_dicom
 from scanner.records import FloatImage
-from tests.bench.gate_rates import NO_CHEST, adult_films
+from tests.bench.gate_rates import NO_CHEST, adult_films, read_inputs
 from training.augment import shifted_copy
 from training.dataset import find_films, load_films
 from training.gate_statistics import _predict, _principal_components, split_again
@@ -96,15 +95,6 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
     }
 
 
-def read_adults(folder: Path, input_px: int) -> FloatImage:
-    """Read the DICOM films of a folder, and the one that pydicom-data has, as the network's input."""
-    films = [
-        read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0]
-        for path in (*sorted(folder.glob("*.dcm")), *adult_films())
-    ]
-    return np.stack([to_model_input(film.pixels, input_px) for film in films])
-
-
 @click.command()
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--adults", type=click.Path(exists=True, path_type=Path))
@@ -120,7 +110,7 @@ def main(data: Path, adults: Path | None, model: Path) -> None:
     plain = loaded.pixels[[loaded.rows[i][0] for i in held_out[::_EVERY_NTH_HELD_OUT_FILM]]]
     pixels = {"validation": plain, "shifted": shifted_copy(plain, _SHIFT_SEED)}
     if adults is not None:
-        pixels["adults"] = read_adults(adults, spec.input_px)
+        pixels["adults"] = read_inputs([*sorted(adults.glob("*.dcm")), *adult_films()], spec.input_px)
     for draw in NO_CHEST:
         pictures = [picture.astype(np.float32) / 255 for _, picture in draw()]
         pixels[draw.__name__.replace("_", " ")] = np.stack([to_model_input(p, spec.input_px) for p in pictures])

@@ -109,16 +109,19 @@ def adult_films() -> list[Path]:
     return no_chest.package_files("pydicom-data", ("RG1_UNCR.dcm",))
 
 
+def read_inputs(paths: Iterable[Path], input_px: int) -> FloatImage:
+    """Read DICOM films as the network's input."""
+    pictures = [
+        read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0] for path in paths
+    ]
+    return np.stack([to_model_input(film.pixels, input_px) for film in pictures])
+
+
 def films(pixels: FloatImage, change: Callable[[FloatImage], FloatImage]) -> Iterator[tuple[str, bytes]]:
     """Network inputs, changed, as PNG files."""
     for i, film in enumerate(pixels):
         picture = np.ascontiguousarray(change(film[..., 0]))
         yield f"{i}.png", encode((picture * 255 + 0.5).astype(np.uint8), "PNG")
-
-
-def _input(source: ImageSource, input_px: int) -> FloatImage:
-    film = read_dicom(source.path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0]
-    return to_model_input(film.pixels, input_px)[np.newaxis]
 
 
 def measure(
@@ -138,11 +141,11 @@ def measure(
     yield Group("validation films, shifted", scan(films(shifted, lambda film: film), settings))
     for name, change in CHANGES.items():
         yield Group(f"validation films, {name}", scan(films(pixels[::4], change), settings))
-    sources = list(find_images([*adults, *adult_films()]))
-    yield Group("adult films", scan([(source.name, source.path.read_bytes()) for source in sources], settings))
-    adult = [_input(source, load_bundle(settings.model).input_px) for source in sources]
-    shifted = np.concatenate([shifted_copy(film, seed) for film in adult for seed in range(_N_SHIFTED_ADULTS)])
-    yield Group("adult films, shifted", scan(films(shifted, lambda film: film), settings))
+    paths = [Path(str(source.path)) for source in find_images([*adults, *adult_films()])]
+    yield Group("adult films", scan([(path.name, path.read_bytes()) for path in paths], settings))
+    adult = read_inputs(paths, load_bundle(settings.model).input_px)
+    copies = [shifted_copy(film[np.newaxis], seed) for film in adult for seed in range(_N_SHIFTED_ADULTS)]
+    yield Group("adult films, shifted", scan(films(np.concatenate(copies), lambda film: film), settings))
 
 
 @click.command()
