@@ -102,8 +102,14 @@ class ModelSpec:
         return "custom", value
 
 
-def load_bundle(folder: Path) -> ModelSpec:
+def load_bundle(folder: Path, *, check: bool = True) -> ModelSpec:
     """Read and check ``model.json``; does not read the weights.
+
+    Parameters
+    ----------
+    check
+        Hold it against the schema; for processes that are handed a bundle which another has checked, loading what
+        does so takes longer than opening the network.
 
     Raises
     ------
@@ -112,11 +118,11 @@ def load_bundle(folder: Path) -> ModelSpec:
     """
     if not (folder / WEIGHTS_NAME).is_file():
         raise BundleError("bundle-missing", f"{folder} holds no {WEIGHTS_NAME}.")
-    return spec_from_document(read_document(folder), folder)
+    return spec_from_document(read_document(folder, check=check), folder)
 
 
-def read_document(folder: Path) -> dict[str, Any]:
-    """Read and check a bundle's ``model.json``; raises as ``load_bundle`` does."""
+def read_document(folder: Path, *, check: bool = True) -> dict[str, Any]:
+    """Read and check a bundle's ``model.json``; parameter and errors of ``load_bundle``."""
     path = folder / SPEC_NAME
     if not path.is_file():
         raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
@@ -125,7 +131,8 @@ def read_document(folder: Path) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
-    _check_text(text, str(path))
+    if check:
+        _check_text(text, str(path))
     return document
 
 

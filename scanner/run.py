@@ -177,8 +177,9 @@ def run(
         )
         journal.put("model", read_document(request.settings.model))
         journal.put("run", asdict(info))
-        request = replace(request, settings=replace(request.settings, dicom_ids=_id_key(journal, request.dicom_ids)))
-        journal.start_session(request.settings.result_key(spec.weights_sha256))
+        settings = replace(request.settings, model_is_checked=True, dicom_ids=_id_key(journal, request.dicom_ids))
+        request = replace(request, settings=settings)
+        journal.start_session(settings.result_key(spec.weights_sha256))
         try:
             _scan(sources, request, journal, watch, skip, on_start, on_file)
             journal.forget_unmet()

@@ -18,6 +18,8 @@ class ScanSettings:
 
     model: Path = DEFAULT_BUNDLE
     """Folder of the model bundle."""
+    model_is_checked: bool = False
+    """Whether its ``model.json`` has been held against the schema, so that workers need not."""
     batch_size: int = 16
     """Films in a chunk, small so that a worker's loss costs little; the Keras engine runs them in one forward pass."""
     thumbnail_px: int = 320
@@ -40,6 +42,6 @@ class ScanSettings:
     def result_key(self, weights_sha256: str) -> str:
         """Identify everything that shapes a result: a film with another key is scanned again on resuming."""
         shaping = {**asdict(self), "weights": weights_sha256}
-        for indifferent in ("model", "batch_size", "n_threads"):
+        for indifferent in ("model", "model_is_checked", "batch_size", "n_threads"):
             del shaping[indifferent]
         return ";".join(f"{name}={value}" for name, value in sorted(shaping.items()))

@@ -19,7 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from scanner.engines import open_engine
-from scanner.engines.base import Engine, EngineName
+from scanner.engines.base import Engine
 from scanner.errors import CxrscanError, FilmError, NotAFilmError
 from scanner.gate import GateDecision, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
@@ -57,8 +57,8 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
         The model itself cannot be used.
     """
     _work_alone()
-    spec, engine = open_model(settings.model, settings.n_threads, settings.engine)
-    statistics = None if settings.gate == "off" else _open_gate(settings.model)
+    spec, engine = open_model(settings)
+    statistics = None if settings.gate == "off" else _open_gate(settings)
     outcomes = [outcome for source in _at_hand(sources) for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
     scored = iter(_classify(waiting, spec, engine, statistics, settings))
@@ -76,15 +76,15 @@ def _work_alone() -> None:
 
 
 @lru_cache(maxsize=1)
-def open_model(folder: Path, n_threads: int, engine: EngineName) -> tuple[ModelSpec, Engine]:
+def open_model(settings: ScanSettings) -> tuple[ModelSpec, Engine]:
     """Open a bundle once per process."""
-    spec = load_bundle(folder)
-    return spec, open_engine(engine, spec, n_threads)
+    spec = load_bundle(settings.model, check=not settings.model_is_checked)
+    return spec, open_engine(settings.engine, spec, settings.n_threads)
 
 
 @lru_cache(maxsize=1)
-def _open_gate(folder: Path) -> GateStatistics | None:
-    spec = load_bundle(folder)
+def _open_gate(settings: ScanSettings) -> GateStatistics | None:
+    spec, _ = open_model(settings)
     return GateStatistics.from_document(spec.gate) if spec.gate is not None else None
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.builders import dicom_film, film_pixels, write_film
 
-SCAN = {"numpy", "cv2", "PIL", "ai_edge_litert", "jsonschema", "threadpoolctl"}
+SCAN = {"numpy", "cv2", "PIL", "ai_edge_litert", "threadpoolctl"}
 
 
 def libraries() -> set[str]:
@@ -39,11 +39,12 @@ def command(*arguments: str) -> str:
 
 
 def scan(folder: Path) -> str:
-    """Code that scans a folder as a worker does."""
+    """Code that scans a folder as a worker does whose parent has checked the bundle."""
     return (
         "from pathlib import Path\nfrom scanner.walk import find_images\nfrom scanner.worker import scan_chunk\n"
         "from scanner.settings import ScanSettings\n"
-        f"assert scan_chunk(list(find_images([Path({str(folder)!r})])), ScanSettings())[0].status == 'scored'"
+        f"films = list(find_images([Path({str(folder)!r})]))\n"
+        f"assert scan_chunk(films, ScanSettings(model_is_checked=True))[0].status == 'scored'"
     )
 
 
@@ -64,7 +65,8 @@ def test_workers_start_before_the_report_is_loaded(tmp_path: Path) -> None:
     run = command("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q").replace("\n", "\n    ")
     imported = imported_by(
         "from scanner.executors import processes\nprocesses._Team.hire = lambda self, n_workers: exit()\n"
-        f"try:\n    {run}\nexcept SystemExit:\n    pass\nelse:\n    raise AssertionError('no worker was hired')"
+        f"try:\n    {run}\nexcept SystemExit:\n    pass\nelse:\n    raise AssertionError('no worker was hired')\n"
+        "import os\nassert os.environ['OPENBLAS_NUM_THREADS'] == '1'"
     )
     assert imported == {"click", "jsonschema", "tqdm"}
 

@@ -45,7 +45,7 @@ def main() -> None:
 
 def look_at_films(start: opening.Opening) -> None:
     """Show the film that the command was given and those that are uploaded."""
-    model, _ = open_model(start.settings.model, start.settings.n_threads, start.settings.engine)
+    model, _ = open_model(start.settings)
     is_empty = start.film is None and not st.session_state.get("uploads")
     with st.container(width=680) if is_empty else st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')

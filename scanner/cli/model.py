@@ -65,9 +65,10 @@ def verify(bundle: Path | None) -> None:
     import numpy as np
 
     from scanner.model_bundle import DEFAULT_BUNDLE
+    from scanner.settings import ScanSettings
     from scanner.worker import open_model
 
-    spec, engine = open_model(bundle or DEFAULT_BUNDLE, 1, "litert")
+    spec, engine = open_model(ScanSettings(bundle or DEFAULT_BUNDLE))
     engine.predict(np.zeros((1, spec.input_px, spec.input_px, 1), dtype=np.float32))
     click.echo(printable(f"{spec.label}: whole."))
 

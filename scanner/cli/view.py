@@ -76,7 +76,7 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
             stored_info(journal)
             spec_from_document(journal.get("model"), path).threshold(threshold)
         return Opening(settings, threshold, run=path)
-    model, _ = open_model(settings.model, settings.n_threads, settings.engine)
+    model, _ = open_model(settings)
     model.threshold(threshold)
     if path is None:
         return Opening(settings, threshold)

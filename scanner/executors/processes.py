@@ -240,7 +240,7 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memor
     with suppress(EOFError, OSError), limited_memory(max_memory_gib):
         try:
             # Before any film: a bundle that crashes the worker is no film's fault.
-            open_model(settings.model, settings.n_threads, settings.engine)
+            open_model(settings)
         except CxrscanError as error:
             connection.send(error)
         connection.send(_READY)
