@@ -1,12 +1,14 @@
-"""A limit on a process's memory, so that one film cannot take what the others need."""
+"""Memory: a limit, so that one film cannot take what the others need, and reuse of what training frees."""
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _GIB = 1 << 30
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8  # malloc.h
 
 
 @contextmanager
@@ -33,3 +35,18 @@ def limited_memory(gib: float) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library (glibc) keep what is freed, for this process from now on; see mallopt(3).
+
+    TensorFlow frees the results of all layers after each training step. glibc hands blocks as large as those back to
+    the system at once, which then clears them anew for the next step: up to a third of the time that a step takes.
+    To be called before other threads allocate.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # musl has none
+        mallopt(_M_ARENA_MAX, 1)  # heaps of further threads end at 64 MB, and large blocks are mapped again
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_M_TOP_PAD, 2**28)

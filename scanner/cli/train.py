@@ -12,6 +12,7 @@ import click
 
 from scanner.cli import options
 from scanner.errors import TrainingError
+from scanner.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +99,7 @@ def train(
     cxrscan train chest_xray/ -o my-model --config robust
     cxrscan run films/ --model my-model
     """
+    keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
     try:
         import tensorflow  # noqa: F401  (asks whether the extra is installed)
