@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -226,7 +227,6 @@ def _executor(
 
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
     """Run a request with a progress bar on stderr where that is a terminal."""
-    import os
     import signal
     from threading import Thread
 
