@@ -113,7 +113,7 @@ def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
     if image.mode in _DEEP_MODES:
         return _deep_grey(np.asarray(image))
     if image.mode in {"L", "1"}:
-        return _over(np.asarray(image.convert("L")), 255), 0.0, ""
+        return _over(np.asarray(image if image.mode == "L" else image.convert("L")), 255), 0.0, ""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         return _flatten(image.convert("RGBA"))
     rgb = np.asarray(image.convert("RGB"))
