@@ -29,6 +29,9 @@ REFERRED = "REFER"
 Band = tuple[float, float]
 """Lowest and highest probability, both inside."""
 
+CELL_PX = 32
+"""Side of the square of the network's input behind one cell of a heat map: the stride of MobileNetV2."""
+
 
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
 GATE_REASONS: dict[str, str] = {
@@ -148,7 +151,7 @@ class Predictions:
     embeddings: npt.NDArray[np.float32]
     """shape (N, 1280), the pooled last feature map."""
     heat_maps: npt.NDArray[np.float32]
-    """shape (N, 7, 7), Grad-CAM in logit units, never negative."""
+    """shape (N, h, w), (7, 7) for inputs of 224 pixels; Grad-CAM in logit units, never negative."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ import tensorflow as tf
 
 from scanner.errors import TrainingError
 from scanner.metrics import auc_delong
-from scanner.records import FloatImage
+from scanner.records import CELL_PX, FloatImage
 from training.augment import augment, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.dataset import LoadedFilms
-from training.network import CELL_PX, guide_heat
+from training.network import guide_heat
 from training.splits import IndexArray
 
 _N_AHEAD = 4

@@ -20,8 +20,6 @@ from training.config import TrainConfig
 
 BACKBONE = "backbone"
 STEM = "stem"
-CELL_PX = 32
-"""Side of the square of input pixels behind one position of the last feature map."""
 HEAD_ONLY = "head"
 WHOLE_NETWORK = ".keras"
 """Ending of files that hold the head too."""

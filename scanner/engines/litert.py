@@ -11,10 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from scanner.errors import BundleError
 from scanner.model_bundle import ModelSpec, verify_weights
 from scanner.quiet import silent_stderr
-from scanner.records import FloatImage, Predictions
+from scanner.records import CELL_PX, FloatImage, Predictions
 
 _SIGNATURE = "serving_default"
-_STRIDE = 32  # pixels of the film per cell of the heat map
 _OUTPUTS = ("logit", "embedding", "grad_cam")
 _FILMS_PER_PASS = 2  # the intermediate results of more do not fit into a core's cache; docs/speed.md has the figures
 
@@ -39,7 +38,7 @@ class LiteRTEngine:
         except (RuntimeError, ValueError) as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
         self._path = spec.weights_path
-        self._n_cells = -(-spec.input_px // _STRIDE)
+        self._n_cells = -(-spec.input_px // CELL_PX)
         inputs = self._run.get_input_details()
         taken = {name: tuple(details["shape_signature"][1:]) for name, details in inputs.items()}
         if list(taken.values()) != [(spec.input_px, spec.input_px, 1)]:
