@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import entry_points, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,11 @@ def scan(folder: Path) -> str:
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["view", "--help"], ["train", "--help"]])
 def test_help_imports_click_alone(arguments: list[str]) -> None:
     assert imported_by(command(*arguments)) == {"click"}
+
+
+def test_the_installed_script_costs_workers_nothing() -> None:
+    (script,) = entry_points(group="console_scripts", name="cxrscan")
+    assert imported_by(f"from {script.module} import {script.attr}") == set()
 
 
 def test_a_run_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
