@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -127,19 +126,12 @@ def read_document(folder: Path, *, check: bool = True) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
     try:
-        text = path.read_text(encoding="utf-8")
-        document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
     if check:
-        _check_text(text, str(path))
+        check_document(document, where=str(path))
     return document
-
-
-@lru_cache(maxsize=4)
-def _check_text(text: str, where: str) -> None:
-    """Check the text of a ``model.json``, which one command reads several times, only once."""
-    check_document(json.loads(text), where=where)
 
 
 def _refuse_constant(name: str) -> float:
@@ -154,7 +146,7 @@ def check_document(document: Any, *, where: str) -> None:
     BundleError
         ``bundle-invalid``, naming the first field that does not fit.
     """
-    import jsonschema  # heavy; needed once per run
+    import jsonschema  # heavy; a run with the shipped bundle does without
 
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     problem = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)

@@ -18,7 +18,7 @@ from scanner.errors import RunFolderError
 from scanner.executors.base import Chunk, Executor
 from scanner.journal import Journal
 from scanner.labels import LabelJoin, open_labels
-from scanner.model_bundle import ModelSpec, load_bundle, read_document, spec_from_document
+from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle, read_document, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.stopwatch import Stopwatch
@@ -139,7 +139,8 @@ def run(
     CxrscanError
         The model, the labels, the input or the output folder cannot be used.
     """
-    spec = load_bundle(request.settings.model)
+    model = request.settings.model
+    spec = load_bundle(model, check=model != DEFAULT_BUNDLE)  # the one that ships is held against the schema by tests
     threshold_name, threshold = spec.threshold(request.threshold)
     places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
     labels = open_labels(request.labels, places, mapping=request.mapping) if request.labels else None
@@ -175,7 +176,7 @@ def run(
             notes=_notes(spec, request.settings),
             shard=_shard(request),
         )
-        journal.put("model", read_document(request.settings.model))
+        journal.put("model", read_document(model, check=False))
         journal.put("run", asdict(info))
         settings = replace(request.settings, model_is_checked=True, dicom_ids=_id_key(journal, request.dicom_ids))
         request = replace(request, settings=settings)
