@@ -1,4 +1,4 @@
-"""The only resize and scale code in the project; training imports it too."""
+"""The only resize and scale code for what the network sees; training imports it too."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class DaskExecutor:
             What a worker raised (the model cannot be used), or WorkerError: ``workers-unfit``, ``cluster-lost`` or
             ``cluster-invalid``.
         """
-        bundle = Bundle.read(settings.model)
+        bundle = Bundle.read(settings.model, check=not settings.model_is_checked)
         with self.cluster.connect() as client:
             _refuse_other_versions(client)
             try:
@@ -269,15 +269,15 @@ class Bundle(WorkerPlugin):
         """Why the worker must not scan."""
 
     @classmethod
-    def read(cls, folder: Path) -> Bundle:
-        """Read a bundle.
+    def read(cls, folder: Path, *, check: bool = True) -> Bundle:
+        """Read a bundle; ``check`` as in ``load_bundle``.
 
         Raises
         ------
         BundleError
             It is none.
         """
-        load_bundle(folder)
+        load_bundle(folder, check=check)
         return cls({name: (folder / name).read_bytes() for name in (WEIGHTS_NAME, SPEC_NAME)})
 
     def setup(self, worker: Worker) -> None:

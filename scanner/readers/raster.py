@@ -113,11 +113,16 @@ def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
     if image.mode in _DEEP_MODES:
         return _deep_grey(np.asarray(image))
     if image.mode in {"L", "1"}:
-        return _over(np.asarray(image if image.mode == "L" else image.convert("L")), 255), 0.0, ""
+        return _over(_values(image, "L"), 255), 0.0, ""
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
         return _flatten(image.convert("RGBA"))
-    rgb = np.asarray(image.convert("RGB"))
+    rgb = _values(image, "RGB")
     return luminance(rgb), mean_chroma(rgb), "luminance"
+
+
+def _values(image: Image.Image, mode: str) -> npt.NDArray[Any]:
+    """Pixels in a mode, copied first only where they are in another."""
+    return np.asarray(image if image.mode == mode else image.convert(mode))
 
 
 def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]:
