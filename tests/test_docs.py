@@ -58,6 +58,19 @@ def test_every_module_of_the_architecture_page_exists() -> None:
             assert list((ROOT / folder).rglob(module)), f"{folder}/…/{module}"
 
 
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/security.md"])
+def test_every_promise_names_a_test_that_exists(page: str) -> None:
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    rows = re.findall(r"^\| (.*) \| (.*) \|$", (ROOT / page).read_text(), re.MULTILINE)
+    promised = [test for _, tests_of_row in rows for test in re.findall(r"`(test_\w+)`", tests_of_row)]
+    assert [test for test in promised if f"def {test}(" not in tests] == []
+    if page == "SECURITY.md":
+        section = (ROOT / page).read_text().partition("## Promises")[2].partition("\n## ")[0]
+        lines = re.findall(r"^\| (?!promise)[A-Z].*$", section, re.MULTILINE)
+        assert len(lines) > 9
+        assert [line for line in lines if "`test_" not in line] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(name: str) -> None:
     command = cxrscan.get_command(Context(cxrscan), name)
