@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reports.atomic import replacing_text
-from reports.columns import Column
-from reports.survey import Survey
+from reports.tables.columns import Column
+from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo

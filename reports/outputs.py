@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from reports.atomic import replacing
-from reports.columns import columns_with_ids
-from reports.csv_file import write_csv
-from reports.html_file import load_templates, write_html
 from reports.json_file import run_document, write_json, write_jsonl
-from reports.parquet_file import write_parquet
-from reports.survey import Survey, survey_films
-from reports.view import build_view
+from reports.page.html_file import load_templates, write_html
+from reports.page.view import build_view
+from reports.tables.columns import columns_with_ids
+from reports.tables.csv_file import write_csv
+from reports.tables.parquet_file import write_parquet
 from scanner.errors import RunFolderError
+from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, Outputs, RunInfo

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from reports.columns import fixed
+from reports.tables.columns import fixed
 from scanner.records import Estimate
 
 Form = Literal["share", "score", "ratio", "plain"]

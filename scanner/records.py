@@ -192,7 +192,7 @@ class ScanResult:
     failure: Failure | None = None
     duration_ms: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
-    """Seconds in each of ``scanner.stopwatch.WORKER_STAGES``; adds up to the duration. Not kept in the journal."""
+    """Seconds in each of ``WORKER_STAGES`` of the stopwatch; adds up to the duration. Not kept in the journal."""
 
     @property
     def status(self) -> Status:
@@ -274,7 +274,7 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
     profile_s: dict[str, float] = field(default_factory=dict)
-    """Seconds in each of ``scanner.stopwatch.STAGES``, the workers' added up."""
+    """Seconds in each of ``scanner.system.stopwatch.STAGES``, the workers' added up."""
     shard: str = ""
     """``3/16`` when only one part of the films was looked at."""
 

@@ -15,14 +15,14 @@ from typing import Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
+from scanner.evaluation.labels import LabelJoin, open_labels
 from scanner.executors.base import Chunk, Executor
-from scanner.journal import Journal
-from scanner.labels import LabelJoin, open_labels
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle, read_document, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.runs.journal import Journal, stored_info
 from scanner.settings import ScanSettings
-from scanner.stopwatch import Stopwatch
-from scanner.walk import JOURNAL_NAME, Filter, Root, find_images
+from scanner.sources.walk import Filter, Root, find_images
+from scanner.system.stopwatch import Stopwatch
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -217,7 +217,7 @@ def render(
     threshold, refer, labels
         As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
     mapping
-        Further spellings of the classes in a label file; see ``scanner.labels.parse_label``.
+        Further spellings of the classes in a label file; see ``scanner.evaluation.labels.parse_label``.
 
     Raises
     ------
@@ -236,30 +236,6 @@ def render(
             joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
             info = replace(info, labels=joined.source)
         return _render(journal, info, write_outputs, joined)
-
-
-def stored_info(journal: Journal) -> RunInfo:
-    """What a journal's run was.
-
-    Raises
-    ------
-    RunFolderError
-        ``not-a-run``: it was stopped before it recorded anything; ``journal-format``: another version wrote it.
-    """
-    stored = journal.get("run")
-    if stored is None:
-        raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
-    refer = stored.get("refer")
-    known = {
-        **stored,
-        "roots": tuple(stored["roots"]),
-        "notes": tuple(stored.get("notes", ())),
-        "refer": tuple(refer) if refer else None,
-    }
-    try:
-        return RunInfo(**known)
-    except TypeError as error:  # fields of another version
-        raise RunFolderError("journal-format", f"{journal.folder / JOURNAL_NAME}: {error}.") from error
 
 
 def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:

@@ -1,7 +1,7 @@
 """Draw synthetic chest films.
 
 The films come from an active appearance model of the training films (Cootes, Edwards and Taylor, IEEE PAMI
-23:681, 2001), which holds averages, principal components and spectra only; ``training/fit_demo_films.py`` fits it.
+23:681, 2001), which holds averages, principal components and spectra only; ``training/demo_films/fit.py`` fits it.
 No drawn film shows a patient.
 """
 

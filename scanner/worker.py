@@ -29,8 +29,8 @@ from scanner.readers.raster import read_raster
 from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
 from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
-from scanner.stopwatch import Stopwatch
-from scanner.text import printable
+from scanner.system.stopwatch import Stopwatch
+from scanner.system.text import printable
 from scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
@@ -180,7 +180,7 @@ def _at_hand(sources: Sequence[ImageSource]) -> Iterable[ImageSource]:
     """The films, those that lie elsewhere read ahead."""
     if all(isinstance(source.path, Path) for source in sources):
         return sources
-    from scanner.remote import read_ahead
+    from scanner.sources.remote import read_ahead
 
     return read_ahead(sources)
 

@@ -110,7 +110,7 @@ function estimates(table, prevalence = null) {
   };
 }
 
-/** Write a figure as reports/view.py does. */
+/** Write a figure as reports/page/view.py does. */
 function figureText(value, form) {
   if (value === null) return "–";
   if (form === "share") return `${(100 * value).toFixed(1)} %`;

@@ -13,7 +13,7 @@ from pydicom import Dataset, uid
 
 from scanner.records import ScanResult, Skip
 from scanner.settings import ScanSettings
-from scanner.walk import find_images
+from scanner.sources.walk import find_images
 from scanner.worker import scan_chunk
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_file, dicom_film, encode, film_pixels
 

@@ -41,8 +41,8 @@ def command(*arguments: str) -> str:
 def scan(folder: Path) -> str:
     """Code that scans a folder as a worker does whose parent has checked the bundle."""
     return (
-        "from pathlib import Path\nfrom scanner.walk import find_images\nfrom scanner.worker import scan_chunk\n"
-        "from scanner.settings import ScanSettings\n"
+        "from pathlib import Path\nfrom scanner.sources.walk import find_images\n"
+        "from scanner.worker import scan_chunk\nfrom scanner.settings import ScanSettings\n"
         f"films = list(find_images([Path({str(folder)!r})]))\n"
         f"assert scan_chunk(films, ScanSettings(model_is_checked=True))[0].status == 'scored'"
     )

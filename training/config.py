@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scanner.errors import TrainingError
+from scanner.network.config import NetworkConfig
 
 CONFIGS = Path(__file__).parent / "configs"
 
@@ -50,29 +51,13 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
+class TrainConfig(NetworkConfig):
     """One training run. The defaults are the plain recipe."""
 
     name: str = "recipe"
     """Name of the configuration, recorded in the bundle."""
-    input_px: int = 224
-    """Side of the square input."""
-    alpha: float = 1.0
-    """Width multiplier of MobileNetV2."""
-    blur_taps: int = 1
-    """Taps of a binomial filter in front of the network, an odd number; 5 blur by a standard deviation of one pixel.
-    Versions of a film that differ in sharpness then get the same answer. 1 is no filter."""
-    hidden_units: int = 128
-    dropout: float = 0.5
-    weights: str = "imagenet"
-    """``imagenet``, ``none``, a file with MobileNetV2 weights without top, or the ``model.keras`` of a bundle."""
     weights_source: str = ""
     """Where a weight file comes from and under which licence, for the model card."""
-    train_from: str = ""
-    """Layers before the first whose name starts so stay as they are; empty trains all, ``head`` the head only."""
-    freeze_batch_norm: bool = True
-    """Keep the backbone's batch norm as it is: its statistics follow a thousand steps late, too slow for fine-tuning.
-    Random weights (``none``) always train it."""
     epochs: int = 12
     batch_size: int = 32
     learning_rate: float = 1e-4
@@ -97,8 +82,6 @@ class TrainConfig:
     """Weigh films so that both classes count the same."""
     validation_fraction: float = 0.16
     """Share of the films held out, whole patients at a time."""
-    seed: int = 0
-    """Of the order, the variations, the dropout and the fresh weights."""
     split_seed: int = 0
     """Of the split; runs with other seeds stay comparable."""
     data_source: str = "not stated"
@@ -118,19 +101,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
+        NetworkConfig.__post_init__(self)
         for ok, what in (
-            (self.input_px >= 32, "input_px must be at least 32"),
             (self.epochs >= 1, "epochs must be at least 1"),
             (self.batch_size >= 1, "batch_size must be at least 1"),
             (self.learning_rate > 0, "learning_rate must be positive"),
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
-            (0 <= self.dropout < 1, "dropout must lie in [0, 1)"),
             (
                 min(self.stray_heat, self.outer_heat, self.missing_heat) >= 0,
                 "stray_heat, outer_heat and missing_heat must not be negative",
             ),
-            (self.blur_taps >= 1 and self.blur_taps % 2 == 1, "blur_taps must be odd"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

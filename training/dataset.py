@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from scanner.errors import FilmError, TrainingError
+from scanner.evaluation.patients import patient_of
 from scanner.metrics import BoolArray
-from scanner.patients import patient_of
 from scanner.preprocess import to_model_input
 from scanner.readers.raster import read_raster
 from scanner.records import NEGATIVE, POSITIVE, FloatImage

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from scanner.network.network import BACKBONE, STEM, explain
 from scanner.records import FloatImage, Predictions
-from training.network import BACKBONE, STEM, explain
 
 Float64Array = npt.NDArray[np.float64]
 

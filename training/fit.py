@@ -23,7 +23,7 @@ from training.augment import augment, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.dataset import LoadedFilms
-from training.network import guide_heat
+from training.heat_loss import guide_heat
 from training.splits import IndexArray
 
 _N_AHEAD = 4

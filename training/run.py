@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from scanner.errors import TrainingError
+from scanner.network.network import build_network
 from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
@@ -24,7 +25,6 @@ from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
 from training.fit import EpochLog, Progress, fit
 from training.gate_statistics import add_gate
-from training.network import build_network
 from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
 
 WORK_FOLDER = "training"

@@ -1,1 +1,5 @@
-"""The single-image viewer, a Streamlit app."""
+"""The viewer's modules under the name that scripts know; they lie in ``scanner/viewer/``."""
+
+from pathlib import Path
+
+__path__ = [str(Path(__file__).parents[2] / "scanner" / "viewer")]

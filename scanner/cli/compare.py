@@ -23,12 +23,12 @@ def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str
     Each run counts at its own threshold; films that either of them refers are left out. Without --labels the labels
     of RUN_A count. Nothing is written.
     """
-    from reports.columns import is_referred
-    from reports.comparison import compare_runs, comparison_document, comparison_text
-    from reports.evaluation import collect_films
-    from scanner.journal import Journal
-    from scanner.labels import open_labels
-    from scanner.run import stored_info
+    from reports.evaluation.comparison import comparison_document, comparison_text
+    from scanner.decision import is_referred
+    from scanner.evaluation.compare import compare_runs
+    from scanner.evaluation.evaluate import collect_films
+    from scanner.evaluation.labels import open_labels
+    from scanner.runs.journal import Journal, stored_info
 
     with Journal(run_a) as journal:
         info_a = stored_info(journal)

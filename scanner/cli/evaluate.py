@@ -14,8 +14,8 @@ from scanner.cli import options
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from reports.checklist import ChecklistName
-    from scanner.labels import LabelRow
+    from reports.evaluation.checklist import ChecklistName
+    from scanner.evaluation.labels import LabelRow
     from scanner.records import Band
 
 
@@ -79,14 +79,14 @@ def evaluate(
     cxrscan evaluate cxrscan-out --labels truth.csv --by view_position,site
     """
     from reports.atomic import replacing_text
-    from reports.checklist import checklist_text
-    from reports.evaluation import collect_films
-    from reports.evaluation import evaluate as evaluate_films
-    from reports.evaluation_files import evaluation_text, write_evaluation
+    from reports.evaluation.checklist import checklist_text
+    from reports.evaluation.files import evaluation_text, write_evaluation
     from reports.outputs import write_outputs
-    from scanner.journal import Journal
+    from scanner.evaluation.evaluate import collect_films
+    from scanner.evaluation.evaluate import evaluate as evaluate_films
     from scanner.model_bundle import spec_from_document
     from scanner.run import render
+    from scanner.runs.journal import Journal
 
     tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping)
     rows = tally.labels.rows if tally.labels is not None else {}
@@ -123,7 +123,7 @@ def _tell_misfits(names: Sequence[str], why: str) -> None:
 
 
 def _check_names(by: tuple[str, ...], rows: Mapping[str, LabelRow]) -> None:
-    from reports.evaluation import ATTRIBUTES
+    from scanner.evaluation.evaluate import ATTRIBUTES
 
     columns = next(iter(rows.values())).columns if rows else {}
     known = (*ATTRIBUTES, *columns)

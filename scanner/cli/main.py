@@ -12,7 +12,7 @@ import click
 
 from scanner import NOTICE
 from scanner.errors import CxrscanError
-from scanner.text import printable
+from scanner.system.text import printable
 
 COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "train", "model")
 

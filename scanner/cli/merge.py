@@ -48,8 +48,8 @@ def merge(
     cxrscan run films/ --shard 2/2 -o part-2
     cxrscan merge whole part-1 part-2
     """
-    from scanner.merge import merge_runs
     from scanner.run import render
+    from scanner.runs.merge import merge_runs
 
     write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     merge_runs(runs, out, partial=partial)

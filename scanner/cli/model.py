@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.text import printable
+from scanner.system.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import click
 
 from scanner import NOTICE
 from scanner.errors import CxrscanError
-from scanner.text import printable
+from scanner.system.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +52,7 @@ class Place(click.ParamType[Any]):
         """Text -> ``Path`` or ``RemotePath``."""
         if not isinstance(value, str) or "://" not in value:
             return existing_path.convert(value, parameter, context)
-        from scanner.remote import RemotePath
+        from scanner.sources.remote import RemotePath
 
         return RemotePath(value)
 
@@ -136,9 +136,9 @@ def output_writer(title: str, embed: Embed, *, upload: str | None, parquet: bool
 
 def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
     """Write the outputs and copy them elsewhere; the journal stays, it is no file for a bucket."""
-    from scanner.remote import RemotePath
-    from scanner.remote import upload as upload_files
-    from scanner.walk import JOURNAL_NAME
+    from scanner.runs.layout import JOURNAL_NAME
+    from scanner.sources.remote import RemotePath
+    from scanner.sources.remote import upload as upload_files
 
     target = RemotePath(url)
 

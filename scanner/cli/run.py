@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from scanner.engines.base import EngineName
     from scanner.executors.base import Executor
     from scanner.records import Band, ScanResult, Skip
-    from scanner.remote import RemotePath
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
-    from scanner.walk import Shard
+    from scanner.sources.remote import RemotePath
+    from scanner.sources.walk import Shard
 
 
 @click.command(short_help="Scan folders of films.")
@@ -149,11 +149,11 @@ def run(
     cxrscan run films/ --labels folders     with sensitivity and specificity
     cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
-    from scanner.cores import available_cores
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.run import RunRequest
     from scanner.settings import ScanSettings
-    from scanner.walk import FileList, Filter
+    from scanner.sources.walk import FileList, Filter
+    from scanner.system.cores import available_cores
 
     if not paths and from_file is None:
         raise click.UsageError("Name files or folders, or give --from-file.")
@@ -195,7 +195,7 @@ def run(
 
 def _shard(text: str | None) -> Shard | None:
     """``3/16`` -> the third of sixteen parts."""
-    from scanner.walk import Shard
+    from scanner.sources.walk import Shard
 
     if text is None:
         return None
@@ -234,8 +234,8 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
 
     from scanner.run import Terminated
     from scanner.run import run as run_request
-    from scanner.text import printable
-    from scanner.walk import count_files
+    from scanner.sources.walk import count_files
+    from scanner.system.text import printable
 
     def terminate(number: int, frame: object) -> None:
         raise Terminated
@@ -271,7 +271,7 @@ def _load_report(*, charts: bool) -> None:
 
 def _profile(tally: Tally) -> str:
     """Where the time went, stage by stage."""
-    from scanner.stopwatch import STAGES
+    from scanner.system.stopwatch import STAGES
 
     n_films, spent = max(1, tally.counts.n_films), tally.info.profile_s
     rows = [

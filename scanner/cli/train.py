@@ -12,7 +12,7 @@ import click
 
 from scanner.cli import options
 from scanner.errors import TrainingError
-from scanner.memory import keep_freed_memory
+from scanner.system.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from scanner import NOTICE
 from scanner.cli import options
 
 if TYPE_CHECKING:
-    from reports.viewer.opening import Opening
+    from scanner.viewer.opening import Opening
 
 _ADDRESS = "127.0.0.1"
 _MAX_UPLOAD_MB = 420
@@ -44,7 +44,7 @@ def view(path: Path | None, bundle: Path | None, threshold: str | None, port: in
 
         raise CxrscanError("extra-missing", "The viewer needs Streamlit, from the extra `viewer`.") from None
 
-    from reports.viewer import opening
+    from scanner.viewer import opening
 
     opening.current = _opening(path, bundle, threshold)
     MultiPartParser.spool_max_size = _MAX_UPLOAD_MB * 2**20  # beyond 1 MB it would write uploads to a temporary file
@@ -60,14 +60,13 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
     CxrscanError
         The film cannot be read, the folder is no run, the bundle cannot be used, or it has no such threshold.
     """
-    from reports.viewer.decoding import film_source
-    from reports.viewer.opening import Opening
     from scanner.errors import FilmError
-    from scanner.journal import Journal
     from scanner.model_bundle import DEFAULT_BUNDLE, spec_from_document
     from scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
-    from scanner.run import stored_info
+    from scanner.runs.journal import Journal, stored_info
     from scanner.settings import ScanSettings
+    from scanner.viewer.decoding import film_source
+    from scanner.viewer.opening import Opening
     from scanner.worker import open_model
 
     settings = ScanSettings(model=bundle or DEFAULT_BUNDLE)

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from scanner.errors import BundleError
 from scanner.model_bundle import ModelSpec, verify_weights
+from scanner.network.network import explain
+from scanner.network.restore import restore_network
 from scanner.records import FloatImage, Predictions
-from training.network import explain
-from training.restore import restore_network
 
 
 class KerasEngine:

@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from scanner.errors import BundleError
 from scanner.model_bundle import ModelSpec, verify_weights
-from scanner.quiet import silent_stderr
 from scanner.records import CELL_PX, FloatImage, Predictions
+from scanner.system.quiet import silent_stderr
 
 _SIGNATURE = "serving_default"
 _OUTPUTS = ("logit", "embedding", "grad_cam")

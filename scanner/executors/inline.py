@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from scanner.executors.base import Chunk
-from scanner.memory import limited_memory
 from scanner.records import ScanResult, Skip
 from scanner.settings import ScanSettings
+from scanner.system.memory import limited_memory
 from scanner.worker import scan_chunk
 
 

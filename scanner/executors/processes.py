@@ -21,9 +21,9 @@ from typing import cast
 
 from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
-from scanner.memory import limited_memory
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
+from scanner.system.memory import limited_memory
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from scanner.errors import FilmError
-from scanner.quiet import silent_stderr
 from scanner.records import FloatImage, Radiograph
+from scanner.system.quiet import silent_stderr
 
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``read_raster`` has one that the user can raise

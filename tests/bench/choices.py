@@ -23,14 +23,14 @@ from unittest import mock
 import click
 
 from scanner import preprocess, worker
-from scanner.cores import available_cores
 from scanner.engines import litert
 from scanner.executors.base import Chunk
 from scanner.executors.processes import ProcessExecutor
-from scanner.journal import Journal
 from scanner.records import FloatImage, Radiograph, ScanResult, Skip
 from scanner.run import RunRequest, run
+from scanner.runs.journal import Journal
 from scanner.settings import ScanSettings
+from scanner.system.cores import available_cores
 from scanner.thumbnail import make_thumbnail
 from tests.bench.client_rate import no_outputs
 from tests.bench.films import find_jpegs, link_films

@@ -24,7 +24,7 @@ from scanner.executors.dask import DaskExecutor, LocalWorkers
 from scanner.executors.processes import ProcessExecutor
 from scanner.records import ImageSource
 from scanner.settings import ScanSettings
-from scanner.walk import find_images
+from scanner.sources.walk import find_images
 
 _WARM_UP = 4
 

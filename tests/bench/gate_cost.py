@@ -15,7 +15,7 @@ import click
 
 from scanner.records import ImageSource
 from scanner.settings import ScanSettings
-from scanner.walk import find_images
+from scanner.sources.walk import find_images
 from scanner.worker import scan_chunk
 
 

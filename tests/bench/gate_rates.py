@@ -23,7 +23,7 @@ from scanner.preprocess import to_model_input
 from scanner.readers.dicom import read_dicom
 from scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
 from scanner.settings import ScanSettings
-from scanner.walk import find_images
+from scanner.sources.walk import find_images
 from scanner.worker import scan_chunk
 from tests.bench import no_chest
 from tests.builders import encode

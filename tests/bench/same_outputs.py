@@ -3,8 +3,8 @@
     git worktree add /tmp/before COMMIT
     python -m tests.bench.same_outputs /tmp/before FILMS
 
-FILMS is a folder of class folders. What differs between two runs of one version is blanked on both sides: times, names of
-versions, and the page's own scripts and style with the digests that allow them.
+FILMS is a folder of class folders. What differs between two runs of one version is blanked on both sides: times,
+names of versions, and the page's own scripts and style with the digests that allow them.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def main() -> None:
             run_commands(checkout.resolve(), folder, wanted.films.resolve(), odd.resolve())
         differing = compare(before, after)
     for line in differing:
-        print(line)
-    print(f"{len(differing)} outputs differ")
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{len(differing)} outputs differ\n")
     sys.exit(bool(differing))
 
 

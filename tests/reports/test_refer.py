@@ -11,16 +11,17 @@ import click
 import numpy as np
 import pytest
 
-from reports.charts import coverage_chart
-from reports.columns import COLUMNS, prediction
-from reports.evaluation import collect_films
 from reports.outputs import write_outputs
-from reports.survey import survey_films
-from reports.viewer import answer
-from reports.viewer.selection import outcomes_of
+from reports.page.charts import coverage_chart
+from reports.tables.columns import COLUMNS
 from scanner.cli.options import parse_band
-from scanner.journal import Journal
+from scanner.decision import prediction
+from scanner.evaluation.evaluate import collect_films
+from scanner.evaluation.survey import survey_films
 from scanner.run import render
+from scanner.runs.journal import Journal
+from scanner.viewer import answer
+from scanner.viewer.selection import outcomes_of
 from tests.reports.films import INFO, MODEL, large_run, scored, small_run
 
 BAND = (0.31, 0.5)

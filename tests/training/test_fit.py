@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from scanner.errors import TrainingError
+from scanner.network.network import build_network
 from tests.training.films import TINY, write_data
 from training.config import TrainConfig
 from training.dataset import LoadedFilms, find_films, load_films
 from training.fit import EpochLog, _batches, fit, learning_rate_at
-from training.network import build_network
 from training.splits import split_by_patient
 
 CONFIG = replace(TINY, ema=0.9, warmup_epochs=0.5, cosine=True)

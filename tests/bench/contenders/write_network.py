@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from scanner.model_bundle import load_bundle
-from training.restore import restore_network
+from scanner.network.restore import restore_network
 
 
 def main(bundle: str, path: str) -> None:

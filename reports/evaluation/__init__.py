@@ -1,0 +1,1 @@
+"""What ``cxrscan evaluate`` and ``compare`` write and print."""

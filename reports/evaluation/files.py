@@ -1,0 +1,218 @@
+"""An evaluation as files: ``metrics.json`` for programs, ``metrics.csv`` for spreadsheets, and its table as text."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reports.atomic import replacing_text
+from reports.evaluation.charts import write_charts
+from reports.json_file import write_json
+from reports.tables.csv_file import neutralised
+from scanner.errors import RunFolderError
+from scanner.evaluation.evaluate import Evaluation, ThresholdRow
+from scanner.metrics import Summary, decision_curve, reliability_curve
+from scanner.model_bundle import ModelSpec
+from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
+
+_SCHEMA_VERSION = 1
+_CSV_HEADER = (
+    *("scope", "group", "threshold", "n", "n_positive", "metric", "value", "low", "high"),
+    *("patient_low", "patient_high", "reason"),
+)
+_FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
+"""Metrics that stand side by side for several thresholds or subgroups."""
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation, info: RunInfo, model: ModelSpec) -> dict[str, Any]:
+    """Write ``metrics.json``, ``metrics.csv`` and the charts into ``folder``, which is made if need be.
+
+    Returns
+    -------
+    The content of ``metrics.json``.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    document = evaluation_document(evaluation, info, model)
+    write_json(folder / "metrics.json", document)
+    write_metrics_csv(folder / "metrics.csv", evaluation)
+    write_charts(folder, evaluation)
+    return document
+
+
+def evaluation_document(evaluation: Evaluation, info: RunInfo, model: ModelSpec) -> dict[str, Any]:
+    """Return the content of ``metrics.json``; undefined figures are null with the reason."""
+    films = evaluation.films
+    curve = decision_curve(films.truth, films.prob)
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "cxrscan": info.version,
+        "model": {"name": model.name, "version": model.version, "weights_sha256": model.weights_sha256},
+        "labels": info.labels,
+        "refer": info.refer,
+        "unscored": dict(films.unscored),
+        "n_patients": evaluation.n_patients,
+        "n_films_without_patient": films.n_without_patient,
+        "at_threshold": _summary(evaluation.summary),
+        "by_patient": {name: asdict(estimate) for name, estimate in evaluation.by_patient.items()},
+        "thresholds": [
+            {"name": row.name, "rule": row.rule, "exploratory": row.exploratory, **_summary(row.summary)}
+            for row in evaluation.thresholds
+        ],
+        "subgroups": {
+            attribute: [{"value": group.value, "small": group.small, **_summary(group.summary)} for group in groups]
+            for attribute, groups in evaluation.subgroups.items()
+        },
+        "brier_decomposition": None if evaluation.brier_parts is None else asdict(evaluation.brier_parts),
+        "reliability": [asdict(one) for one in reliability_curve(films.truth, films.prob)],
+        "decision_curve": {
+            "thresholds": curve.thresholds.tolist(),
+            "model": curve.model.tolist(),
+            "call_all": curve.call_all.tolist(),
+        },
+        "elsewhere": [
+            {"prevalence": prevalence, "ppv": asdict(ppv), "npv": asdict(npv)}
+            for prevalence, ppv, npv in evaluation.elsewhere
+        ],
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "n": summary.n,
+        "n_positive": summary.n_positive,
+        "threshold": summary.threshold,
+        "confusion_matrix": asdict(summary.confusion),
+        "metrics": {name: asdict(estimate) for name, estimate in summary.estimates.items()},
+    }
+
+
+def write_metrics_csv(path: Path, evaluation: Evaluation) -> None:
+    """Write one row per figure: of all films, of each threshold rule and of each subgroup.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    with replacing_text(path, encoding="utf-8-sig") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_CSV_HEADER)
+        writer.writerows(_csv_rows("all", "", evaluation.summary, dict(evaluation.by_patient)))
+        for row in evaluation.thresholds:
+            writer.writerows(_csv_rows("threshold", row.name, row.summary))
+        for attribute, groups in evaluation.subgroups.items():
+            for group in groups:
+                writer.writerows(_csv_rows(attribute, group.value, group.summary))
+
+
+def _csv_rows(
+    scope: str, group: str, summary: Summary, by_patient: dict[str, Estimate] | None = None
+) -> Iterator[list[str]]:
+    for name, estimate in summary.estimates.items():
+        clustered = (by_patient or {}).get(name)
+        numbers = (estimate.value, estimate.low, estimate.high)
+        bounds = (clustered.low, clustered.high) if clustered is not None else (None, None)
+        yield [
+            neutralised(scope),
+            neutralised(group),
+            f"{summary.threshold:.4f}",
+            str(summary.n),
+            str(summary.n_positive),
+            name,
+            *("" if number is None else f"{number:.6g}" for number in (*numbers, *bounds)),
+            estimate.reason,
+        ]
+
+
+def evaluation_text(evaluation: Evaluation, info: RunInfo) -> str:
+    """Return the evaluation as lines for a terminal."""
+    return "\n".join(_lines(evaluation, info)) + "\n"
+
+
+def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
+    summary, table = evaluation.summary, evaluation.summary.confusion
+    yield (
+        f"{summary.n} films with truth and call: {summary.n_positive} {POSITIVE}, "
+        f"{summary.n - summary.n_positive} {NEGATIVE}; {_patients(evaluation)}."
+    )
+    if evaluation.films.unscored:
+        told = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.films.unscored.items()))
+        yield f"Labelled but without a call, and so left out: {told}."
+    refer = f"; {info.refer[0]:g} to {info.refer[1]:g} referred" if info.refer else ""
+    yield f"Threshold {info.threshold:.4f} ({info.threshold_name}){refer}."
+    yield ""
+    yield f"{'':20}{'called ' + POSITIVE:>18}{'called ' + NEGATIVE:>18}"
+    yield f"{'truly ' + POSITIVE:20}{table.tp:18}{table.fn:18}"
+    yield f"{'truly ' + NEGATIVE:20}{table.fp:18}{table.tn:18}"
+    yield ""
+    yield f"{'':24}{'value':>8}  {'95 % interval':18}" + ("  clustered by patient" if evaluation.by_patient else "")
+    for name, estimate in summary.estimates.items():
+        clustered = _interval(evaluation.by_patient.get(name))
+        line = f"{metric_title(name):24}{number(estimate.value):>8}  {_interval(estimate):18}  {clustered}".rstrip()
+        yield line if estimate.low is not None or clustered else f"{line}  {estimate.reason}"
+    for prevalence, ppv, npv in evaluation.elsewhere:
+        yield ""
+        yield f"Where {prevalence:.2%} of the films show pneumonia: PPV {figure(ppv)}, NPV {figure(npv)}."
+    yield ""
+    yield from _side_by_side("threshold", [(_threshold_name(row), row.summary, "") for row in evaluation.thresholds])
+    if any(row.exploratory for row in evaluation.thresholds):
+        yield "  * chosen on these very films: exploration only, the figures are too good."
+    for attribute, groups in evaluation.subgroups.items():
+        yield ""
+        notes = [(group.value or "not stated", group.summary, "few films" if group.small else "") for group in groups]
+        yield from _side_by_side(attribute, notes)
+
+
+def _patients(evaluation: Evaluation) -> str:
+    if evaluation.films.n_without_patient == evaluation.summary.n:
+        return "nothing tells the patients apart, so films count as independent"
+    return f"{evaluation.n_patients} patients"
+
+
+def _side_by_side(title: str, rows: list[tuple[str, Summary, str]]) -> Iterator[str]:
+    yield f"{title:22}{'n':>7}" + "".join(f"  {metric_title(name):19}" for name in _FRONT).rstrip()
+    for name, summary, note in rows:
+        cells = "".join(f"  {figure(summary.estimates[metric]):19}" for metric in _FRONT)
+        yield f"{name:22.22}{summary.n:7}{cells}  {note}".rstrip()
+
+
+def _threshold_name(row: ThresholdRow) -> str:
+    return f"{row.name} {row.summary.threshold:.4f}{' *' if row.exploratory else ''}"
+
+
+def metric_title(metric: str) -> str:
+    """Name of a metric for people."""
+    short = {"ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "auc": "AUC", "ece": "ECE"}
+    signs = {"lr_positive": "LR+", "lr_negative": "LR-", "brier": "Brier score"}
+    return short.get(metric) or signs.get(metric) or metric.replace("_", " ").capitalize()
+
+
+def figure(estimate: Estimate) -> str:
+    """Value with its interval, ``-`` when undefined."""
+    interval = _interval(estimate)
+    return f"{number(estimate.value)} ({interval})" if interval else number(estimate.value)
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None:
+        return ""
+    # A dash beside a minus sign would be read as one.
+    return f"{number(estimate.low)}{'-' if estimate.low >= 0 else ' to '}{number(estimate.high)}"
+
+
+def number(value: float | None) -> str:
+    """Value with three decimals, one above 10, ``-`` when undefined."""
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

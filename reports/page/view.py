@@ -1,0 +1,472 @@
+"""Records -> what the report shows: texts, figures and lists, ready to print; no HTML."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
+from reports.page.colour_scale import STOPS
+from reports.tables.columns import Column
+from reports.wording import (
+    METRICS,
+    Form,
+    Metric,
+    code_title,
+    count,
+    date_text,
+    duration_text,
+    field_title,
+    figure_text,
+    interval_text,
+    plain_text,
+    probability_text,
+    reject_title,
+    title_of,
+    with_interval,
+)
+from scanner import NOTICE
+from scanner.errors import HINTS
+from scanner.evaluation.survey import EXAMPLES, Problem, Survey
+from scanner.metrics import ConfusionMatrix, Summary
+from scanner.model_bundle import ModelSpec
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """A box of the flow diagram, with what leaves the flow before the next box."""
+
+    label: str
+    n: int
+    excluded: tuple[tuple[str, int], ...] = ()
+    """(reason, files)."""
+
+    @property
+    def n_excluded(self) -> int:
+        """Files that leave the flow here."""
+        return sum(n for _, n in self.excluded)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOutcome:
+    """What the films of one call turned out to be."""
+
+    label: str
+    n: int
+    truths: tuple[tuple[str, int], ...]
+    """(truth, films); empty without labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricView:
+    """One line of a table of figures."""
+
+    key: str
+    title: str
+    meaning: str
+    form: Form
+    value: str
+    interval: str
+    reason: str
+    whisker: tuple[float, float, float] | None
+    """Interval and value in percent of the bar's width; None for figures without upper bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemView:
+    """Files that share a reason for having no score."""
+
+    code: str
+    title: str
+    hint: str
+    n: int
+    examples: tuple[tuple[str, str], ...]
+    n_more: int
+    """Files beyond the examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointView:
+    """An operating point of the model."""
+
+    name: str
+    threshold: float
+    text: str
+    rule: str
+    data: str
+    sensitivity: str
+    specificity: str
+    used: bool
+    """Whether the run used it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """What the labels tell."""
+
+    confusion: ConfusionMatrix
+    at_threshold: tuple[MetricView, ...]
+    headline: tuple[MetricView, ...]
+    """Sensitivity, specificity and AUC, for the summary."""
+    overall: tuple[MetricView, ...]
+    prevalence: str
+    """Share of pneumonia among these films, in percent."""
+    unscored: str
+    """Sentence on labelled films without a score; empty when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The model, described for a reader who decides whether to trust it."""
+
+    label: str
+    facts: tuple[tuple[str, str], ...]
+    intended_use: str
+    limits: tuple[str, ...]
+    points: tuple[PointView, ...]
+    validation: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """Set of films -> (metric, figure with interval)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportView:
+    """The report, top to bottom."""
+
+    title: str
+    notice: str
+    version: str
+    lead: tuple[str, ...]
+    """The result in sentences."""
+    facts: tuple[tuple[str, str], ...]
+    """Date, folder, model and operating point."""
+    unfinished: str
+    """A warning when the run did not come to its end; else empty."""
+    threshold: str
+    threshold_name: str
+    flow: tuple[FlowStep, ...]
+    outcomes: tuple[FlowOutcome, ...]
+    performance: Performance | None
+    charts: tuple[Chart, ...]
+    failures: tuple[ProblemView, ...]
+    rejects: tuple[ProblemView, ...]
+    warnings: tuple[tuple[str, str, int], ...]
+    """(code, sentence, films)."""
+    heat_scale: str
+    model: ModelCard
+    methods: str
+    versions: tuple[tuple[str, str], ...]
+    arguments: tuple[tuple[str, str], ...]
+    config: dict[str, Any]
+    """What the report's script needs besides the films."""
+
+
+def build_view(
+    survey: Survey,
+    summary: Summary | None,
+    info: RunInfo,
+    model: ModelSpec,
+    columns: Sequence[Column],
+    *,
+    title: str = "",
+) -> ReportView:
+    """Make the view of a run.
+
+    Parameters
+    ----------
+    summary
+        The figures of the labelled films; None without labels.
+    title
+        Heading of the report; empty for one made of the folder's name.
+    """
+    return ReportView(
+        title=title or _default_title(info),
+        notice=NOTICE,
+        version=info.version,
+        lead=_lead(survey, info),
+        facts=_facts(info, model),
+        unfinished=_UNFINISHED.get(info.exit_reason, ""),
+        threshold=probability_text(info.threshold),
+        threshold_name=info.threshold_name,
+        flow=_flow(survey, info),
+        outcomes=_outcomes(survey, summary),
+        performance=None if summary is None else _performance(summary, survey),
+        charts=_charts(survey, summary, info),
+        failures=tuple(_failure(code, problem) for code, problem in _most_first(survey.failures)),
+        rejects=tuple(_reject(reasons, problem) for reasons, problem in _most_first(survey.rejects)),
+        warnings=tuple(
+            (code, GATE_REASONS.get(code, code), n)
+            for code, n in sorted(survey.warnings.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        heat_scale=f"{model.heat_scale:.3g}",
+        model=model_card(model, info),
+        methods=_methods(survey, summary, info, model),
+        versions=tuple(info.versions.items()),
+        arguments=tuple((name, plain_text(value)) for name, value in info.arguments.items()),
+        config=_config(survey, info, model, columns),
+    )
+
+
+def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Chart, ...]:
+    if summary is None:
+        return unlabelled_charts(survey.all_probs, info.threshold)
+    charts = labelled_charts(survey.truth[survey.answered], survey.prob[survey.answered], info.threshold)
+    return (*charts, *coverage_chart(survey.truth, survey.prob, survey.distance, info.threshold))
+
+
+_UNFINISHED = {
+    "interrupted": "The run was interrupted; the files that it had not reached are missing here. "
+    "The same command continues it.",
+    "terminated": "The run was stopped; the files that it had not reached are missing here. "
+    "The same command continues it.",
+}
+
+
+def _default_title(info: RunInfo) -> str:
+    names = [PurePath(root).name or root for root in info.roots]
+    return f"Chest X-ray scan of {', '.join(names)}"
+
+
+def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
+    counts = survey.counts
+    called = f"{counts.n_positive:,} of {count(counts.n_scored, 'scored film')} called PNEUMONIA"
+    sentences = [f"{called} at the threshold {probability_text(info.threshold)} ({info.threshold_name})."]
+    if counts.n_referred:
+        sentences.append(f"{count(counts.n_referred, 'film')} with {_band(info.refer)} referred to a reader.")
+    if counts.n_warned:
+        sentences.append(f"{count(counts.n_warned, 'scored film carries', 'scored films carry')} a caveat.")
+    missing = [
+        text
+        for n, text in (
+            (counts.n_rejected, f"{counts.n_rejected:,} rejected as no frontal chest film"),
+            (counts.n_failed, f"{counts.n_failed:,} unreadable"),
+        )
+        if n
+    ]
+    if missing:
+        sentences.append(f"Without a score: {' and '.join(missing)}.")
+    return tuple(sentences)
+
+
+def _band(refer: Band | None) -> str:
+    low, high = map(probability_text, refer or (0.0, 0.0))
+    return f"a probability from {low} to {high}"
+
+
+def _facts(info: RunInfo, model: ModelSpec) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Scanned", f"{date_text(info.finished_at or info.started_at)}, in {duration_text(info.duration_s)}"),
+        ("Folder" if len(info.roots) == 1 else "Folders", ", ".join(info.roots)),
+        ("Model", model.label),
+        ("Operating point", f"{info.threshold_name}, threshold {probability_text(info.threshold)}"),
+        ("Labels", {"": "none", "folders": "from the folders' names"}.get(info.labels, f"from {info.labels}")),
+    )
+
+
+def _flow(survey: Survey, info: RunInfo) -> tuple[FlowStep, ...]:
+    """Return the boxes from all files to the scored films (STARD 2015, item 19)."""
+    counts = survey.counts
+    n_skipped = sum(info.n_skipped.values())
+    skipped = sorted(
+        ((reason[:1].upper() + reason[1:], n) for reason, n in info.n_skipped.items()),
+        key=lambda item: (-item[1], item[0]),
+    )
+    failures = tuple((code_title(code), problem.n) for code, problem in _most_first(survey.failures))
+    rejects = tuple((reject_title(reasons), problem.n) for reasons, problem in _most_first(survey.rejects))
+    films = FlowStep("Taken for films", counts.n_films, failures)
+    return (
+        *([FlowStep("Files found", counts.n_films + n_skipped, tuple(skipped))] if n_skipped else []),
+        films,
+        FlowStep("Readable", counts.n_films - counts.n_failed, rejects),
+        FlowStep("Accepted and scored", counts.n_scored),
+    )
+
+
+def _outcomes(survey: Survey, summary: Summary | None) -> tuple[FlowOutcome, ...]:
+    """Return the calls, each with what is true of its films (the last row of STARD's diagram)."""
+    counts = survey.counts
+    positive: tuple[tuple[str, int], ...] = ()
+    negative: tuple[tuple[str, int], ...] = ()
+    n_negative = counts.n_negative
+    referred = tuple((truth, n) for truth, n in sorted(survey.referred_truth.items(), reverse=True))
+    if summary is not None:
+        table = summary.confusion
+        positive = ((POSITIVE, table.tp), (NEGATIVE, table.fp), (_UNLABELLED, counts.n_positive - table.tp - table.fp))
+        negative = ((POSITIVE, table.fn), (NEGATIVE, table.tn), (_UNLABELLED, n_negative - table.fn - table.tn))
+    return (
+        FlowOutcome(POSITIVE, counts.n_positive, tuple(part for part in positive if part != (_UNLABELLED, 0))),
+        FlowOutcome(NEGATIVE, n_negative, tuple(part for part in negative if part != (_UNLABELLED, 0))),
+        *([FlowOutcome(REFERRED, counts.n_referred, referred)] if counts.n_referred else []),
+    )
+
+
+_UNLABELLED = "no label"
+
+
+def _failure(code: str, problem: Problem) -> ProblemView:
+    return _problem(code, code_title(code), HINTS.get(code, ""), problem)
+
+
+def _reject(reasons: str, problem: Problem) -> ProblemView:
+    hint = " ".join(GATE_REASONS.get(code, code) for code in reasons.split())
+    return _problem(reasons, reject_title(reasons), hint, problem)
+
+
+def _problem(code: str, title: str, hint: str, problem: Problem) -> ProblemView:
+    return ProblemView(code, title, hint, problem.n, tuple(problem.examples), max(0, problem.n - EXAMPLES))
+
+
+def _most_first(problems: dict[str, Problem]) -> list[tuple[str, Problem]]:
+    return sorted(problems.items(), key=lambda item: (-item[1].n, item[0]))
+
+
+# -- figures
+
+_N_AT_THRESHOLD = 11
+_HEADLINE = ("sensitivity", "specificity", "auc")
+_IN_METHODS = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "auc")
+_WHISKER_FORMS = ("share", "score")
+
+
+def _performance(summary: Summary, survey: Survey) -> Performance:
+    views = [_metric(metric, summary.estimates[metric.key]) for metric in METRICS]
+    return Performance(
+        confusion=summary.confusion,
+        at_threshold=tuple(views[:_N_AT_THRESHOLD]),
+        headline=tuple(view for view in views if view.key in _HEADLINE),
+        overall=tuple(views[_N_AT_THRESHOLD:]),
+        prevalence=f"{100 * summary.n_positive / summary.n:.1f}" if summary.n else "",
+        unscored=" ".join(
+            _left_out(truths, what)
+            for truths, what in ((survey.unscored_truth, "no score"), (survey.referred_truth, "no call but REFER"))
+            if truths
+        ),
+    )
+
+
+def _left_out(truths: dict[str, int], what: str) -> str:
+    n = sum(truths.values())
+    by_truth = ", ".join(f"{n:,} {truth}" for truth, n in sorted(truths.items()))
+    return (
+        f"{count(n, 'labelled file has', 'labelled files have')} {what} ({by_truth}) and "
+        f"{'is' if n == 1 else 'are'} left out of these figures."
+    )
+
+
+def _metric(metric: Metric, estimate: Estimate) -> MetricView:
+    whisker = None
+    if metric.form in _WHISKER_FORMS and estimate.value is not None:
+        low = estimate.value if estimate.low is None else estimate.low
+        high = estimate.value if estimate.high is None else estimate.high
+        whisker = (round(100 * low, 2), round(100 * estimate.value, 2), round(100 * high, 2))
+    return MetricView(
+        key=metric.key,
+        title=metric.title,
+        meaning=metric.meaning,
+        form=metric.form,
+        value=figure_text(estimate.value, metric.form),
+        interval=interval_text(estimate, metric.form),
+        reason=estimate.reason,
+        whisker=whisker,
+    )
+
+
+# -- the model and the run
+
+
+def model_card(model: ModelSpec, info: RunInfo) -> ModelCard:
+    """Describe a model; ``info`` says which operating point is used."""
+    training = {name: value for name, value in model.training.items() if isinstance(value, str | int | float)}
+    return ModelCard(
+        label=model.label,
+        facts=(
+            ("Weights, SHA-256", model.weights_sha256),
+            ("Input", f"{model.input_px} x {model.input_px} pixels, grey"),
+            ("Temperature", f"{model.temperature:.4g}"),
+            ("Initial weights", model.initial_weights),
+            *((field_title(name), plain_text(value)) for name, value in training.items()),
+            ("Licence", model.licence),
+        ),
+        intended_use=model.intended_use,
+        limits=model.limits,
+        points=tuple(
+            PointView(
+                name=point.name,
+                threshold=point.threshold,
+                text=probability_text(point.threshold),
+                rule=point.rule,
+                data=point.data,
+                sensitivity=with_interval("sensitivity", point.sensitivity),
+                specificity=with_interval("specificity", point.specificity),
+                used=point.name == info.threshold_name,
+            )
+            for point in model.operating_points.values()
+        ),
+        validation=tuple(
+            (
+                films,
+                tuple((title_of(key), with_interval(key, estimate)) for key, estimate in metrics.items()),
+            )
+            for films, metrics in model.validation.items()
+        ),
+    )
+
+
+def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: ModelSpec) -> str:
+    """Return a paragraph for the methods section of a paper."""
+    counts = survey.counts
+    parts = [
+        f"Chest radiographs were scored with cxrscan {info.version} (model {model.label}, weights SHA-256 "
+        f"{model.weights_sha256[:12]}), research software that estimates the probability of pneumonia from a frontal "
+        f"film with a MobileNetV2 network at {model.input_px} x {model.input_px} pixels.",
+        f"Of {count(counts.n_films, 'file')}, {counts.n_failed:,} could not be read and {counts.n_rejected:,} "
+        f"{'was' if counts.n_rejected == 1 else 'were'} rejected as no frontal chest film; {counts.n_scored:,} "
+        f"{'was' if counts.n_scored == 1 else 'were'} scored.",
+        f"A film was called positive at a probability of {probability_text(info.threshold)} or more "
+        f"({_rule(info, model)}).",
+    ]
+    if info.refer is not None:
+        parts.append(
+            f"Films with {_band(info.refer)} were called neither positive nor negative but referred to a reader "
+            f"({counts.n_referred:,}); the figures leave them out."
+        )
+    if summary is not None:
+        figures = "; ".join(
+            f"{title_of(key) if title_of(key).isupper() else title_of(key).lower()} "
+            + with_interval(key, summary.estimates[key])
+            for key in _IN_METHODS
+        )
+        parts.append(
+            f"Against the labels of {count(summary.n, 'film')} ({summary.n_positive:,} with pneumonia): {figures}. "
+            "Intervals of proportions are Wilson's, of the AUC DeLong's; films were taken as independent."
+        )
+    return " ".join(parts)
+
+
+def _rule(info: RunInfo, model: ModelSpec) -> str:
+    point = model.operating_points.get(info.threshold_name)
+    if point is None:
+        return "a threshold of the user's"
+    return f"operating point \N{LEFT DOUBLE QUOTATION MARK}{point.name}\N{RIGHT DOUBLE QUOTATION MARK}: {point.rule}"
+
+
+def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[Column]) -> dict[str, Any]:
+    identity = "\n".join((*info.roots, info.started_at, model.weights_sha256))
+    return {
+        "runId": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:16],
+        "threshold": info.threshold,
+        "refer": info.refer,
+        "model": model.label,
+        "labelled": survey.labelled,
+        "columns": [
+            {"name": c.name, "title": c.title, "kind": c.kind, "decimals": c.decimals, "meaning": c.meaning}
+            for c in columns
+        ],
+        "heatStops": STOPS,
+        "reasons": {code: {"title": code_title(code), "text": text} for code, text in GATE_REASONS.items()},
+        "errors": {code: {"title": code_title(code), "hint": HINTS.get(code, "")} for code in survey.failures},
+        "metrics": [{"key": metric.key, "form": metric.form} for metric in METRICS],
+    }

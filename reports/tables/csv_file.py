@@ -1,0 +1,49 @@
+"""``results.csv``: one row per file, safe in spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from reports.atomic import replacing_text
+from reports.tables.columns import Column, format_cell
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, RunInfo
+
+# What a spreadsheet takes for the start of a formula (OWASP, CSV Injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def write_csv(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+    """Write the table; see ``columns.data_dictionary`` for the format.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    with replacing_text(path, encoding="utf-8-sig") as stream:
+        write_rows(stream, films, columns, info, model)
+
+
+def write_rows(
+    stream: TextIO, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec
+) -> None:
+    """Write heading and rows to a stream that leaves line ends as they are."""
+    writer = csv.writer(stream)
+    writer.writerow(column.name for column in columns)
+    for film in films:
+        writer.writerow(csv_cell(column, film, info, model) for column in columns)
+
+
+def csv_cell(column: Column, film: Film, info: RunInfo, model: ModelSpec) -> str:
+    """Write one cell, safe in spreadsheets."""
+    text = format_cell(column, column.cell(film, info, model))
+    return neutralised(text) if column.kind == "text" else text
+
+
+def neutralised(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet would take for a formula."""
+    return "'" + text if text.startswith(_FORMULA_STARTS) else text

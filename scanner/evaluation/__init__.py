@@ -1,0 +1,1 @@
+"""What a run is measured by: labels, patients, figures. Numbers only, no page."""

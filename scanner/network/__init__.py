@@ -1,0 +1,1 @@
+"""The network as code; needs the extra ``train``."""

@@ -1,0 +1,149 @@
+"""Merge runs of one model, or the shards of one run, into one run folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from heapq import merge
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+from scanner.errors import RunFolderError
+from scanner.records import Film, RunInfo
+from scanner.runs.journal import Journal, stored_info
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the runs to be merged."""
+
+    journal: Journal
+    info: RunInfo
+    model: dict[str, Any]
+
+
+def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> None:
+    """Copy the journals of several runs into a new one, after checking that they fit.
+
+    Runs over the same folders (shards) keep their names; others are told apart by the run folder's name.
+
+    Parameters
+    ----------
+    folders
+        The run folders.
+    out
+        The new run folder.
+    partial
+        Whether to merge in spite of missing shards and unfinished runs; the merged run says so in its notes.
+
+    Raises
+    ------
+    RunFolderError
+        ``not-a-run``, ``runs-differ``, ``runs-overlap``, ``runs-incomplete``, or ``other-run`` when ``out`` already
+        holds a run.
+    """
+    with ExitStack() as stack:
+        journals = [stack.enter_context(Journal(folder)) for folder in folders]
+        parts = [_Part(journal, stored_info(journal), journal.get("model")) for journal in journals]
+        parts.sort(key=lambda part: part.info.roots)
+        groups = [list(group) for _, group in groupby(parts, key=lambda part: part.info.roots)]
+        result_key = _common_result_key(parts)
+        gaps = _gaps(parts, groups)
+        if gaps and not partial:
+            raise RunFolderError("runs-incomplete", " ".join(gaps))
+        for group in groups:
+            _refuse_overlap(group)
+        merged = stack.enter_context(Journal(out, create=True))
+        if merged.get("run") is not None:
+            raise RunFolderError("other-run", f"{out} holds a run already.")
+        info = _together([part.info for part in parts], gaps)
+        merged.put("roots", info.roots)
+        merged.put("model", parts[0].model)
+        merged.start_session(result_key)
+        prefixes = _prefixes([group[0].journal.folder for group in groups]) if len(groups) > 1 else [""]
+        for group, prefix in zip(groups, prefixes, strict=True):
+            for part in group:
+                merged.add_films(_prefixed(part.journal, prefix))
+        merged.put("run", asdict(info))
+
+
+def _common_result_key(parts: Sequence[_Part]) -> str:
+    """What shaped the results of all runs; refuse runs that were made otherwise."""
+    first = parts[0]
+    for part in parts:
+        differing = [
+            what
+            for what, ours, theirs in (
+                ("model", first.model["weights_sha256"], part.model["weights_sha256"]),
+                ("version of cxrscan", first.info.version, part.info.version),
+                ("threshold", first.info.threshold, part.info.threshold),
+            )
+            if ours != theirs
+        ]
+        if differing:
+            between = f"{first.journal.folder} and {part.journal.folder}"
+            raise RunFolderError("runs-differ", f"{between} differ in the {' and the '.join(differing)}.")
+    keys = set[str]().union(*(part.journal.result_keys() for part in parts))
+    if len(keys) > 1:
+        # Only the settings' names are told: one of the values may be the key that hides identifiers.
+        settings = set[str].symmetric_difference(*(set(key.split(";")) for key in sorted(keys)[:2]))
+        names = sorted({setting.partition("=")[0] for setting in settings})
+        raise RunFolderError("runs-differ", f"The runs differ in their settings: {', '.join(names)}.")
+    return keys.pop() if keys else ""
+
+
+def _gaps(parts: Sequence[_Part], groups: Sequence[Sequence[_Part]]) -> list[str]:
+    """Sentences on what is missing."""
+    gaps = [
+        f"{part.journal.folder} is not finished ({part.info.exit_reason})."
+        for part in parts
+        if part.info.exit_reason != "finished"
+    ]
+    for group in groups:
+        shards = [part.info.shard.split("/") for part in group if part.info.shard]
+        for of in sorted({int(of) for _, of in shards}):
+            missing = set(range(1, of + 1)) - {int(number) for number, total in shards if int(total) == of}
+            if missing:
+                numbers = ", ".join(map(str, sorted(missing)))
+                gaps.append(f"Of {of} shards {len(missing)} {'is' if len(missing) == 1 else 'are'} missing: {numbers}.")
+    return gaps
+
+
+def _refuse_overlap(group: Sequence[_Part]) -> None:
+    """Refuse runs over the same folders that hold a film twice."""
+    for name, following in pairwise(merge(*(part.journal.names() for part in group))):
+        if name == following:
+            raise RunFolderError("runs-overlap", f"{name} is in more than one of the runs.")
+
+
+def _prefixes(folders: Sequence[Path]) -> list[str]:
+    names = [folder.resolve().name for folder in folders]
+    return [f"{name}/" if names.count(name) == 1 else f"{name}~{i}/" for i, name in enumerate(names, start=1)]
+
+
+def _prefixed(journal: Journal, prefix: str) -> Iterator[Film]:
+    for film in journal.films():
+        yield replace(film, result=replace(film.result, name=prefix + film.result.name))
+
+
+def _together(infos: Sequence[RunInfo], gaps: Sequence[str]) -> RunInfo:
+    """What is true of the runs as a whole; arguments are the first one's."""
+    n_skipped: Counter[str] = Counter()
+    for info in infos:
+        n_skipped.update(info.n_skipped)
+    unfinished = [info.exit_reason for info in infos if info.exit_reason != "finished"]
+    return replace(
+        infos[0],
+        roots=tuple(dict.fromkeys(root for info in infos for root in info.roots)),
+        started_at=min(info.started_at for info in infos),
+        finished_at=max(info.finished_at for info in infos),
+        exit_reason=unfinished[0] if unfinished else "finished",
+        labels=", ".join(dict.fromkeys(info.labels for info in infos if info.labels)),
+        n_skipped=dict(sorted(n_skipped.items())),
+        duration_s=round(sum(info.duration_s for info in infos), 3),
+        notes=tuple(dict.fromkeys([*(note for info in infos for note in info.notes), *gaps])),
+        shard="",
+    )

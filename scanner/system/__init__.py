@@ -1,0 +1,1 @@
+"""Helpers that know no film: cores, memory, time, text."""

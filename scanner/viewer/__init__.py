@@ -1,0 +1,1 @@
+"""The single-image viewer, a Streamlit app."""

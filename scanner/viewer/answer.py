@@ -1,0 +1,254 @@
+"""What was found on a film, in words, figures and small pieces of HTML.
+
+Everything that comes from a file is escaped here; nothing of it can become markup.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from reports.page.colour_scale import STOPS
+from reports.page.view import ModelCard
+from reports.tables.columns import COLUMNS, fixed, format_cell
+from reports.tables.csv_file import write_rows
+from reports.wording import figure_text, interval_text, probability_text
+from scanner.decision import prediction
+from scanner.model_bundle import ModelSpec
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
+
+_FILE_COLUMNS = ("kind", "width_px", "height_px", "size_bytes", "pixel_path", "sha256")
+_HEADER_COLUMNS = (
+    "modality",
+    "body_part",
+    "view_position",
+    "patient_sex",
+    "patient_age_years",
+    "presentation_intent",
+    "manufacturer",
+)
+_ID_TITLES = {"patient_id": "Patient ID", "study_uid": "Study Instance UID", "sop_uid": "SOP Instance UID"}
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])")
+_CHARACTER_PERCENT = 2.1
+"""Width of a character below the probability bar, in percent of the bar on the narrowest page."""
+_NBSP = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    """What the gate says, before anything is predicted."""
+
+    level: Literal["success", "warning", "error"]
+    title: str
+    sentences: tuple[str, ...]
+
+
+def gate_answer(result: ScanResult) -> GateAnswer:
+    """Put the gate's verdict on a film that could be read into words."""
+    sentences = tuple(GATE_REASONS.get(reason, reason) for reason in result.gate_reasons)
+    if result.gate == "reject":
+        return GateAnswer("error", "No prediction: not a film that the model can judge.", sentences)
+    if sentences:
+        return GateAnswer("warning", "Scored with a caveat.", sentences)
+    return GateAnswer("success", "The gate found nothing that speaks against this film.", ())
+
+
+def confidence(prob: float, threshold: float) -> float:
+    """Calibrated probability that the call at a threshold is right, in [0, 1]."""
+    return prob if prob >= threshold else 1.0 - prob
+
+
+def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
+    """Hold the call against the label; empty without one."""
+    called = prediction(film.result, threshold, refer)
+    if film.truth is None:
+        return ""
+    if called is None or called == REFERRED:
+        return f"Label: {film.truth}."
+    right = "true" if called == film.truth else "false"
+    return f"Label: {film.truth}, a {right} {'positive' if called == POSITIVE else 'negative'}."
+
+
+def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:
+    """Say how sure the number is: the model's calibration error, and what its operating point did on validation films.
+
+    A call is close when the threshold is nearer than the calibration error, the mean distance between stated and
+    observed frequencies (Naeini, Cooper and Hauskrecht 2015), of the worst set of validation films.
+    """
+    sentences = []
+    errors = [metrics["ece"].value for metrics in model.validation.values() if "ece" in metrics]
+    error = max((value for value in errors if value is not None), default=None)
+    if error is not None:
+        sentences.append(f"On validation films the stated probabilities were off by {fixed(error, 2)} on average.")
+        if abs(prob - info.threshold) <= error:
+            sentences.append("The threshold is nearer than that: a close call, which could as well go the other way.")
+    point = model.operating_points.get(info.threshold_name)
+    if point is not None:
+        found, cleared = (
+            f"{figure_text(estimate.value, 'share')} ({interval_text(estimate, 'share')})"
+            for estimate in (point.sensitivity, point.specificity)
+        )
+        sentences.append(
+            f"At this operating point {found} of the validation films with pneumonia were called {POSITIVE}, "
+            f"and {cleared} of the normal ones {NEGATIVE}; other hospitals' films do worse."
+        )
+    return tuple(sentence.replace(" %", f"{_NBSP}%") for sentence in sentences)
+
+
+def in_short(outcome: ScanResult | Skip, threshold: float, refer: Band | None = None) -> str:
+    """What was found, in a few words for a list."""
+    if isinstance(outcome, Skip):
+        return "no film"
+    called = prediction(outcome, threshold, refer)
+    if called is None or outcome.prob_pneumonia is None:
+        return outcome.status
+    return f"{called} {fixed(outcome.prob_pneumonia, 3)}"
+
+
+def result_lines(film: Film, info: RunInfo, model: ModelSpec) -> tuple[list[str], list[str]]:
+    """Lines above and below the annotated picture; the caller adds the notice."""
+    result = film.result
+    called = prediction(result, info.threshold, info.refer)
+    gate = gate_answer(result)
+    heading = [" ".join((gate.title, *gate.sentences)), result.name]
+    if called is not None and result.prob_pneumonia is not None:
+        heading.insert(0, f"{called}   probability of pneumonia {fixed(result.prob_pneumonia, 3)}")
+        if film.truth:
+            heading.append(truth_text(film, info.threshold, info.refer))
+    threshold = f"threshold {probability_text(info.threshold)} ({info.threshold_name})"
+    return heading, [f"{model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
+
+
+# -- tables
+
+
+def row_csv(film: Film, info: RunInfo, model: ModelSpec) -> bytes:
+    """Make a table of one film, in the format of ``results.csv``."""
+    row = io.StringIO(newline="")
+    write_rows(row, [film], COLUMNS, info, model)
+    return row.getvalue().encode("utf-8-sig", "backslashreplace")
+
+
+def file_rows(film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+    """What is known of the file: (title, value) pairs; what is not stated is left out."""
+    return _rows(_FILE_COLUMNS, film, info, model)
+
+
+def header_rows(film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+    """What the DICOM header says that identifies nobody."""
+    return _rows(_HEADER_COLUMNS, film, info, model)
+
+
+def id_rows(ids: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Identifiers of a DICOM header, by their names in the standard."""
+    return [(_ID_TITLES.get(name, name), value or "not stated") for name, value in ids]
+
+
+def _rows(names: Sequence[str], film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+    columns = {column.name: column for column in COLUMNS}
+    cells = [(columns[name].title, format_cell(columns[name], columns[name].cell(film, info, model))) for name in names]
+    return [(title, text) for title, text in cells if text]
+
+
+# -- HTML and Markdown
+
+
+def heading_html(name: str) -> str:
+    """Name of the film in front."""
+    return f'<h2 class="cxr-name" dir="auto">{escape(name)}</h2>'
+
+
+def call_html(film: Film, info: RunInfo) -> str:
+    """The call, large, with the probability and its meaning; empty without a score."""
+    called, prob = prediction(film.result, info.threshold, info.refer), film.result.prob_pneumonia
+    if called is None or prob is None:
+        return ""
+    if called == REFERRED and info.refer is not None:
+        low, high = map(probability_text, info.refer)
+        meaning = f"between {low} and {high} a person is to read the film"
+    else:
+        meaning = f"confidence in this call {fixed(100 * confidence(prob, info.threshold), 1)}{_NBSP}%"
+    return (
+        f'<p class="cxr-call {called.lower()}"><b>{called}</b> {fixed(prob, 3)}</p>'
+        f'<p class="cxr-small">Calibrated probability of pneumonia; {meaning}. '
+        f"{truth_text(film, info.threshold, info.refer)}</p>"
+    )
+
+
+def bar_html(prob: float, info: RunInfo, model: ModelSpec) -> str:
+    """The probability on a scale from 0 to 1, with the operating points; the one in use stands out."""
+    points = [(point.name, point.threshold) for point in model.operating_points.values()]
+    if info.threshold_name not in model.operating_points:
+        points.append((info.threshold_name, info.threshold))
+    # Names stand right of their marks, from the right end on in the first line with room, so that no mark crosses one.
+    line_starts: list[float] = []
+    marks = []
+    for name, at in sorted(points, key=lambda point: -point[1]):
+        text = f"{name} {probability_text(at)}"
+        width = _CHARACTER_PERCENT * len(text)
+        start = min(100 * at, 100 - width)
+        line = next((i for i in range(len(line_starts)) if start + width <= min(line_starts[i:])), len(line_starts))
+        line_starts[line : line + 1] = [start]
+        used = " used" if name == info.threshold_name else ""
+        marks.append(
+            f'<i class="point{used}" style="left:{100 * at:.2f}%;height:{1.1 + 1.15 * line:.2f}rem"></i>'
+            f'<span class="name{used}" style="left:{start:.2f}%;top:{1.4 + 1.15 * line:.2f}rem">{escape(text)}</span>'
+        )
+    side = "pneumonia" if prob >= info.threshold else "normal"
+    if info.refer is not None and info.refer[0] <= prob <= info.refer[1]:
+        side = REFERRED.lower()
+    label = f"Probability {fixed(prob, 3)} on a scale from 0 to 1, threshold {probability_text(info.threshold)}"
+    return (
+        f'<div class="cxr-bar {side}" role="img" aria-label="{escape(label)}" '
+        f'style="padding-bottom:{0.4 + 1.15 * len(line_starts):.2f}rem">'
+        f'<div class="track"><i class="fill" style="width:{100 * prob:.2f}%"></i></div>{"".join(marks)}</div>'
+    )
+
+
+def legend_html(scale: float) -> str:
+    """The heat map's fixed colour scale, on the film's black."""
+    last = len(STOPS) - 1
+    colours = ", ".join(
+        f"rgb({red} {green} {blue} / {i / last:.2f}) {100 * i / last:.0f}%"
+        for i, (red, green, blue) in enumerate(STOPS)
+    )
+    return (
+        '<div class="cxr-legend" title="Grad-CAM in logit units; the same scale for every film of this model">'
+        f"<span>Film with heat map</span><span>0</span>"
+        f'<i style="background-image:linear-gradient(90deg, {colours})"></i><span>{scale:.3g} logit units</span></div>'
+    )
+
+
+def table_html(rows: Iterable[tuple[str, str]], caption: str) -> str:
+    """A table of names and values."""
+    body = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+    return f'<table class="cxr-table"><caption>{escape(caption)}</caption>{body}</table>'
+
+
+def model_card_html(card: ModelCard) -> str:
+    """The model, for a reader who decides whether to trust it."""
+    limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limits)
+    points = [
+        (
+            f"{point.name}{' (in use)' if point.used else ''}",
+            f"p \N{GREATER-THAN OR EQUAL TO} {point.text}: sensitivity {point.sensitivity}, "
+            f"specificity {point.specificity}; {point.rule}",
+        )
+        for point in card.points
+    ]
+    return (
+        f'<div class="cxr-card"><h3>{escape(card.label)}</h3><p>{escape(card.intended_use)}</p><ul>{limits}</ul>'
+        + table_html(points, "Operating points")
+        + "".join(table_html(metrics, f"Validation: {films}") for films, metrics in card.validation)
+        + table_html(card.facts, "Facts")
+        + "</div>"
+    )
+
+
+def plain_markdown(text: str) -> str:
+    """Keep text that goes where Streamlit reads Markdown from becoming formatting, links or directives."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,148 @@
+"""The single-image viewer: lays the page out; the modules beside it make what it shows.
+
+Streamlit runs this script from top to bottom at every change of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from reports.page.html_file import TEMPLATES
+from scanner import NOTICE
+from scanner.errors import CxrscanError
+from scanner.records import Film, ImageSource, ScanResult, Skip
+from scanner.viewer import answer, opening
+from scanner.viewer.decoding import film_source, read_full_size, scan
+from scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
+from scanner.viewer.finished_run import FinishedRun, film_picture, open_run
+from scanner.viewer.side_panels import choose_films, choose_threshold, offer_model_card, take_verdict
+from scanner.worker import open_model
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+Outcomes = dict[str, ScanResult | Skip]
+"""Key of a film in this session -> what the scanner said."""
+
+
+def main() -> None:
+    """Lay the page out."""
+    st.set_page_config("cxrscan viewer", TEMPLATES / "viewer_icon.svg", layout="wide")
+    st.html(TEMPLATES / "viewer.css")
+    st.bottom.html(f'<p class="cxr-notice">{NOTICE}</p>')
+    start = opening.current
+    try:
+        if start.run is None:
+            look_at_films(start)
+        else:
+            page_through(st.cache_resource(show_spinner="Opening the run")(open_run)(start.run), start.threshold)
+    except CxrscanError as error:
+        tell_problem(error.code, error.message)
+
+
+def look_at_films(start: opening.Opening) -> None:
+    """Show the film that the command was given and those that are uploaded."""
+    model, _ = open_model(start.settings)
+    is_empty = start.film is None and not st.session_state.get("uploads")
+    with st.container(width=680) if is_empty else st.sidebar:
+        st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
+        uploads = st.file_uploader(
+            "Open films or drop them here: JPEG, PNG, TIFF, BMP, DICOM",
+            accept_multiple_files=True,
+            key="uploads",
+            help="The content counts, not the name. Films stay in the memory of this computer, and only until you "
+            "remove them or close the page.",
+        )
+        listing = st.container()
+        info = choose_threshold(model, opening.session_info(model), start.threshold)
+        offer_model_card(model, info)
+        if is_empty:
+            st.caption(answer.plain_markdown(" ".join((model.intended_use, *model.limits))))
+    films = {"start": start.film} if start.film else {}
+    films |= {upload.file_id: film_source(upload.name, upload.getvalue()) for upload in uploads}
+    outcomes = scan_new(films, start)
+    if not films:
+        return
+    key = choose_upload(outcomes, listing, info.threshold)
+    outcome, source = outcomes[key], films[key]
+    if isinstance(outcome, Skip):
+        tell_problem(outcome.code, outcome.reason)
+    else:
+        film = Film(outcome)
+        picture = show_film(key, film, lambda: (read_full_size(source.data or b"", start.settings), ""), info, model)
+        show_details(key, film, picture, info, model)
+
+
+def scan_new(films: dict[str, ImageSource], start: opening.Opening) -> Outcomes:
+    """Scan what has not been scanned in this session, turn to it, and forget what was removed."""
+    known: Outcomes = st.session_state.get("outcomes", {})
+    new = [key for key in films if key not in known]
+    if new:
+        with st.spinner("Reading"):
+            known |= dict(zip(new, scan([films[key] for key in new], start.settings), strict=True))
+        st.session_state["page"] = list(films).index(new[0]) + 1
+    st.session_state["outcomes"] = {key: known[key] for key in films}
+    if st.session_state.get("picture of") not in films:
+        forget_picture()
+    return {key: known[key] for key in films}
+
+
+def choose_upload(outcomes: Outcomes, listing: DeltaGenerator, threshold: float) -> str:
+    """Page through the films or pick one from the list; its key."""
+    keys = list(outcomes)
+
+    def turn_to_listed() -> None:
+        st.session_state["page"] = keys.index(st.session_state["listed"]) + 1
+
+    key = keys[turn_page([outcome.name for outcome in outcomes.values()])]
+    if len(keys) > 1:
+        st.session_state["listed"] = key
+        listing.radio(
+            "Films",
+            keys,
+            format_func=lambda key: answer.plain_markdown(outcomes[key].name),
+            captions=[answer.in_short(outcome, threshold) for outcome in outcomes.values()],
+            key="listed",
+            on_change=turn_to_listed,
+        )
+    return key
+
+
+def turn_page(names: Sequence[str]) -> int:
+    """Head the page with the film in front and a pager; its position."""
+    page: int = min(max(1, st.session_state.get("page", 1)), len(names))
+    st.session_state["page"] = page
+
+    def turn(by: int) -> None:
+        st.session_state["page"] = page + by
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.html(answer.heading_html(names[page - 1]))
+        if len(names) > 1:
+            st.button("Previous", key="previous", shortcut="P", disabled=page == 1, on_click=turn, args=(-1,))
+            st.number_input(f"Film of {len(names):,}", 1, len(names), key="page", width=130)
+            st.button("Next", key="next", shortcut="N", disabled=page == len(names), on_click=turn, args=(1,))
+    return page - 1
+
+
+def page_through(run: FinishedRun, threshold: str | None) -> None:
+    """Show the films of a finished run, those that the reader chose, one by one."""
+    with st.sidebar:
+        st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
+        st.caption(f"Run {answer.plain_markdown(run.folder.name)}, {len(run.films):,} films")
+        info = choose_threshold(run.model, run.info, threshold)
+        chosen = choose_films(run, info)
+        offer_model_card(run.model, info)
+    if not chosen:
+        st.info("No film of this run fits the filters.")
+        return
+    film = chosen[turn_page([film.result.name for film in chosen])]
+    picture = show_film(film.result.name, film, lambda: film_picture(run, film), info, run.model)
+    take_verdict(run, film, info)
+    show_details(film.result.name, film, picture, info, run.model)
+
+
+main()

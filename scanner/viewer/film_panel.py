@@ -1,0 +1,152 @@
+"""The middle of the page: what was found on the film in front, the film itself, and what can be taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePath
+
+import streamlit as st
+
+from scanner import NOTICE
+from scanner.errors import HINTS
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, Radiograph, RunInfo
+from scanner.viewer import answer, pictures
+
+
+def show_film(
+    key: str, film: Film, load: Callable[[], tuple[Radiograph | None, str]], info: RunInfo, model: ModelSpec
+) -> Radiograph | None:
+    """Show a film: the gate's verdict first, then the prediction, then the pictures.
+
+    Parameters
+    ----------
+    key
+        Identifies the film in this session.
+    load
+        Reads the film for display, after the answer is on the page: the film, or None without a picture, and a
+        sentence on its quality.
+
+    Returns
+    -------
+    What ``load`` gave; None for a file that could not be read.
+    """
+    failure = film.result.failure
+    if failure is not None:
+        tell_problem(failure.code, failure.message)
+        offer_row(film, info, model)
+        return None
+    _show_answer(film, info, model)
+    picture, note = _load_once(key, load)
+    if note:
+        st.caption(note)
+    if picture is None:
+        offer_row(film, info, model)
+    else:
+        show_pictures(key, film, picture, info, model)
+    return picture
+
+
+def tell_problem(code: str, message: str) -> None:
+    """Say what is wrong and what to do about it."""
+    st.error(f"{answer.plain_markdown(message)} `[{code}]`\n\n{answer.plain_markdown(HINTS[code])}")
+
+
+def _show_answer(film: Film, info: RunInfo, model: ModelSpec) -> None:
+    gate = answer.gate_answer(film.result)
+    if gate.level == "success":
+        st.caption(f":material/check: {gate.title}")
+    else:
+        say = st.error if gate.level == "error" else st.warning
+        say(f"**{gate.title}** {answer.plain_markdown(' '.join(gate.sentences))}")
+    prob = film.result.prob_pneumonia
+    if prob is None:
+        return
+    left, right = st.columns([2, 3], gap="medium")
+    left.html(answer.call_html(film, info))
+    right.html(answer.bar_html(prob, info, model))
+    with right.expander("How sure is this number?"):
+        st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, info, model)))
+
+
+def _load_once(key: str, load: Callable[[], tuple[Radiograph | None, str]]) -> tuple[Radiograph | None, str]:
+    """Keep the film in front decoded, and only that: a large one takes 50 MB."""
+    if st.session_state.get("picture of") != key:
+        forget_picture()
+        st.session_state["picture"] = load()
+        st.session_state["picture of"] = key
+    picture: tuple[Radiograph | None, str] = st.session_state["picture"]
+    return picture
+
+
+def forget_picture() -> None:
+    """Let go of the decoded film."""
+    for name in ("picture", "picture of"):
+        st.session_state.pop(name, None)
+
+
+@st.fragment
+def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, model: ModelSpec) -> None:
+    """Film and heat map side by side with their controls, which run nothing but this function again."""
+    heat_map = film.result.heat_map
+    left, right = st.columns(2) if heat_map else (st.container(width=620), None)
+    controls = st.columns(3, gap="medium")
+    window = controls[0].slider("Window: black to white, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
+    zoom = controls[1].slider("Zoom", 1.0, 8.0, 1.0, 0.5, format="%.1f x", key=f"zoom {key}")
+    view = pictures.Viewport(zoom)
+    if heat_map:
+        opacity = controls[2].slider("Heat map, % opacity", 0, 100, 60, 5, key="opacity", persist_state="session")
+    if zoom > 1:
+        across, down = st.columns(2, gap="medium")
+        view = pictures.Viewport(
+            zoom,
+            across.slider("Left to right, %", 0, 100, 50, key=f"across {key}") / 100,
+            down.slider("Top to bottom, %", 0, 100, 50, key=f"down {key}") / 100,
+        )
+    grey = pictures.render_film(picture.pixels, view, (window[0] / 100, window[1] / 100))
+    left.image(pictures.data_url(grey), width="stretch", alt="Film")
+    left.html('<div class="cxr-legend"><span>Film</span></div>')
+    panes = [grey]
+    if right is not None:
+        heated = pictures.render_overlay(grey, heat_map, model.heat_scale, view, opacity / 100)
+        right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
+        right.html(answer.legend_html(model.heat_scale))
+        panes.append(heated)
+    heading, footing = answer.result_lines(film, info, model)
+    if zoom > 1 or window != (0, 100):
+        footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Annotated picture (PNG)",
+            partial(pictures.annotated_png, panes, heading, [*footing, NOTICE], f"{model.heat_scale:.3g} logit units"),
+            f"{PurePath(film.result.name).stem}-cxrscan.png",
+            "image/png",
+            on_click="ignore",
+        )
+        offer_row(film, info, model)
+
+
+def offer_row(film: Film, info: RunInfo, model: ModelSpec) -> None:
+    """Offer the film's row of ``results.csv``."""
+    st.download_button(
+        "Result (CSV)",
+        answer.row_csv(film, info, model),
+        f"{PurePath(film.result.name).stem}-cxrscan.csv",
+        "text/csv",
+        on_click="ignore",
+    )
+
+
+def show_details(key: str, film: Film, picture: Radiograph | None, info: RunInfo, model: ModelSpec) -> None:
+    """List what is known of the file and, on request only, the identifiers of its DICOM header."""
+    is_dicom = film.result.kind == "dicom"
+    with st.expander("File and DICOM header" if is_dicom else "File"):
+        file, header = st.columns(2, gap="medium")
+        file.html(answer.table_html(answer.file_rows(film, info, model), "File"))
+        if not is_dicom:
+            return
+        header.html(answer.table_html(answer.header_rows(film, info, model), "DICOM header"))
+        ids = picture.attributes.ids if picture is not None else ()
+        if ids and header.toggle("Show identifiers", key=f"identifiers {key}"):
+            header.html(answer.table_html(answer.id_rows(ids), "Identifiers"))

@@ -1,0 +1,121 @@
+"""A finished run as the viewer pages through it: its films, their pictures, and the reader's verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scanner.errors import CxrscanError
+from scanner.model_bundle import ModelSpec, spec_from_document
+from scanner.readers.raster import read_raster
+from scanner.records import Film, Radiograph, RunInfo
+from scanner.runs.journal import Journal, stored_info
+from scanner.settings import ScanSettings
+from scanner.sources.walk import locate
+from scanner.viewer.decoding import read_full_size
+from scanner.viewer.verdicts import FILE_NAME, Verdict, read_verdicts, write_verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What the viewer keeps of a run; shared by all its sessions."""
+
+    folder: Path
+    info: RunInfo
+    model: ModelSpec
+    films: tuple[Film, ...]
+    """In order of their paths, without thumbnails: those of 100,000 films would fill the memory."""
+    verdicts: dict[str, Verdict]
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def verdicts_path(self) -> Path:
+        """Where the verdicts are kept."""
+        return self.folder / FILE_NAME
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any film has a label."""
+        return any(film.truth for film in self.films)
+
+    def judge(self, film: Film, verdict: str, comment: str, reader: str, info: RunInfo) -> None:
+        """Note a reader's verdict and write all of them to ``verdicts.csv``; an empty one is taken back.
+
+        Raises
+        ------
+        RunFolderError
+            ``output-unwritable``; the verdict is not kept.
+        """
+        with self._writing:
+            at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            verdicts = {**self.verdicts, film.result.name: Verdict(verdict, comment, reader, at)}
+            if not (verdict or comment):
+                del verdicts[film.result.name]
+            write_verdicts(self.verdicts_path, self.films, verdicts, info, self.model)
+            self.verdicts.clear()
+            self.verdicts.update(verdicts)
+
+
+def open_run(folder: Path) -> FinishedRun:
+    """Read a run's journal and the verdicts beside it.
+
+    Raises
+    ------
+    RunFolderError
+        ``not-a-run``, ``run-busy``, ``journal-format`` or ``verdicts-unreadable``.
+    """
+    with Journal(folder) as journal:
+        info = stored_info(journal)
+        model = spec_from_document(journal.get("model"), folder)
+        films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
+    return FinishedRun(folder, info, model, films, read_verdicts(folder / FILE_NAME, films))
+
+
+def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
+    """Read a film of a run for display.
+
+    Returns
+    -------
+    The film at full size and an empty text when the original is unchanged; else the run's small picture of it, or
+    None where it has none, and a sentence on why.
+
+    Raises
+    ------
+    RunFolderError
+        ``run-busy`` when the small picture is needed while another process holds the journal.
+    """
+    original = _read_original(run, film)
+    if original is not None:
+        return original, ""
+    with Journal(run.folder) as journal:
+        small = journal.thumbnail(film.result.name)
+    if not small:
+        return None, ""
+    pixels = read_raster(small, min_side_px=sys.maxsize, max_megapixels=1.0).pixels
+    height, width = pixels.shape
+    note = "The original is no longer where it was, or has changed; this is the small picture that the run kept."
+    return Radiograph(pixels, width, height, "thumbnail", attributes=film.result.attributes), note
+
+
+def _read_original(run: FinishedRun, film: Film) -> Radiograph | None:
+    roots = [Path(root) for root in run.info.roots]
+    name, frame = film.result.name, 0
+    path = locate(name, roots)
+    if path is None and "#" in name:  # a further frame of a multi-frame object
+        name, _, number = name.rpartition("#")
+        path, frame = locate(name, roots), int(number) - 1 if number.isdecimal() else 0
+    if path is None:
+        return None
+    window = run.info.arguments.get("window")
+    settings = ScanSettings(window=window - 1 if isinstance(window, int) else 0)
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != film.result.sha256:
+            return None
+        return read_full_size(data, settings, frame=frame)
+    except (OSError, CxrscanError):
+        return None

@@ -1,0 +1,121 @@
+"""Which films of a run are paged through, and in which order: the outcomes and orders of the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from reports.tables.columns import COLUMNS
+from scanner.decision import prediction
+from scanner.model_bundle import ModelSpec
+from scanner.records import POSITIVE, REFERRED, Band, Film, RunInfo
+from scanner.viewer.verdicts import VERDICTS, Verdict
+
+OUTCOMES: dict[str, tuple[str, str]] = {
+    "positive": ("outcome", "PNEUMONIA"),
+    "negative": ("outcome", "NORMAL"),
+    "referred": ("outcome", "REFER"),
+    "rejected": ("outcome", "Rejected"),
+    "failed": ("outcome", "Failed"),
+    "tp": ("outcome", "True positive"),
+    "fn": ("outcome", "False negative"),
+    "fp": ("outcome", "False positive"),
+    "tn": ("outcome", "True negative"),
+    "warned": ("gate", "Caveat"),
+    **{key: ("verdict", label) for key, label in VERDICTS.items()},
+}
+"""Outcome -> (group, label). Chosen outcomes of one group add up, groups narrow each other."""
+
+NEED_LABELS = frozenset({"tp", "fn", "fp", "tn"})
+"""Outcomes that only labelled films can have."""
+
+ORDERS: dict[str, str] = {
+    "errors": "Worst errors first",
+    "uncertain": "Nearest the threshold first",
+    "high": "Highest probability first",
+    "low": "Lowest probability first",
+    "path": "By path",
+}
+
+_SEARCHED = tuple(
+    column for column in COLUMNS if column.kind == "text" and column.name not in {"prediction", "model", "sha256"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the reader wants to see."""
+
+    order: str = "path"
+    """Key of ORDERS."""
+    query: str = ""
+    """Words that must all occur somewhere in a film's row."""
+    outcomes: frozenset[str] = frozenset()
+    """Keys of OUTCOMES; none for all films."""
+    low: float = 0.0
+    high: float = 1.0
+    """Range of probabilities; films without one are left out unless it is the whole range."""
+
+
+def outcomes_of(film: Film, threshold: float, verdict: Verdict | None, refer: Band | None = None) -> frozenset[str]:
+    """Return the film's outcomes at a threshold."""
+    called = prediction(film.result, threshold, refer)
+    found: set[str] = set()
+    if called is None:
+        found.add(film.result.status)
+    else:
+        found.add("referred" if called == REFERRED else "positive" if called == POSITIVE else "negative")
+        if film.truth and called != REFERRED:
+            found.add(("t" if called == film.truth else "f") + ("p" if called == POSITIVE else "n"))
+        if film.result.gate == "warn":
+            found.add("warned")
+    if verdict is not None and verdict.verdict:
+        found.add(verdict.verdict)
+    return frozenset(found)
+
+
+def choose(
+    films: Iterable[Film], choice: Choice, verdicts: Mapping[str, Verdict], info: RunInfo, model: ModelSpec
+) -> list[Film]:
+    """Return the films chosen, in the chosen order; ties keep the order of the paths."""
+    words = choice.query.lower().split()
+    groups = {group for group, _ in (OUTCOMES[key] for key in choice.outcomes)}
+    wanted = [{key for key in choice.outcomes if OUTCOMES[key][0] == group} for group in groups]
+
+    def passes(film: Film) -> bool:
+        outcomes = outcomes_of(film, info.threshold, verdicts.get(film.result.name), info.refer)
+        if not all(outcomes & some for some in wanted) or not _in_range(film, choice):
+            return False
+        if not words:
+            return True
+        row = "\n".join(str(column.cell(film, info, model) or "") for column in _SEARCHED).lower()
+        return all(word in row for word in words)
+
+    return sorted(filter(passes, films), key=_sort_key(choice.order, info.threshold))
+
+
+def _in_range(film: Film, choice: Choice) -> bool:
+    prob = film.result.prob_pneumonia
+    if prob is None:
+        return choice.low <= 0.0 and choice.high >= 1.0
+    return choice.low <= prob <= choice.high
+
+
+def _sort_key(order: str, threshold: float) -> Callable[[Film], tuple[float, ...]]:
+    """Films without a probability come last in every order but that of the paths, in which films arrive."""
+
+    def key(film: Film) -> tuple[float, ...]:
+        prob = film.result.prob_pneumonia
+        if order == "path":
+            return ()
+        if prob is None:
+            return (math.inf,)
+        if order == "errors":
+            if film.truth is None:
+                return (2.0,)
+            distance = abs(prob - (film.truth == POSITIVE))
+            return (float(prediction(film.result, threshold) == film.truth), -distance)
+        return ({"uncertain": abs(prob - threshold), "high": -prob, "low": prob}[order],)
+
+    return key

@@ -1,0 +1,114 @@
+"""The side of the page: threshold, model card, the filters of a run, and the reader's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from reports.page.view import model_card
+from reports.wording import probability_text
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, RunInfo
+from scanner.viewer import answer
+from scanner.viewer.finished_run import FinishedRun
+from scanner.viewer.selection import NEED_LABELS, ORDERS, OUTCOMES, Choice, choose
+from scanner.viewer.verdicts import VERDICTS, Verdict
+
+_OWN = "custom"
+
+
+def choose_threshold(model: ModelSpec, info: RunInfo, wanted: str | None) -> RunInfo:
+    """Let the reader choose the threshold; it starts at the wanted one, else at the run's.
+
+    Raises
+    ------
+    BundleError
+        ``unknown-operating-point``.
+    """
+    start_name, start = model.threshold(wanted) if wanted else (info.threshold_name, info.threshold)
+    names = [*model.operating_points, _OWN]
+
+    def words(name: str) -> str:
+        point = model.operating_points.get(name)
+        return f"{name}: p \N{GREATER-THAN OR EQUAL TO} {probability_text(point.threshold)}" if point else "another"
+
+    name = st.selectbox("Threshold", names, names.index(start_name), format_func=words, key="threshold name")
+    if name == _OWN:
+        value = st.slider("Own threshold", 0.0, 1.0, start, 0.01, key="threshold")
+    else:
+        value = model.operating_points[name].threshold
+        st.caption(answer.plain_markdown(model.operating_points[name].rule))
+    return replace(info, threshold=value, threshold_name=name)
+
+
+def offer_model_card(model: ModelSpec, info: RunInfo) -> None:
+    """Open the model card on a click."""
+    if st.button("Model card"):
+        _show_model_card(model, info)
+
+
+@st.dialog("Model card", width="large")
+def _show_model_card(model: ModelSpec, info: RunInfo) -> None:
+    card = model_card(model, info)
+    st.html(answer.model_card_html(card))
+
+
+def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
+    """Let the reader filter and order the films of a run; worst errors come first when there are labels."""
+
+    def to_first() -> None:
+        st.session_state["page"] = 1
+
+    orders = [order for order in ORDERS if order != "errors" or run.labelled]
+    order = st.selectbox("Order", orders, format_func=ORDERS.__getitem__, key="order", on_change=to_first)
+    query = st.text_input("Search", placeholder="path, reason, view", key="search", on_change=to_first)
+    outcomes = st.pills(
+        "Show",
+        [
+            outcome
+            for outcome in OUTCOMES
+            if (run.labelled or outcome not in NEED_LABELS) and (info.refer or outcome != "referred")
+        ],
+        selection_mode="multi",
+        format_func=lambda outcome: OUTCOMES[outcome][1],
+        key="show",
+        on_change=to_first,
+    )
+    low, high = st.slider("Probability", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability range", on_change=to_first)
+    choice = Choice(order, query, frozenset(outcomes), low, high)
+    chosen = choose(run.films, choice, run.verdicts, info, run.model)
+    st.caption(f"{len(chosen):,} of {len(run.films):,} films")
+    return chosen
+
+
+def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
+    """Take the reader's verdict on the film in front and write it down at once.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    name = film.result.name
+    known = run.verdicts.get(name, Verdict())
+
+    def note() -> None:
+        st.session_state["judged"] = name
+
+    choice, remark, who = st.columns([2, 3, 1])
+    verdict = choice.segmented_control(
+        "Your verdict",
+        list(VERDICTS),
+        default=known.verdict or None,
+        format_func=VERDICTS.__getitem__,
+        key=f"verdict {name}",
+        on_change=note,
+    )
+    comment = remark.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
+    last = max(run.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
+    reader = who.text_input("Reader", last.reader, key="reader", persist_state="session")
+    if st.session_state.get("judged") == name:
+        run.judge(film, verdict or "", comment, reader, info)
+        del st.session_state["judged"]
+    st.caption(f"Kept in {answer.plain_markdown(str(run.verdicts_path))}, which the report can import.")

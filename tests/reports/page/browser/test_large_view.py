@@ -1,0 +1,122 @@
+"""The large view of a film and the reader's verdicts."""
+
+import csv
+import io
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.reports.page.browser.pages import chip, download, open_report, shown_names, status
+
+
+def title(page) -> str:
+    return str(page.locator("#viewer-title .path").get_attribute("title"))
+
+
+def open_film(page, number: int) -> None:
+    page.locator("button.frame").nth(number).click()
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+
+
+def test_a_film_opens_side_by_side_with_its_heat_map(page, labelled):
+    open_report(page, labelled)
+    open_film(page, 3)
+    assert title(page) == "NORMAL/d.jpg"
+    assert page.locator("dialog .film img").count() == 2
+    assert page.locator("dialog .film canvas").count() == 1
+    assert "False positive" in page.locator("dialog .result").inner_text()
+
+
+def test_arrow_keys_go_through_the_selection(page, labelled):
+    open_report(page, labelled, "#show=tp&sort=-prob_pneumonia")
+    open_film(page, 0)
+    seen = [title(page)]
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft", "Home", "End"):
+        page.keyboard.press(key)
+        seen.append(title(page))
+    assert [name[-5] for name in seen] == list("hgffghf")
+
+
+def test_escape_closes_and_gives_the_focus_back(page, labelled):
+    open_report(page, labelled)
+    page.locator("button.frame").nth(2).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("NORMAL/c.jpg")
+
+
+def test_a_failed_file_shows_its_reason_and_what_to_do(page, labelled):
+    open_report(page, labelled, "#show=failed&q=notes")
+    open_film(page, 0)
+    text = page.locator("dialog .result").inner_text()
+    assert "The content is not a picture in any known format." in text
+    assert "remove or rename it" in text
+
+
+def test_verdicts_survive_a_reload_and_can_be_filtered(page, labelled):
+    open_report(page, labelled)
+    open_film(page, 0)
+    page.keyboard.press("d")
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Unsure").click()
+    page.get_by_label("Comment").fill("faint, = perhaps")
+    page.keyboard.press("Escape")
+    page.reload()
+    chip(page, "disagree").click()
+    assert shown_names(page) == ["NORMAL/a.jpg"]
+    chip(page, "unsure").click()
+    assert status(page) == "2 of 12 files"
+
+
+def test_letters_typed_into_the_comment_are_no_verdict(page, labelled):
+    open_report(page, labelled)
+    open_film(page, 0)
+    page.get_by_label("Comment").press_sequentially("sad")
+    assert page.locator("dialog [aria-pressed=true]").count() == 0
+
+
+def test_the_sheet_is_exported_and_imported_elsewhere(page, browser, labelled, tmp_path):
+    open_report(page, labelled)
+    open_film(page, 6)
+    page.keyboard.press("a")
+    page.get_by_label("Comment").fill('=1+1, "quoted"\nsecond line')
+    page.keyboard.press("Escape")
+    page.click("#verdicts summary")
+    page.fill("#reader", "EP")
+    page.press("#reader", "Tab")
+    data = download(page, "#export")
+    assert [(row["path"], row["verdict"], row["comment"], row["reader"], row["prediction"]) for row in rows(data)] == [
+        ("PNEUMONIA/g.jpg", "agree", '\'=1+1, "quoted"\nsecond line', "EP", "PNEUMONIA")
+    ]
+    sheet = tmp_path / "verdicts.csv"
+    sheet.write_bytes(data)
+    elsewhere = browser.new_page()
+    open_report(elsewhere, labelled)
+    elsewhere.click("#verdicts summary")
+    elsewhere.set_input_files("#import", sheet)
+    expect(elsewhere.locator("#verdict-message")).to_have_text("1 verdicts taken over.")
+    assert rows(download(elsewhere, "#export")) == rows(data)
+    elsewhere.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", "This file has no columns path and verdict."),
+        (
+            "path,verdict\nnowhere.jpg,agree\nNORMAL/a.jpg,maybe\nNORMAL/b.jpg,agree\n",
+            "1 verdicts taken over, 2 rows left out",
+        ),
+    ],
+)
+def test_a_foreign_sheet_is_told_about(page, labelled, tmp_path, text, message):
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(text)
+    open_report(page, labelled)
+    page.click("#verdicts summary")
+    page.set_input_files("#import", sheet)
+    expect(page.locator("#verdict-message")).to_contain_text(message)

@@ -1,0 +1,102 @@
+"""The page as a whole: hostile names, paper, phone, theme, keyboard, ten thousand films."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.reports.films import HOSTILE_NAMES, render
+from tests.reports.page.browser.pages import open_report, set_slider, shown_names, status
+
+
+def test_hostile_names_are_shown_as_they_are_and_run_nothing(page, hostile):
+    open_report(page, hostile)
+    assert sorted(shown_names(page)) == sorted(HOSTILE_NAMES)
+    assert page.locator("h1").inner_text() == HOSTILE_NAMES[0]
+    page.locator("button.frame").first.click()
+    for _ in HOSTILE_NAMES:
+        page.keyboard.press("ArrowRight")
+    page.click("dialog [aria-label=Close]")
+    page.click("[data-view=table]")
+    assert sorted(shown_names(page)) == sorted(HOSTILE_NAMES)
+
+
+def test_on_paper_the_films_of_the_selection_follow(page, labelled):
+    open_report(page, labelled, "#show=fp,fn")
+    count = "document.querySelectorAll('#print-films li').length"
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = {count}; }})")
+    paper = page.pdf(format="A4")
+    assert paper.startswith(b"%PDF")
+    assert page.evaluate("window.printed") == 2
+    assert page.evaluate(count) == 0
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_nothing_hangs_over_the_edge(page, labelled, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_report(page, labelled, "#t=0.7&f.kind=j&prevalence=0.1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_theme_follows_the_system_until_the_reader_chooses(page, labelled):
+    page.emulate_media(color_scheme="dark")
+    open_report(page, labelled)
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    page.click("#theme")
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "light"
+
+
+def test_the_first_tab_stop_leads_to_the_films(page, labelled):
+    open_report(page, labelled)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "films"
+
+
+def test_section_links_keep_the_bookmarked_view(page, labelled):
+    open_report(page, labelled, "#show=failed")
+    page.get_by_role("link", name="Methods").click()
+    assert "show=failed" in page.evaluate("location.hash")
+    assert status(page) == "2 of 12 files"
+
+
+def test_the_methods_text_can_be_copied(page, labelled):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_report(page, labelled)
+    page.click("[data-copy=methods-text]")
+    expect(page.locator("[data-copy=methods-text]")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("Chest radiographs were scored with cxrscan")
+
+
+def test_an_empty_run_is_a_whole_page(page, tmp_path):
+    render(tmp_path, [])
+    open_report(page, tmp_path)
+    assert status(page) == "0 of 0 files"
+
+
+def test_ten_thousand_films_open_filter_and_scroll_at_once(page, many):
+    start = time.perf_counter()
+    open_report(page, many)
+    assert status(page) == "10,000 of 10,000 files"
+    assert time.perf_counter() - start < 5  # 0.8 s measured; the rest is for busy machines
+    taken = page.evaluate(
+        """async () => {
+          const start = performance.now();
+          const field = document.getElementById("query");
+          field.value = "film 0123";
+          field.dispatchEvent(new Event("input"));
+          await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+          return performance.now() - start;
+        }"""
+    )
+    assert taken < 1000  # milliseconds; 120 measured
+    assert status(page) == "11 of 10,000 files"
+    page.click("#clear")
+    page.locator("#scroller").evaluate("box => { box.scrollTop = box.scrollHeight; }")
+    expect(page.locator("#scroller .film-card").last).to_have_attribute("aria-posinset", "10000")
+    assert page.locator("#scroller .film-card").count() < 100
+    set_slider(page, "#threshold", 0.9)
+    page.click("[data-view=table]")
+    assert page.locator("#scroller tbody tr").count() < 100
+    assert page.locator("table.films").get_attribute("aria-rowcount") == "10001"

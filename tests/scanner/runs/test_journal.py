@@ -1,0 +1,136 @@
+"""The journal keeps every result, belongs to one run, and resumes."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scanner.errors import PASSING, RunFolderError
+from scanner.evaluation.labels import labels_from_folders, load_labels
+from scanner.records import Failure, FilmAttributes, ImageSource, ScanResult
+from scanner.runs.journal import Journal
+
+SCORED = ScanResult(
+    name="PNEUMONIA/ünïcode 😷.jpg",
+    kind="jpeg",
+    size_bytes=10,
+    mtime_ns=20,
+    sha256="ab" * 32,
+    width_px=640,
+    height_px=480,
+    pixel_path="jpeg>1/2",
+    attributes=FilmAttributes(view_position="AP", patient_age_years=3.5, ids=(("study_uid_hash", "f00"),)),
+    prob_pneumonia=0.75,
+    heat_map=b"\1" * 98,
+    thumbnail=b"\xff\xd8",
+    gate="warn",
+    gate_reasons=("multi-frame", "low-resolution"),
+    duration_ms=12.5,
+)
+FAILED = ScanResult("bad.jpg", None, 0, 5, failure=Failure("read", "empty-file", "The file is empty."))
+REJECTED = ScanResult("NORMAL/cat.png", "png", 7, 8, gate="reject", gate_reasons=("colour-picture",))
+
+
+def source(result: ScanResult) -> ImageSource:
+    return ImageSource(Path("/films") / result.name, result.name, result.kind, result.size_bytes, result.mtime_ns)
+
+
+def open_journal(folder: Path, key: str = "settings") -> Journal:
+    journal = Journal(folder, create=True)
+    journal.start_session(key)
+    return journal
+
+
+def test_results_come_back_as_they_went_in_ordered_by_name(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED, FAILED])
+        journal.add([REJECTED])
+    with Journal(tmp_path) as journal:
+        assert [film.result for film in journal.films()] == [REJECTED, SCORED, FAILED]
+
+
+def test_only_unchanged_files_scanned_with_the_same_settings_are_held(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED])
+        assert journal.holds(source(SCORED))
+        assert not journal.holds(source(replace(SCORED, mtime_ns=21)))
+        assert not journal.holds(source(replace(SCORED, size_bytes=11)))
+        assert not journal.holds(source(FAILED))
+    with open_journal(tmp_path, "other settings") as journal:
+        assert not journal.holds(source(SCORED))
+
+
+def test_files_that_a_later_walk_does_not_meet_are_forgotten(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED, FAILED])
+    with open_journal(tmp_path) as journal:
+        assert journal.holds(source(FAILED))
+        journal.add([REJECTED])
+        journal.forget_unmet()
+        assert [film.result.name for film in journal.films()] == [REJECTED.name, FAILED.name]
+
+
+def test_truth_is_joined_and_can_be_joined_again(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED, FAILED, REJECTED])
+        journal.set_truth(labels_from_folders())
+        assert [film.truth for film in journal.films()] == ["NORMAL", "PNEUMONIA", None]
+
+
+def test_truth_is_joined_by_object_identifier(tmp_path: Path) -> None:
+    film = replace(SCORED, attributes=FilmAttributes(ids=(("patient_id_hash", "aa"), ("sop_uid_hash", "f00d"))))
+    (tmp_path / "labels.csv").write_text("sop_uid_hash,label\nf00d,normal\nbeef,pneumonia\n")
+    with open_journal(tmp_path / "run") as journal:
+        journal.add([film])
+        joined = journal.set_truth(load_labels(tmp_path / "labels.csv"))
+        assert [film.truth for film in journal.films()] == ["NORMAL"]
+    assert [row.path for row in joined.unmatched] == ["beef"]
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    with open_journal(tmp_path), pytest.raises(RunFolderError) as caught:
+        Journal(tmp_path)
+    assert caught.value.code == "run-busy"
+
+
+def test_a_folder_without_a_journal_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError) as caught:
+        Journal(tmp_path)
+    assert caught.value.code == "not-a-run"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_another_make_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text/journal.sqlite").write_text("no database" * 100)
+    (tmp_path / "other").mkdir()
+    db = sqlite3.connect(tmp_path / "other/journal.sqlite")
+    db.execute("CREATE TABLE films (name)")
+    db.close()
+    for folder in ("text", "other"):
+        with pytest.raises(RunFolderError) as caught:
+            Journal(tmp_path / folder)
+        assert caught.value.code == "journal-format"
+
+
+def test_results_survive_a_process_that_never_closes(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path / "run")
+    journal.add([SCORED])
+    copy = tmp_path / "copy"  # what a crashed machine would find on its disk
+    copy.mkdir()
+    for file in (tmp_path / "run").iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    journal.close()
+    with Journal(copy) as survivor:
+        assert [film.result for film in survivor.films()] == [SCORED]
+
+
+@pytest.mark.parametrize("code", sorted(PASSING))
+def test_failures_that_may_pass_are_no_results(tmp_path: Path, code: str) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([replace(FAILED, failure=Failure("read", code, "It failed.")), SCORED])
+        assert not journal.holds(source(FAILED))
+        assert journal.holds(source(SCORED))

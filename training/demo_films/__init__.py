@@ -1,0 +1,1 @@
+"""The statistical model behind the films of ``cxrscan demo``."""

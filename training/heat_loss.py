@@ -1,0 +1,62 @@
+"""Grad-CAM in the loss: an explanation that is known to be wrong costs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from scanner.network.network import contributions, last_features, pull_back
+from training.config import TrainConfig
+
+_LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
+_SOME_HEAT = 1.0  # likewise: as stray heat, this much counts half
+
+
+def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
+    """Build a model of the same weights and output whose loss also counts what is wrong with Grad-CAM.
+
+    Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere: an
+    explanation that is known to be wrong shall cost (Ross, Hughes and Doshi-Velez 2017, "Right for the right
+    reasons"). For each film three things are added:
+
+    - ``stray_heat``: the share of the heat that lies on normal film, 0 when the film has no heat;
+    - ``outer_heat``: the share of the heat in the outer ring of cells, beyond ``outer_heat_free``;
+    - ``missing_heat``: how much is missing for the map's sum to account for the log-odds, as a share of them;
+      without it a network escapes the other two with maps that are empty.
+
+    The last two count as much as the network thinks the film positive. Besides films the model takes the share of each
+    cell, shape (N, h, w), that shows a film with pneumonia: 0 or 1 but for films that ``mix`` lays together.
+    """
+    features = last_features(network)
+    hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
+    logit = network.get_layer("logit")(network.get_layer("dropout")(hidden))
+    ill = keras.Input(features.shape[1:3], name="ill")
+    guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill])
+    return keras.Model([network.input, ill], guarded)
+
+
+class _HeatLoss(layers.Layer):  # type: ignore[misc]
+    """Hands on the logit, and adds the loss of ``guide_heat``."""
+
+    def __init__(self, network: keras.Model, config: TrainConfig, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self._config = config
+        self._pull_back = partial(pull_back, network)  # anew at each step, for the head learns too
+
+    def call(self, inputs: list[Any]) -> Any:
+        features, hidden, logit, ill = inputs
+        config, axes = self._config, (1, 2)
+        added = contributions(features, hidden, self._pull_back())
+        heat = ops.relu(added)
+        total = ops.sum(heat, axis=axes)
+        stray = ops.sum(heat * (1 - ill), axis=axes) / (total + _SOME_HEAT)
+        outer = 1 - ops.sum(heat[:, 1:-1, 1:-1], axis=axes) / (total + _LITTLE_HEAT)
+        wanted = ops.stop_gradient(ops.maximum(logit[:, 0], 1.0))
+        missing = ops.relu(1 - ops.sum(added, axis=axes) / wanted)  # before the ReLU, so that it can recover
+        prob = ops.stop_gradient(ops.sigmoid(logit[:, 0]))
+        cost = config.outer_heat * ops.relu(outer - config.outer_heat_free) + config.missing_heat * missing
+        self.add_loss(ops.mean(config.stray_heat * stray + prob * cost))
+        return logit
