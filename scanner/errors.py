@@ -18,7 +18,7 @@ from __future__ import annotations
 HINTS: dict[str, str] = {
     # films
     "empty-file": "The file has no content; copy it again from its source.",
-    "not-an-image": "The content is no JPEG, PNG, TIFF, BMP or DICOM in spite of the name; remove or rename it.",
+    "not-an-image": "In spite of its name the file is no film in a format that cxrscan reads; remove or rename it.",
     "unreadable": "Check that the file exists and that you may read it.",
     "truncated": "The picture ends early; copy or export it again.",
     "decode-failed": "The picture is damaged or uses a feature that no decoder here knows; export it again.",
@@ -45,7 +45,7 @@ HINTS: dict[str, str] = {
     "bundle-hash": "The weights differ from what model.json promises; take an undamaged copy.",
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
-    "no-images": "Give a folder that holds JPEG, PNG, TIFF, BMP or DICOM films; -v tells what was skipped.",
+    "no-images": "Give a folder that holds films in a format that cxrscan reads; -v tells what was skipped.",
     "place-unreadable": "Check address, network and access rights; docs/scaling.md shows how places are written.",
     "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",

@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # a run's main process touches no array before its workers ha
 
 FloatImage: TypeAlias = "npt.NDArray[np.float32]"
 
-ImageKind = Literal["jpeg", "png", "tiff", "bmp", "dicom"]
 Status = Literal["scored", "rejected", "failed"]
 GateVerdict = Literal["ok", "warn", "reject"]
 Stage = Literal["walk", "read", "prepare", "classify", "gate"]
@@ -90,8 +89,8 @@ class ImageSource:
     """Where the bytes lie: a ``Path``, or a place that is not on this machine."""
     name: str
     """The path shown to people: relative to the folder given, with forward slashes."""
-    kind: ImageKind | None
-    """Format found from the content; None when only the file's name promises a film."""
+    kind: str | None
+    """Format (``scanner.readers.FORMATS``) found from the content; None when only the file's name promises a film."""
     size_bytes: int = 0
     mtime_ns: int = 0
     data: bytes | None = field(default=None, repr=False)
@@ -169,7 +168,7 @@ class ScanResult:
     """Everything that a scan found out about one file; one row of the journal."""
 
     name: str
-    kind: ImageKind | None
+    kind: str | None
     size_bytes: int
     mtime_ns: int
     sha256: str = ""

@@ -25,8 +25,7 @@ from scanner.gate import GateDecision, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
 from scanner.model_bundle import ModelSpec, load_bundle
 from scanner.preprocess import to_model_input
-from scanner.readers.raster import read_raster
-from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
+from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
 from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
 from scanner.system.stopwatch import Stopwatch
@@ -34,7 +33,6 @@ from scanner.system.text import printable
 from scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
-_REDUCED_SIDES = 3  # inputs that a side keeps in reduced decoding; with fewer, probabilities move (docs/speed.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +208,14 @@ def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
 
 
 def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiograph]:
-    kind = sniff_kind(data[:HEAD_BYTES])
-    min_side_px = _REDUCED_SIDES * spec.input_px
-    if kind is None:
-        if is_gzip(data):
-            raise FilmError("gzipped", "The file is compressed with gzip.")
-        raise FilmError("not-an-image", "The content is not a picture in any known format.")
-    if kind == "dicom":
-        from scanner.readers.dicom import read_dicom  # pydicom is slow to import
-
-        return read_dicom(
-            data,
-            max_megapixels=settings.max_megapixels,
-            min_side_px=min_side_px,
-            frames="all" if settings.all_frames else "first",
-            window=settings.window,
-            ids=settings.dicom_ids,
-        )
-    return [read_raster(data, min_side_px=min_side_px, max_megapixels=settings.max_megapixels)]
+    options = ReadOptions.for_model(
+        spec,
+        max_megapixels=settings.max_megapixels,
+        frames="all" if settings.all_frames else "first",
+        window=settings.window,
+        ids=settings.dicom_ids,
+    )
+    return read_film(data, options)
 
 
 def _classify(

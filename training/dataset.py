@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from scanner.errors import FilmError, TrainingError
+from scanner.errors import CxrscanError, TrainingError
 from scanner.evaluation.patients import patient_of
 from scanner.metrics import BoolArray
 from scanner.preprocess import to_model_input
-from scanner.readers.raster import read_raster
+from scanner.readers import HEAD_BYTES, ReadOptions, promises_film, read_film, sniff_kind, without_ending
+from scanner.readers.options import TakesFilms
 from scanner.records import NEGATIVE, POSITIVE, FloatImage
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp"})
-_MAX_MEGAPIXELS = 200.0
 _N_THREADS = 4
 _PATH_COLUMNS = ("path", "film", "file", "filename", "image")
 
@@ -29,11 +30,17 @@ class FilmFile:
     """One film with its label and all its versions."""
 
     name: str
-    """``NORMAL/IM-0115-0001``: class folder and file name without its ending."""
+    """``NORMAL/IM-0115-0001``: class folder and file name, without its ending unless another film has that name."""
     is_positive: bool
     patient: str
+    """Empty where neither a table nor the file name tells: then the film's DICOM header may."""
     paths: tuple[Path, ...]
     """The file of the training folder first, then other versions of the same film."""
+
+    @property
+    def stem(self) -> str:
+        """File name without its ending."""
+        return without_ending(self.paths[0].name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def find_films(
         without its ending; films that only they hold are left out.
     patients
         File name -> patient, of all films, as ``read_patients`` returns it; without, file names tell by the naming
-        rule of the dataset, and a film whose name does not is a patient of its own.
+        rule of the dataset.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def find_films(
         versions = [_films_by_stem(other[label]) for other in others]
         for stem, path in _films_by_stem(classes[label]).items():
             paths = (path, *(found[stem] for found in versions if stem in found))
-            patient = patient_of(path.name) or stem if patients is None else patients.get(path.name)
+            patient = patient_of(path.name) or "" if patients is None else patients.get(path.name)
             if patient is None:
                 raise TrainingError("data-unusable", f"The table of patients does not name the film {path}.")
             films.append(FilmFile(f"{label}/{stem}", label == POSITIVE, patient, paths))
@@ -120,24 +127,16 @@ def read_patients(table: Path) -> dict[str, str]:
     return patients
 
 
-def read_model_input(data: bytes, input_px: int) -> FloatImage:
-    """Make the network's input from a file's bytes, as the scanner does.
+def load_films(films: Iterable[FilmFile], model: TakesFilms) -> LoadedFilms:
+    """Decode every version of every film once, as the scanner does.
 
-    Returns
-    -------
-    float32 array, shape (input_px, input_px, 1), values in [0, 1].
+    A film whose patient is not known belongs to the one whom its DICOM header names, as a hash that differs from one
+    call to the next; without a header it is a patient of its own.
 
-    Raises
-    ------
-    FilmError
-        The bytes are no readable film.
-    """
-    film = read_raster(data, min_side_px=input_px, max_megapixels=_MAX_MEGAPIXELS)
-    return to_model_input(film.pixels, input_px)
-
-
-def load_films(films: Iterable[FilmFile], input_px: int) -> LoadedFilms:
-    """Decode every version of every film once.
+    Parameters
+    ----------
+    model
+        Knows the size of the network's input.
 
     Raises
     ------
@@ -145,36 +144,50 @@ def load_films(films: Iterable[FilmFile], input_px: int) -> LoadedFilms:
         ``data-unusable``: a class has no readable film.
     """
     films = tuple(films)
+    options = ReadOptions.for_model(model, ids=os.urandom(32))
     jobs = [(i, path) for i, film in enumerate(films) for path in film.paths]
-    with ThreadPoolExecutor(_N_THREADS) as pool:
-        read = list(pool.map(lambda job: _read(job[1], input_px), jobs))
+    # one thread per matrix product, as in the scanner's workers: more would round otherwise
+    with ThreadPoolExecutor(_N_THREADS) as pool, threadpool_limits(1, user_api="blas"):
+        read = list(pool.map(lambda job: _read(job[1], options, model.input_px), jobs))
     pixels: list[FloatImage] = []
     digests: list[str] = []
     unreadable: list[tuple[Path, str]] = []
     rows: dict[int, list[int]] = {}
+    patients: dict[int, str] = {}
     for (i, path), found in zip(jobs, read, strict=True):
         if isinstance(found, str):
             unreadable.append((path, found))
             continue
         rows.setdefault(i, []).append(len(pixels))
-        pixels.append(found[0])
-        digests.append(found[1])
-    kept = tuple(films[i] for i in rows)
+        pixels.append(found.pixels)
+        digests.append(found.digest)
+        patients[i] = films[i].patient or patients.get(i) or found.patient
+    kept = tuple(replace(films[i], patient=patients[i] or films[i].stem) for i in rows)
     for label, wanted in ((NEGATIVE, False), (POSITIVE, True)):
         if not any(film.is_positive == wanted for film in kept):
             raise TrainingError("data-unusable", f"No film of class {label} can be read.")
     return LoadedFilms(kept, np.stack(pixels), tuple(map(tuple, rows.values())), tuple(digests), tuple(unreadable))
 
 
-def _read(path: Path, input_px: int) -> tuple[FloatImage, str] | str:
-    """Pixels and digest of a film, or why it cannot be read."""
+@dataclass(frozen=True, slots=True)
+class _ReadFile:
+    pixels: FloatImage
+    digest: str
+    patient: str
+    """Hash of the patient whom a DICOM header names, or empty."""
+
+
+def _read(path: Path, options: ReadOptions, input_px: int) -> _ReadFile | str:
+    """What a file holds, or why it cannot be read."""
     try:
         data = path.read_bytes()
-        return read_model_input(data, input_px), hashlib.sha256(data).hexdigest()
-    except FilmError as error:
+        film = read_film(data, options)[0]
+    except CxrscanError as error:
         return error.message
     except OSError as error:
         return f"The file cannot be read: {error}."
+    patient = dict(film.attributes.ids).get("patient_id_hash", "")
+    return _ReadFile(to_model_input(film.pixels, input_px), hashlib.sha256(data).hexdigest(), patient)
 
 
 def _class_folders(folder: Path) -> dict[str, Path]:
@@ -189,4 +202,18 @@ def _class_folders(folder: Path) -> dict[str, Path]:
 
 
 def _films_by_stem(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES}
+    films: dict[str, Path] = {}
+    for path in filter(_is_film, sorted(folder.iterdir())):
+        stem = without_ending(path.name)
+        films[path.name if stem in films else stem] = path  # ``X.jpg`` beside ``X.jpeg`` is a film too
+    return films
+
+
+def _is_film(path: Path) -> bool:
+    """Whether name or content promise a film; DICOM files often have no ending."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    if promises_film(path.name):
+        return True
+    with path.open("rb") as file:
+        return sniff_kind(file.read(HEAD_BYTES)) is not None

@@ -325,7 +325,7 @@ def main(bundle: Path, data: Path, splits: Path | None, also: tuple[Path, ...]) 
     """Fit the gate of BUNDLE on the films of DATA again."""
     cv2.setNumThreads(1)
     document = _without_gate(bundle)
-    loaded = load_films(find_films(data, also), document["input_px"])
+    loaded = load_films(find_films(data, also), spec_from_document(document, bundle))
     train, validation = read_split(splits, loaded) if splits else split_again(document, loaded)
     add_gate(bundle, loaded, train, validation)
     click.echo(f"Gate of {bundle} fitted on {len(train)} films, limits set on {len(validation)}.", err=True)

@@ -86,7 +86,7 @@ def train(
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError("output-unwritable", f"{folder} cannot be made: {error}.") from error
-    loaded = load_films(find_films(data, also, read_patients(patients) if patients else None), config.input_px)
+    loaded = load_films(find_films(data, also, read_patients(patients) if patients else None), config)
     for path, reason in loaded.unreadable:
         say(f"Passed over {path}: {reason}")
     if test is not None:

@@ -142,7 +142,7 @@ def run(
     quiet: bool,
     verbose: bool,
 ) -> int:
-    """Scan files and folders (JPEG, PNG, TIFF, BMP, DICOM) and write results.csv, report.html and run.json.
+    """Scan files and folders of films and write results.csv, report.html and run.json.
 
     \b
     cxrscan run films/                      results in ./cxrscan-out

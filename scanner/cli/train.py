@@ -53,7 +53,7 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
     "--patients",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Table with the columns path and patient; without, file names tell the patient.",
+    help="Table with the columns path and patient; without, file names or DICOM headers tell the patient.",
 )
 @click.option("--config", metavar="NAME|FILE.toml", help="Settings; without: the plain recipe. `robust` comes with us.")
 @click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")

@@ -30,7 +30,7 @@ class LiteRTEngine:
     def __init__(self, spec: ModelSpec, *, n_threads: int = 1) -> None:
         weights = verify_weights(spec)
         try:
-            with silent_stderr():
+            with silent_stderr:
                 interpreter = Interpreter(model_content=weights, num_threads=n_threads)
                 interpreter.allocate_tensors()
             self._run = interpreter.get_signature_runner(_SIGNATURE)

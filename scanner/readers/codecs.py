@@ -41,11 +41,9 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF of JPEG 
 
 
 def register() -> None:
-    """Make the plugin known to pydicom; may be called again."""
+    """Make the plugin known to pydicom."""
     for syntax in SYNTAXES:
-        decoder = get_decoder(syntax)
-        if PLUGIN not in decoder.available_plugins:
-            decoder.add_plugin(PLUGIN, (__name__, "decode_frame"))
+        get_decoder(syntax).add_plugin(PLUGIN, (__name__, "decode_frame"))
 
 
 def is_available(syntax: str) -> bool:

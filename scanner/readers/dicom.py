@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import io
 import logging
-import sys
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,14 +34,17 @@ from scanner.errors import FilmError, NotAFilmError
 from scanner.readers import codecs
 from scanner.readers import dicom_header as header
 from scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
+from scanner.readers.options import ReadOptions
 from scanner.readers.raster import luminance, mean_chroma
 from scanner.records import FilmAttributes, FloatImage, Radiograph
+from scanner.system.quiet import Shared, silent_warnings
 
 _PREAMBLE_BYTES = 128
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _MAX_SAMPLES = 4  # PS3.3 C.7.6.3.1.1; four in retired colour spaces
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+codecs.register()
 
 
 class _PixelFinder:
@@ -81,38 +82,17 @@ class _OpenFile:
     n_threads: int
 
 
-def read_dicom(
-    data: bytes,
-    *,
-    max_megapixels: float,
-    min_side_px: int = sys.maxsize,
-    frames: Literal["first", "all"] = "first",
-    window: int = 0,
-    ids: bytes | Literal["plain"] | None = None,
-    n_threads: int = 1,
-) -> list[Radiograph]:
+def read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
     """Decode a DICOM film and bring it to display values.
 
     Parameters
     ----------
     data
         The file's bytes, with or without preamble and meta header.
-    max_megapixels
-        Larger pictures are refused from their header, before memory is taken; with all frames, their sum.
-    min_side_px
-        Grey JPEG 2000 may be decoded at a reduced resolution as long as both sides keep at least this many pixels.
-    frames
-        Whether a multi-frame object gives its first frame or all.
-    window
-        Which of several windows or VOI LUTs to apply, from 0; films with fewer take their last.
-    ids
-        Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none.
-    n_threads
-        Threads that decode one JPEG 2000 picture; 1 where several workers share the cores.
 
     Returns
     -------
-    One film, or with ``frames="all"`` one for each frame.
+    One film, or with ``options.frames`` ``all`` one for each frame.
 
     Raises
     ------
@@ -122,40 +102,37 @@ def read_dicom(
     NotAFilmError
         ``dicomdir`` or ``non-image-object``.
     """
-    with _quiet_pydicom():
-        file = _open(data, max_megapixels, n_threads, with_ids=ids is not None)
+    with silent_warnings, _silent_logger:  # pydicom's quote values, and this reader judges files itself
+        file = _open(data, options)
         _refuse_other_objects(file)
-        n_frames = _check_size(file, max_megapixels, frames)
-        key = ids if isinstance(ids, bytes) else None
-        identifiers = () if ids is None else header.hashed_ids(file.dataset, key)
+        n_frames = _check_size(file, options)
+        key = options.ids if isinstance(options.ids, bytes) else None
+        identifiers = () if options.ids is None else header.hashed_ids(file.dataset, key)
         attributes = header.film_attributes(file.dataset, identifiers)
-        return [
-            _read_frame(file, index, window, attributes, min_side_px, only=frames == "first")
-            for index in range(n_frames)
-        ]
+        return [_read_frame(file, index, options, attributes) for index in range(n_frames)]
 
 
 @contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom's warnings and log lines back: they quote values, and this reader judges files itself."""
+def _logger_disabled() -> Iterator[None]:
     logger: logging.Logger = config.logger
     was_disabled = logger.disabled
     logger.disabled = True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         logger.disabled = was_disabled
 
 
-def _open(data: bytes, max_megapixels: float, n_threads: int, *, with_ids: bool) -> _OpenFile:
+_silent_logger = Shared(_logger_disabled)
+
+
+def _open(data: bytes, options: ReadOptions) -> _OpenFile:
     """Parse the wanted attributes up to the pixels, whose bytes are not copied."""
     buffer = io.BytesIO(data)
     has_preamble = data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
     buffer.seek(_PREAMBLE_BYTES + 4 if has_preamble else 0)
     tags: list[BaseTag | int] = [
-        Tag(keyword) for keyword in (*header.KEYWORDS, *(header.ID_KEYWORDS if with_ids else ()))
+        Tag(keyword) for keyword in (*header.KEYWORDS, *(() if options.ids is None else header.ID_KEYWORDS))
     ]
     try:
         meta = read_dataset(buffer, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
@@ -163,7 +140,7 @@ def _open(data: bytes, max_megapixels: float, n_threads: int, *, with_ids: bool)
             raise NotAFilmError("dicomdir", "A DICOMDIR lists films and holds none.")
         syntax = UID(meta.get("TransferSyntaxUID") or _guess_syntax(data[buffer.tell() :][:6]))
         if syntax == DeflatedExplicitVRLittleEndian:
-            data = _inflate(data[buffer.tell() :], max_megapixels)
+            data = _inflate(data[buffer.tell() :], options.max_megapixels)
             buffer = io.BytesIO(data)
         pixels = _PixelFinder(buffer)
         dataset = read_dataset(
@@ -180,7 +157,7 @@ def _open(data: bytes, max_megapixels: float, n_threads: int, *, with_ids: bool)
         raise FilmError("not-an-image", "The content is neither a picture nor recognisably DICOM.")
     if not pixels.keyword and pixels.value_end > len(data):
         raise FilmError("truncated", "The DICOM file ends within its header.")
-    return _OpenFile(dataset, syntax, data, pixels, n_threads)
+    return _OpenFile(dataset, syntax, data, pixels, options.n_threads)
 
 
 def _guess_syntax(first_bytes: bytes) -> UID:
@@ -219,7 +196,7 @@ def _refuse_other_objects(file: _OpenFile) -> None:
     raise FilmError("no-pixels", f"The {sop_class.name} object holds no pixel data.")
 
 
-def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
+def _check_size(file: _OpenFile, options: ReadOptions) -> int:
     """Number of frames to read, once the header is complete and its claims are bearable."""
     dataset = file.dataset
     rows, columns, n_frames = (header.count(dataset, name) for name in ("Rows", "Columns", "NumberOfFrames"))
@@ -227,25 +204,23 @@ def _check_size(file: _OpenFile, max_megapixels: float, frames: str) -> int:
         raise FilmError("bad-dicom", "The DICOM header does not say how large the picture is or how its pixels lie.")
     if header.count(dataset, "SamplesPerPixel") > _MAX_SAMPLES:
         raise FilmError("bad-dicom", "The DICOM header claims more samples per pixel than any colour space has.")
-    n_wanted = max(1, n_frames) if frames == "all" else 1
+    n_wanted = max(1, n_frames) if options.frames == "all" else 1
     aspect = header.pixel_aspect(dataset)  # pixels that are no squares become more
-    if rows * columns * n_wanted * max(aspect, 1 / aspect) > max_megapixels * 1e6:
+    if rows * columns * n_wanted * max(aspect, 1 / aspect) > options.max_megapixels * 1e6:
         size = f"{columns} x {rows} pixels" + (f" in {n_wanted} frames" if n_wanted > 1 else "")
-        raise FilmError("too-large", f"{size} are more than the limit of {max_megapixels:g} megapixels.")
+        raise FilmError("too-large", f"{size} are more than the limit of {options.max_megapixels:g} megapixels.")
     return n_wanted
 
 
-def _read_frame(
-    file: _OpenFile, index: int, window: int, attributes: FilmAttributes, min_side_px: int, *, only: bool
-) -> Radiograph:
-    reduced = _decode_reduced(file, index, min_side_px)
+def _read_frame(file: _OpenFile, index: int, options: ReadOptions, attributes: FilmAttributes) -> Radiograph:
+    reduced = _decode_reduced(file, index, options.min_side_px)
     decoded, photometric = (reduced, "MONOCHROME2") if reduced is not None else _decode(file, index)
     chroma = 0.0
     if decoded.ndim == 3 or photometric == "PALETTE COLOR":
         pixels, chroma, steps = _render_colour(decoded, photometric, file.dataset)
     else:
         stored = _stored_format(file, decoded.dtype)
-        grey_steps = header.grey_steps(file.dataset, window)
+        grey_steps = header.grey_steps(file.dataset, options.window)
         if reduced is not None:
             grey_steps = replace(grey_steps, exposed=_shrunk(grey_steps.exposed, file.dataset, decoded.shape))
         pixels, steps = render_grey(decoded, stored, grey_steps)
@@ -258,7 +233,7 @@ def _read_frame(
         pixels = resample_square(pixels, aspect)
         steps.append("aspect")
     reasons = ["for-processing"] if attributes.presentation_intent == "FOR PROCESSING" else []
-    if only and header.count(file.dataset, "NumberOfFrames") > 1:
+    if options.frames == "first" and header.count(file.dataset, "NumberOfFrames") > 1:
         reasons.append("multi-frame")
     return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))
 
@@ -299,7 +274,6 @@ def _shrunk(area: tuple[slice, slice], dataset: Dataset, shape: tuple[int, ...])
 
 def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
     """Decode one frame to (H, W) or (H, W, samples), and name its photometric interpretation."""
-    codecs.register()
     try:
         decoder = get_decoder(file.syntax)
     except NotImplementedError:

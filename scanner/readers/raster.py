@@ -7,7 +7,6 @@ JPEGs at a reduced DCT scale (ITU-T T.81; libjpeg's scaled inverse DCT), which c
 from __future__ import annotations
 
 import io
-import warnings
 from contextlib import nullcontext
 from typing import Any
 
@@ -16,40 +15,37 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from scanner.errors import FilmError
+from scanner.readers.options import ReadOptions
 from scanner.records import FloatImage, Radiograph
-from scanner.system.quiet import silent_stderr
+from scanner.system.quiet import silent_stderr, silent_warnings
 
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
 Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``read_raster`` has one that the user can raise
 _BLOCK_PIXELS = 1 << 20  # worked on at a time where colours would take twelve bytes per pixel
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 
 
-def read_raster(data: bytes, *, min_side_px: int, max_megapixels: float) -> Radiograph:
+def read_raster(data: bytes, pillow_format: str, options: ReadOptions) -> Radiograph:
     """Decode a raster film to luminance.
 
     Parameters
     ----------
     data
         The file's bytes.
-    min_side_px
-        JPEGs may be decoded at a reduced scale as long as both sides keep at least this many pixels.
-    max_megapixels
-        Larger pictures are refused from their header, before memory is taken.
+    pillow_format
+        Name of their format in Pillow.
 
     Raises
     ------
     FilmError
         ``not-an-image``, ``too-large``, ``truncated`` or ``decode-failed``.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about oddities that this reader judges itself
+    with silent_warnings:  # Pillow warns about oddities that this reader judges itself
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=[pillow_format]) as image:
                 if image.format == "PNG":
                     _verify_checksums(data)
-                with silent_stderr() if image.format == "TIFF" else nullcontext():  # libtiff tells of each bad line
-                    return _read_open_image(image, min_side_px, max_megapixels)
+                with silent_stderr if image.format == "TIFF" else nullcontext():  # libtiff tells of each bad line
+                    return _read_open_image(image, options)
         except UnidentifiedImageError:
             raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
         except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError) as error:
@@ -64,16 +60,15 @@ def _verify_checksums(data: bytes) -> None:
         image.verify()
 
 
-def _read_open_image(image: Image.Image, min_side_px: int, max_megapixels: float) -> Radiograph:
+def _read_open_image(image: Image.Image, options: ReadOptions) -> Radiograph:
     width_px, height_px = image.size
+    limit = options.max_megapixels
     for width, height in (image.size, _tile_size(image)):
-        if width * height > max_megapixels * 1e6:
-            raise FilmError(
-                "too-large", f"{width} x {height} pixels are more than the limit of {max_megapixels:g} megapixels."
-            )
+        if width * height > limit * 1e6:
+            raise FilmError("too-large", f"{width} x {height} pixels are more than the limit of {limit:g} megapixels.")
     steps = [(image.format or "").lower()]
     if image.format == "JPEG":
-        image.draft("L" if image.mode == "L" else "RGB", (min_side_px, min_side_px))
+        image.draft("L" if image.mode == "L" else "RGB", (options.min_side_px, options.min_side_px))
         if image.size != (width_px, height_px):
             steps.append(f"1/{round(width_px / image.size[0])}")
     reasons = ("multi-frame",) if _has_pages(image) else ()

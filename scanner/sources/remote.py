@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.errors import CxrscanError, RunFolderError
-from scanner.readers.sniff import HEAD_BYTES
+from scanner.readers import HEAD_BYTES
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from scanner.errors import RunFolderError
-from scanner.readers.sniff import HEAD_BYTES, sniff_kind
+from scanner.readers import HEAD_BYTES, promises_film, sniff_kind
 from scanner.records import ImageSource, Skip
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.sources.remote import RemoteEntry, RemotePath
@@ -21,9 +21,6 @@ from scanner.system.text import printable
 
 #: Entries of a remote folder that are looked at together.
 _LOOKED_AT_TOGETHER = 256
-FILM_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dib", ".dcm", ".dicom", ".dic", ".ima"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +301,7 @@ def _walk_entries(
                     pass
                 elif not keep.keeps(name):
                     on_skip(Skip(name, "excluded"))
-                elif kind is not None or _promises_film(name):
+                elif kind is not None or promises_film(name):
                     yield ImageSource(entry.path, name, kind, entry.size_bytes or 0, entry.mtime_ns)
                 else:
                     on_skip(Skip(name, "no picture"))
@@ -322,7 +319,7 @@ def _walk_entries(
 def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
     name = prefix + _shown(entry.path.name)
     return (
-        not (entry.is_folder or _is_hidden(entry.path.name) or _promises_film(name) or keep.is_elsewhere(name))
+        not (entry.is_folder or _is_hidden(entry.path.name) or promises_film(name) or keep.is_elsewhere(name))
         and entry.size_bytes != 0
         and keep.keeps(name)
     )
@@ -354,7 +351,7 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
     if not keep.keeps(name):
         on_skip(Skip(name, "excluded"))
         return
-    promised = _promises_film(name)
+    promised = promises_film(name)
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -372,11 +369,6 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
         yield ImageSource(Path(path), name, kind, status.st_size, status.st_mtime_ns)
     else:
         on_skip(Skip(name, "no picture"))
-
-
-def _promises_film(name: str) -> bool:
-    # "film.dcm.gz" too: that it must be unpacked first is to be told, not passed over
-    return os.path.splitext(name.lower().removesuffix(".gz"))[1] in FILM_SUFFIXES
 
 
 def _only_of(keep: Filter, on_skip: Callable[[Skip], None]) -> Callable[[Skip], None]:

@@ -1,15 +1,48 @@
-"""Keeping what C libraries write to the terminal away from it, where they have no switch of their own."""
+"""Keeping what libraries write to the terminal away from it, where they have no switch of their own.
+
+Each of these changes the whole process. Threads share the change: the first one in makes it, the last one out takes it
+back, so that none takes another's change for the state to go back to.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock
+
+
+class Shared:
+    """A context manager for any number of threads at a time.
+
+    Parameters
+    ----------
+    make
+        Makes the context that all of them share.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[None]]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._n_inside = 0
+        self._open = ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._open.enter_context(self._make())
+            self._n_inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._open.close()
 
 
 @contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Send the process's standard error nowhere for a while."""
+def _stderr_nowhere() -> Iterator[None]:
     try:
         kept = os.dup(2)
     except OSError:  # it is closed already
@@ -23,3 +56,17 @@ def silent_stderr() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def _warnings_ignored() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+silent_stderr = Shared(_stderr_nowhere)
+"""Sends the process's standard error nowhere for a while."""
+
+silent_warnings = Shared(_warnings_ignored)
+"""Keeps Python's warnings back for a while."""

@@ -13,6 +13,7 @@ import streamlit as st
 from reports.page.html_file import TEMPLATES
 from scanner import NOTICE
 from scanner.errors import CxrscanError
+from scanner.readers import TITLES
 from scanner.records import Film, ImageSource, ScanResult, Skip
 from scanner.viewer import answer, opening
 from scanner.viewer.decoding import film_source, read_full_size, scan
@@ -50,7 +51,7 @@ def look_at_films(start: opening.Opening) -> None:
     with st.container(width=680) if is_empty else st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
         uploads = st.file_uploader(
-            "Open films or drop them here: JPEG, PNG, TIFF, BMP, DICOM",
+            f"Open films or drop them here: {TITLES}",
             accept_multiple_files=True,
             key="uploads",
             help="The content counts, not the name. Films stay in the memory of this computer, and only until you "

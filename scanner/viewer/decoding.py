@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from scanner.readers.raster import read_raster
-from scanner.readers.sniff import HEAD_BYTES, sniff_kind
+from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
 from scanner.records import ImageSource, Radiograph, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.system.cores import available_cores
@@ -41,16 +39,11 @@ def read_full_size(data: bytes, settings: ScanSettings, *, frame: int = 0) -> Ra
     CxrscanError
         As the readers do.
     """
-    if sniff_kind(data[:HEAD_BYTES]) == "dicom":
-        from scanner.readers.dicom import read_dicom  # pydicom is slow to import
-
-        films = read_dicom(
-            data,
-            max_megapixels=settings.max_megapixels,
-            frames="all" if frame else "first",
-            window=settings.window,
-            ids="plain",
-            n_threads=available_cores(),  # the page waits for this picture alone
-        )
-        return films[frame]
-    return read_raster(data, min_side_px=sys.maxsize, max_megapixels=settings.max_megapixels)
+    options = ReadOptions(
+        max_megapixels=settings.max_megapixels,
+        frames="all" if frame else "first",
+        window=settings.window,
+        ids="plain",
+        n_threads=available_cores(),  # the page waits for this picture alone
+    )
+    return read_film(data, options)[frame]

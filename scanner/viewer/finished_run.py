@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from scanner.errors import CxrscanError
 from scanner.model_bundle import ModelSpec, spec_from_document
-from scanner.readers.raster import read_raster
+from scanner.readers import ReadOptions, read_film
 from scanner.records import Film, Radiograph, RunInfo
 from scanner.runs.journal import Journal, stored_info
 from scanner.settings import ScanSettings
@@ -95,7 +94,7 @@ def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
         small = journal.thumbnail(film.result.name)
     if not small:
         return None, ""
-    pixels = read_raster(small, min_side_px=sys.maxsize, max_megapixels=1.0).pixels
+    pixels = read_film(small, ReadOptions(max_megapixels=1.0))[0].pixels
     height, width = pixels.shape
     note = "The original is no longer where it was, or has changed; this is the small picture that the run kept."
     return Radiograph(pixels, width, height, "thumbnail", attributes=film.result.attributes), note

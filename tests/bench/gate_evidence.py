@@ -104,7 +104,7 @@ def main(data: Path, adults: Path | None, model: Path) -> None:
     cv2.setNumThreads(1)
     document, spec = read_document(model), load_bundle(model)
     engine, statistics = LiteRTEngine(spec, n_threads=2), GateStatistics.from_document(document["gate"])
-    loaded = load_films(find_films(data), spec.input_px)
+    loaded = load_films(find_films(data), spec)
     train, held_out = split_again(document, loaded)
     rows = [loaded.rows[i][0] for i in train[::_EVERY_NTH_TRAINING_FILM]]
     plain = loaded.pixels[[loaded.rows[i][0] for i in held_out[::_EVERY_NTH_HELD_OUT_FILM]]]

@@ -20,7 +20,7 @@ import numpy as np
 from scanner.metrics import wilson_interval
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
 from scanner.preprocess import to_model_input
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, read_film
 from scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
 from scanner.settings import ScanSettings
 from scanner.sources.walk import find_images
@@ -111,9 +111,7 @@ def adult_films() -> list[Path]:
 
 def read_inputs(paths: Iterable[Path], input_px: int) -> FloatImage:
     """Read DICOM films as the network's input."""
-    pictures = [
-        read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0] for path in paths
-    ]
+    pictures = [read_film(path.read_bytes(), ReadOptions())[0] for path in paths]
     return np.stack([to_model_input(film.pixels, input_px) for film in pictures])
 
 
@@ -159,7 +157,7 @@ def main(
     data: Path, also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, every: int, sheet: Path | None
 ) -> None:
     """Print a table of the gate's rates."""
-    loaded = load_films(find_films(data, also), load_bundle(model).input_px)
+    loaded = load_films(find_films(data, also), load_bundle(model))
     _, held_out = split_again(read_document(model), loaded)
     tell(measure(loaded, held_out[::every], adults, ScanSettings(model=model, thumbnail_px=_CELL_PX)), sheet)
 

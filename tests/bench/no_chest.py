@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from scanner.errors import CxrscanError
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, read_film
 from tests.bench.projected_bones import PARTS, draw_part
 
 Uint8Image = npt.NDArray[np.uint8]
@@ -82,7 +82,7 @@ def slices() -> Iterator[Picture]:
             if path.stem.split("_")[0] in {"RG1", "RG3", "vlut", "mlut", "liver", "SC", "OT-PAL-8-face"}:
                 continue
             try:
-                film = read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0]
+                film = read_film(path.read_bytes(), ReadOptions())[0]
             except CxrscanError:
                 continue
             if min(film.pixels.shape) >= _MIN_SIDE_PX and film.pixels.std() > 0.02:
@@ -101,7 +101,7 @@ def angiograms(n: int = 24) -> Iterator[Picture]:
 def other_films(n: int = 12) -> Iterator[Picture]:
     """Films of limbs, hips and heads: one leg from pydicom's data, whole, in parts and turned; drawn ones."""
     for path in package_files("pydicom-data", ("RG3_UNCR.dcm",)):
-        leg = _uint8(read_dicom(path.read_bytes(), max_megapixels=200, frames="first", window=0, ids=None)[0].pixels)
+        leg = _uint8(read_film(path.read_bytes(), ReadOptions())[0].pixels)
         leg = np.asarray(cv2.resize(leg, (600, 600), interpolation=cv2.INTER_AREA), dtype=np.uint8)
         shaft = leg[:, 150:340]
         for name, picture in (("leg", leg), ("leg-cut", shaft), ("leg-upper", shaft[:300]), ("leg-lower", shaft[300:])):

@@ -21,9 +21,7 @@ import atheris
 
 with atheris.instrument_imports(include=["scanner", "pydicom", "PIL"]):  # before anything else imports them
     from scanner.errors import CxrscanError
-    from scanner.readers.dicom import read_dicom
-    from scanner.readers.raster import read_raster
-    from scanner.readers.sniff import HEAD_BYTES, sniff_kind
+    from scanner.readers import ReadOptions, dicom, raster, read_film  # noqa: F401  (the door opens readers late)
 
 import numpy as np
 from pydicom import uid
@@ -42,11 +40,10 @@ _RSS_MIB = 1_500  # the interpreter with all decoders takes 250
 
 def fuzz_raster(data: bytes) -> None:
     """One input for the raster reader; atheris records what it raises."""
-    sniff_kind(data[:HEAD_BYTES])
     if data.startswith(_PNG):
         data = with_right_checksums(data)
     try:
-        films = [read_raster(data, min_side_px=16, max_megapixels=_MAX_MEGAPIXELS)]
+        films = read_film(data, ReadOptions(_MAX_MEGAPIXELS, 16))
     except CxrscanError:
         return
     _check(films)
@@ -66,7 +63,7 @@ def with_right_checksums(png: bytes) -> bytes:
 def fuzz_dicom(data: bytes) -> None:
     """One input for the DICOM reader."""
     try:
-        films = read_dicom(data, max_megapixels=_MAX_MEGAPIXELS, frames="all", ids="plain")
+        films = read_film(data, ReadOptions(_MAX_MEGAPIXELS, frames="all", ids="plain"))
     except CxrscanError:
         return
     _check(films)

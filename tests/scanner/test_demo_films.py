@@ -11,7 +11,7 @@ from pydicom.pixels import apply_voi_lut
 
 from scanner.demo import NOTICE, draw_demo_folder
 from scanner.errors import FilmError
-from scanner.readers.raster import read_raster
+from scanner.readers import ReadOptions, read_film
 from scanner.synthetic_films import CLASSES, MODEL_PATH, FilmModel, draw_film
 
 
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_films(demo_fo
 
 def test_films_have_the_size_and_the_grey_of_real_exports(demo_folder: Path) -> None:
     for path in [*demo_folder.rglob("synthetic-*.jpg"), *demo_folder.rglob("synthetic-*.png")]:
-        film = read_raster(path.read_bytes(), min_side_px=10_000, max_megapixels=10)
+        (film,) = read_film(path.read_bytes(), ReadOptions())
         assert 950 <= film.width_px <= 1250
         assert 0.8 < film.width_px / film.height_px < 2.5
         assert film.chroma == 0.0
@@ -126,12 +126,12 @@ def test_the_broken_file_ends_early(demo_folder: Path) -> None:
     data = (demo_folder / "OTHER" / "cut-short.jpg").read_bytes()
     assert data.startswith(b"\xff\xd8")
     with pytest.raises(FilmError) as caught:
-        read_raster(data, min_side_px=224, max_megapixels=10)
+        read_film(data, ReadOptions())
     assert caught.value.code == "truncated"
 
 
 def test_the_drawing_is_a_sound_picture_in_colour(demo_folder: Path) -> None:
-    drawing = read_raster((demo_folder / "OTHER" / "drawing.png").read_bytes(), min_side_px=224, max_megapixels=10)
+    (drawing,) = read_film((demo_folder / "OTHER" / "drawing.png").read_bytes(), ReadOptions())
     assert drawing.chroma > 0.2
 
 

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import uid
 
 from scanner.errors import TrainingError
-from scanner.preprocess import to_model_input
-from scanner.readers.raster import read_raster
-from tests.builders import write_film
-from tests.training.films import write_data
+from scanner.records import ImageSource, ScanResult
+from scanner.settings import ScanSettings
+from scanner.worker import open_model, scan_chunk
+from tests.builders import dicom_film, encode, film_pixels, write_film
+from tests.training.films import TINY, write_data
 from training.dataset import find_films, load_films, read_patients
 
 
@@ -22,21 +24,79 @@ def test_films_are_found_below_class_folders_of_any_case_and_below_train(tmp_pat
     assert (pneumonia.name, pneumonia.is_positive, pneumonia.patient) == ("PNEUMONIA/person7_virus_1", True, "person7")
 
 
-def test_training_input_equals_scanning_input_bit_for_bit(tmp_path: Path) -> None:
-    data = write_data(tmp_path, n_patients=2)
-    write_film(data / "NORMAL" / "IM-9999-0001.png", 9, height=100, width=140)
-    write_film(data / "PNEUMONIA" / "person99_virus_1.jpeg", 9, height=300, width=260)
-    loaded = load_films(find_films(data), 64)
+def as_dicom(film: np.ndarray, **header: object) -> bytes:
+    deep = film.astype(np.uint16) * 16
+    return dicom_film(deep, bits_stored=12, WindowCenter=2048, WindowWidth=4096, **header)
+
+
+def parity_films() -> dict[str, bytes]:
+    """Films on both sides of every step of reduced decoding, in the formats that have one."""
+    films = {f"{px}.jpeg": encode(film_pixels(px, height=px * 3 // 4, width=px), "JPEG") for px in SIDES_PX}
+    films |= {f"{px}.dcm": as_dicom(film_pixels(px, height=px, width=px)) for px in (448, 1500)}
+    films["IM0001"] = as_dicom(film_pixels(7, height=1500, width=1400), syntax=uid.JPEG2000Lossless)
+    return films
+
+
+SIDES_PX = (300, 448, 1500, 3000)
+
+
+def test_training_and_scanning_see_the_same_pixels_bit_for_bit(tmp_path: Path) -> None:
+    """Of equal inputs the same network says the same; a pixel that differs moves the heat map or the probability."""
+    for label in ("NORMAL", "PNEUMONIA"):
+        for name, data in parity_films().items():
+            (tmp_path / label).mkdir(exist_ok=True)
+            (tmp_path / label / name).write_bytes(data)
+    settings = ScanSettings(gate="off", batch_size=1)
+    spec, engine = open_model(settings)
+    loaded = load_films(find_films(tmp_path), spec)
+    assert len(loaded.films) == 2 * len(parity_films())
     for film, (row,) in zip(loaded.films, loaded.rows, strict=True):
-        scanned = read_raster(film.paths[0].read_bytes(), min_side_px=64, max_megapixels=200)
-        np.testing.assert_array_equal(loaded.pixels[row], to_model_input(scanned.pixels, 64))
+        (scanned,) = scan_chunk([ImageSource(film.paths[0], film.name, None)], settings)
+        assert isinstance(scanned, ScanResult)
+        trained_on = engine.predict(loaded.pixels[[row]])
+        assert scanned.prob_pneumonia == spec.probability(float(trained_on.logits[0])), film.name
+        assert scanned.heat_map == trained_on.heat_maps[0].astype("<f2").tobytes(), film.name
+
+
+def test_the_patient_of_a_dicom_film_is_the_one_in_its_header_and_stays_unknown_to_readers(tmp_path: Path) -> None:
+    for label in ("NORMAL", "PNEUMONIA"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            data = as_dicom(film_pixels(number), PatientID=f"HOSPITAL-{number % 2}", PatientName="A^B")
+            (tmp_path / label / f"{number}").write_bytes(data)
+        (tmp_path / label / "nobody").write_bytes(as_dicom(film_pixels(9), without=["PatientID"]))
+    loaded = load_films(find_films(tmp_path), TINY)
+    patients = {film.name: film.patient for film in loaded.films}
+    assert patients["NORMAL/0"] == patients["NORMAL/2"] == patients["PNEUMONIA/0"] != patients["NORMAL/1"]
+    assert patients["NORMAL/nobody"] == "nobody"
+    assert "HOSPITAL" not in " ".join(patients.values())
+
+
+def test_films_that_differ_in_their_ending_alone_are_all_kept_and_of_one_patient(tmp_path: Path) -> None:
+    for suffix in (".jpeg", ".jpg", ".png"):
+        write_film(tmp_path / "NORMAL" / f"a{suffix}", len(suffix))
+    write_film(tmp_path / "PNEUMONIA" / "b.png")
+    loaded = load_films(find_films(tmp_path), TINY)
+    assert [film.name for film in loaded.films] == ["NORMAL/a", "NORMAL/a.jpg", "NORMAL/a.png", "PNEUMONIA/b"]
+    assert [film.patient for film in loaded.films] == ["a", "a", "a", "b"]
+
+
+def test_what_is_no_film_lies_among_the_films_unnoticed(tmp_path: Path) -> None:
+    data = write_data(tmp_path, n_patients=1)
+    (data / "NORMAL" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    (data / "NORMAL" / ".IM-0001.jpeg.part").write_bytes(encode(film_pixels(), "JPEG"))
+    (data / "NORMAL" / "more.png").mkdir()
+    assert [film.name for film in find_films(data) if not film.is_positive] == [
+        "NORMAL/IM-0000-0000",
+        "NORMAL/IM-0000-0001",
+    ]
 
 
 def test_other_versions_of_a_film_join_it_by_name(tmp_path: Path) -> None:
     data = write_data(tmp_path / "small", n_patients=2)
     write_film(tmp_path / "large" / "NORMAL" / "IM-0001-0001.png", height=90, width=120)
     write_film(tmp_path / "large" / "PNEUMONIA" / "person5_virus_1.png", height=90, width=120)
-    loaded = load_films(find_films(data, [tmp_path / "large"]), 32)
+    loaded = load_films(find_films(data, [tmp_path / "large"]), TINY)
     assert len(loaded.films) == 8
     assert {film.name: len(rows) for film, rows in zip(loaded.films, loaded.rows, strict=True) if len(rows) > 1} == {
         "NORMAL/IM-0001-0001": 2
@@ -47,7 +107,7 @@ def test_an_unreadable_film_is_passed_over_and_listed(tmp_path: Path) -> None:
     data = write_data(tmp_path, n_patients=2)
     broken = data / "NORMAL" / "IM-0000-0000.jpeg"
     broken.write_bytes(b"no picture")
-    loaded = load_films(find_films(data), 32)
+    loaded = load_films(find_films(data), TINY)
     assert len(loaded.films) == 7
     assert [path for path, _ in loaded.unreadable] == [broken]
     assert loaded.truth.tolist() == [False] * 3 + [True] * 4
@@ -72,7 +132,7 @@ def test_a_class_without_any_readable_film_stops_the_run(tmp_path: Path) -> None
     (tmp_path / "PNEUMONIA").mkdir()
     (tmp_path / "PNEUMONIA" / "b.png").write_bytes(b"no picture")
     with pytest.raises(TrainingError, match="No film of class PNEUMONIA"):
-        load_films(find_films(tmp_path), 32)
+        load_films(find_films(tmp_path), TINY)
 
 
 def test_a_table_says_whose_film_is_whose(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ print(json.dumps([n_replicas, losses(logs)]))
 
 
 def load(data: Path) -> LoadedFilms:
-    return load_films(find_films(data), CONFIG.input_px)
+    return load_films(find_films(data), CONFIG)
 
 
 def trained(

@@ -20,7 +20,7 @@ CONFIG = replace(TINY, ema=0.9, warmup_epochs=0.5, cosine=True)
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedFilms:
-    return load_films(find_films(write_data(tmp_path_factory.mktemp("data"))), TINY.input_px)
+    return load_films(find_films(write_data(tmp_path_factory.mktemp("data"))), TINY)
 
 
 class Stopped(Exception):

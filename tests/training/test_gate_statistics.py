@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from scanner.errors import TrainingError
 from scanner.gate.statistics import GateStatistics
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_bundle, read_document
 from tests.training.films import write_data
 from training.dataset import LoadedFilms, find_films, load_films
 from training.gate_statistics import main, read_split, split_again
@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(data: Path) -> LoadedFilms:
-    return load_films(find_films(data), 224)
+    return load_films(find_films(data), load_bundle(DEFAULT_BUNDLE))
 
 
 @pytest.fixture

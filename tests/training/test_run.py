@@ -53,7 +53,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 def test_the_bundle_opens_in_the_scanner_and_scores_films(bundle: Path, data: Path) -> None:
     spec = load_bundle(bundle)
-    films = load_films(find_films(data), spec.input_px).pixels
+    films = load_films(find_films(data), spec).pixels
     predictions = LiteRTEngine(spec).predict(films[:3])
     assert predictions.logits.shape == (3,)
     assert np.isfinite(predictions.logits).all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scanner.errors import TrainingError
 from tests.builders import write_film
-from tests.training.films import loaded_films, write_data
+from tests.training.films import TINY, loaded_films, write_data
 from training.dataset import find_films, load_films
 from training.splits import duplicates, find_leaks, split_by_patient, write_splits
 
@@ -54,7 +54,7 @@ def test_a_class_with_a_single_patient_cannot_be_split() -> None:
 
 
 def test_the_split_is_written_with_label_patient_and_hash(tmp_path: Path) -> None:
-    loaded = load_films(find_films(write_data(tmp_path / "data", n_patients=2)), 32)
+    loaded = load_films(find_films(write_data(tmp_path / "data", n_patients=2)), TINY)
     write_splits(tmp_path / "splits.csv", loaded, [0, 7])
     with (tmp_path / "splits.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -69,7 +69,7 @@ def test_the_split_is_written_with_label_patient_and_hash(tmp_path: Path) -> Non
 
 def test_a_test_film_that_is_a_training_film_is_found_under_any_name(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", n_patients=2)
-    loaded = load_films(find_films(data), 32)
+    loaded = load_films(find_films(data), TINY)
     copy = tmp_path / "test" / "PNEUMONIA" / "other.jpeg"
     write_film(tmp_path / "test" / "NORMAL" / "new.png", 77)
     copy.parent.mkdir(parents=True)

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scanner.preprocess import resize
-from scanner.readers.raster import read_raster
+from scanner.readers import ReadOptions, read_film
 from scanner.records import FloatImage
 from scanner.synthetic_films import (
     CANVAS_PX,
@@ -121,11 +121,11 @@ def read_films(data: Path, n_per_class: int) -> TrainingFilms:
     pixels, labels, log_aspect, patients = [], [], [], []
     for label, of_class in enumerate(([f for f in found if not f.is_positive], [f for f in found if f.is_positive])):
         for film in random.Random(0).sample(of_class, min(n_per_class, len(of_class))):
-            radiograph = read_raster(film.paths[0].read_bytes(), min_side_px=2 * FRAME_PX[1], max_megapixels=100)
+            (radiograph,) = read_film(film.paths[0].read_bytes(), ReadOptions(min_side_px=2 * FRAME_PX[1]))
             pixels.append(resize(radiograph.pixels, FRAME_PX[1], FRAME_PX[0]))
             labels.append(label)
             log_aspect.append(np.log(radiograph.width_px / radiograph.height_px))
-            patients.append(film.patient)
+            patients.append(film.patient or film.stem)
     return TrainingFilms(np.stack(pixels), np.array(labels), np.array(log_aspect, np.float32), np.array(patients))
 
 

@@ -10,7 +10,7 @@ import pytest
 from pydicom import Dataset, uid
 
 from scanner.errors import CxrscanError, NotAFilmError
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, read_film
 from tests.bench.bombs import BOMBS, peak_mebibytes
 from tests.builders import dicom_file, dicom_film, film_pixels
 
@@ -20,7 +20,7 @@ DATA_SET_START = b"\x08\0\x16\0"  # SOP Class UID
 
 def code_of(data: bytes, **reading: object) -> str:
     with pytest.raises(CxrscanError) as refusal:
-        read_dicom(data, **{"max_megapixels": 1.0, **reading})  # type: ignore[arg-type]
+        read_film(data, ReadOptions(**{"max_megapixels": 1.0, **reading}))  # type: ignore[arg-type]
     return refusal.value.code
 
 
@@ -28,12 +28,12 @@ def code_of(data: bytes, **reading: object) -> str:
 def test_a_data_set_without_preamble_and_meta_header_is_read(syntax: str) -> None:
     data = dicom_film(FILM, syntax=syntax)
     start = data.index(b"\0\x08\0\x16" if syntax == uid.ExplicitVRBigEndian else DATA_SET_START)
-    film = read_dicom(data[start:], max_megapixels=1.0)[0]
+    film = read_film(data[start:], ReadOptions(1.0))[0]
     np.testing.assert_allclose(film.pixels, FILM / 255, atol=1e-6)
 
 
 def test_a_file_without_preamble_but_with_meta_header_is_read() -> None:
-    film = read_dicom(dicom_film(FILM, syntax=uid.JPEG2000Lossless)[132:], max_megapixels=1.0)[0]
+    film = read_film(dicom_film(FILM, syntax=uid.JPEG2000Lossless)[132:], ReadOptions(1.0))[0]
     np.testing.assert_allclose(film.pixels, FILM / 255, atol=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_a_dicomdir_is_told() -> None:
     directory.SOPClassUID = uid.MediaStorageDirectoryStorage
     directory.FileSetID = "ARCHIVE"
     with pytest.raises(NotAFilmError) as refusal:
-        read_dicom(dicom_file(directory), max_megapixels=1.0)
+        read_film(dicom_file(directory), ReadOptions(1.0))
     assert refusal.value.code == "dicomdir"
 
 
@@ -63,7 +63,7 @@ def test_an_object_without_pixels_names_what_it_is() -> None:
     report = Dataset()
     report.SOPClassUID = uid.ComprehensiveSRStorage
     with pytest.raises(NotAFilmError, match="Comprehensive SR"):
-        read_dicom(dicom_file(report), max_megapixels=1.0)
+        read_film(dicom_file(report), ReadOptions(1.0))
 
 
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.JPEG2000Lossless, uid.RLELossless])
@@ -96,7 +96,7 @@ def test_a_large_film_reads_within_three_times_its_pixels(header: dict[str, obje
     data = dicom_film(pixels, **header)
     tracemalloc.start()
     try:
-        film = read_dicom(data, max_megapixels=200.0)[0]
+        film = read_film(data, ReadOptions())[0]
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -131,7 +131,7 @@ def test_garbage_behind_a_preamble_is_refused(garbage: bytes) -> None:
 def test_a_bomb_is_refused_before_memory_is_taken(bomb: str, code: str) -> None:
     data = BOMBS[bomb]()
     for syntax in (uid.JPEG2000Lossless, uid.JPEGBaseline8Bit):  # loads the decoders, which are no film's memory
-        read_dicom(dicom_film(FILM, syntax=syntax), max_megapixels=1.0)
+        read_film(dicom_film(FILM, syntax=syntax), ReadOptions(1.0))
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
     before = peak_mebibytes()
     assert code_of(data, max_megapixels=200.0) == code

@@ -15,8 +15,7 @@ from pydicom import Dataset
 from pydicom.tag import Tag
 
 from scanner.errors import CxrscanError
-from scanner.readers import dicom_header
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, dicom_header, read_film
 from scanner.readers.dicom_header import age_years, hashed_ids
 from scanner.records import FilmAttributes, Radiograph
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_film, film_pixels
@@ -25,7 +24,7 @@ FILM = film_pixels()
 
 
 def read(ids: Any = None, **header: Any) -> Radiograph:
-    return read_dicom(dicom_film(FILM, **header), max_megapixels=1.0, ids=ids)[0]
+    return read_film(dicom_film(FILM, **header), ReadOptions(1.0, ids=ids))[0]
 
 
 def coded(value: str, meaning: str) -> list[Dataset]:
@@ -104,7 +103,7 @@ def test_nothing_is_stated_by_an_empty_header() -> None:
 @pytest.mark.parametrize("charset", ["ISO_IR 192", "ISO 2022 IR 87", "GB18030", "ISO_IR 999", "latin-1", ""])
 def test_odd_character_sets_do_not_stop_a_film(charset: str) -> None:
     data = dicom_film(FILM, SpecificCharacterSet="ISO_IR 100", Manufacturer="A\xe9\xff")
-    film = read_dicom(data.replace(b"ISO_IR 100", charset.encode().ljust(10)[:10]), max_megapixels=1.0)[0]
+    film = read_film(data.replace(b"ISO_IR 100", charset.encode().ljust(10)[:10]), ReadOptions(1.0))[0]
     np.testing.assert_allclose(film.pixels, FILM / 255, atol=1e-6)
 
 
@@ -113,7 +112,7 @@ def test_private_and_unknown_elements_do_not_stop_a_film() -> None:
     data = dicom_film(FILM, **dataset)
     private = b"\x11\0\x10\0LO\x08\0PLANTED " + b"\x11\0\x01\x10ZZ\x04\0\1\2\3\4"
     position = data.index(b"\x18\0\x15\0")
-    film = read_dicom(data[:position] + private + data[position:], max_megapixels=1.0)[0]
+    film = read_film(data[:position] + private + data[position:], ReadOptions(1.0))[0]
     assert film.attributes.body_part == "CHEST"
 
 
@@ -121,7 +120,7 @@ def test_damaged_numbers_count_as_not_stated() -> None:
     data = dicom_film(FILM, WindowCenter=1234, WindowWidth=5678, PatientAge="012Y")
     for true, false in ((b"1234", b"12:4"), (b"5678", b"....")):
         data = data.replace(true, false)
-    film = read_dicom(data, max_megapixels=1.0)[0]
+    film = read_film(data, ReadOptions(1.0))[0]
     assert film.pixel_path == "dicom>full-range"
 
 
@@ -170,7 +169,7 @@ def test_damaged_headers_fail_with_a_code_and_without_identifiers(position: int,
     data = bytearray(DAMAGEABLE)
     data[132 + position : 132 + position + len(junk)] = junk
     try:
-        film = read_dicom(bytes(data), max_megapixels=1.0)[0]
+        film = read_film(bytes(data), ReadOptions(1.0))[0]
     except CxrscanError as error:
         assert "PLANTED" not in error.message  # noqa: PT017 - a film is as good an outcome
     else:
@@ -197,6 +196,6 @@ def test_reading_logs_and_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> 
     data = dicom_film(FILM, PatientAge="012Y").replace(b"012Y", b"PLAN").replace(b"DX", b"\xff\xff")
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_dicom(data, max_megapixels=1.0, ids="plain")
+        read_film(data, ReadOptions(1.0, ids="plain"))
     assert caplog.records == []
     assert not logging.getLogger("pydicom").disabled

@@ -16,8 +16,8 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 from scanner.errors import CxrscanError, FilmError
+from scanner.readers import ReadOptions, read_film
 from scanner.readers.codecs import codestream_shape
-from scanner.readers.dicom import read_dicom
 from scanner.records import Radiograph
 from tests.builders import dicom_film, encode_frame, film_pixels
 
@@ -42,7 +42,7 @@ DEEP = FILM.astype(np.uint16) * 16 + 7
 
 
 def read(data: bytes) -> Radiograph:
-    return read_dicom(data, max_megapixels=1.0)[0]
+    return read_film(data, ReadOptions(1.0))[0]
 
 
 def name_of(syntax: uid.UID) -> str:
@@ -136,7 +136,7 @@ def test_frames_are_found_by_an_extended_offset_table() -> None:
     dataset.PixelData, dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths = encapsulate_extended(frames)
     out = io.BytesIO()
     dataset.save_as(out)
-    films = read_dicom(out.getvalue(), max_megapixels=1.0, frames="all")
+    films = read_film(out.getvalue(), ReadOptions(1.0, frames="all"))
     np.testing.assert_array_equal(films[0].pixels, read(dicom_film(FILM)).pixels)
     np.testing.assert_allclose(films[1].pixels, 1 - films[0].pixels, atol=1e-6)
 

@@ -13,7 +13,7 @@ import pytest
 from pydicom import Dataset, uid
 
 from scanner.errors import CxrscanError
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, read_film
 from tests.builders import dicom_film
 
 RAMP = np.arange(0, 4096, 273, dtype=np.uint16).reshape(4, 4)  # 0, 273 … 4095
@@ -303,7 +303,7 @@ CASES = [
 
 
 def read(pixels: np.ndarray, header: dict[str, Any], **reading: Any) -> Any:
-    return read_dicom(dicom_film(pixels, **header), **{"max_megapixels": 1.0, **reading})[0]
+    return read_film(dicom_film(pixels, **header), ReadOptions(**{"max_megapixels": 1.0, **reading}))[0]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -434,7 +434,7 @@ def test_of_several_frames_the_first_is_read_and_told() -> None:
 @pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.RLELossless, uid.JPEG2000Lossless])
 def test_all_frames_are_read_when_asked_for(syntax: str) -> None:
     data = dicom_film(np.stack([BYTES, 255 - BYTES, BYTES // 2]), syntax=syntax)
-    films = read_dicom(data, max_megapixels=1.0, frames="all")
+    films = read_film(data, ReadOptions(max_megapixels=1.0, frames="all"))
     assert [round(float(film.pixels.mean()), 3) for film in films] == [0.5, 0.5, 0.249]
     assert {film.reasons for film in films} == {()}
     np.testing.assert_allclose(films[1].pixels, 1 - films[0].pixels, atol=1e-6)
@@ -443,7 +443,7 @@ def test_all_frames_are_read_when_asked_for(syntax: str) -> None:
 def test_all_frames_together_must_keep_the_limit() -> None:
     data = dicom_film(np.stack([BYTES] * 3))
     with pytest.raises(CxrscanError, match="4 x 4 pixels in 3 frames") as refusal:
-        read_dicom(data, max_megapixels=40e-6, frames="all")
+        read_film(data, ReadOptions(max_megapixels=40e-6, frames="all"))
     assert refusal.value.code == "too-large"
 
 

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scanner.errors import FilmError
-from scanner.readers.raster import read_raster
+from scanner.readers import ReadOptions, read_film
 from scanner.records import Radiograph
 from tests.bench.bombs import BOMBS, tiff_with_pages
 from tests.builders import encode, film_pixels
 
 
 def read(data: bytes, *, min_side_px: int = 4096, max_megapixels: float = 1.0) -> Radiograph:
-    return read_raster(data, min_side_px=min_side_px, max_megapixels=max_megapixels)
+    (film,) = read_film(data, ReadOptions(max_megapixels, min_side_px))
+    return film
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF", "BMP"])

@@ -9,7 +9,7 @@ import pytest
 from pydicom import uid
 
 from scanner.errors import FilmError
-from scanner.readers.dicom import read_dicom
+from scanner.readers import ReadOptions, read_film
 from scanner.records import Radiograph
 from tests.builders import dicom_film, film_pixels
 
@@ -23,7 +23,7 @@ def stored() -> npt.NDArray[np.uint16]:
 
 
 def read(data: bytes, min_side_px: int = MIN_SIDE_PX) -> Radiograph:
-    return read_dicom(data, max_megapixels=10, min_side_px=min_side_px)[0]
+    return read_film(data, ReadOptions(min_side_px=min_side_px))[0]
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)

@@ -68,7 +68,7 @@ def test_a_further_frame_is_found_by_its_number() -> None:
 
 
 def test_a_broken_film_raises_as_the_readers_do() -> None:
-    with pytest.raises(FilmError, match="format"):
+    with pytest.raises(FilmError, match="none of DICOM"):
         read_full_size(b"no picture", ScanSettings())
 
 

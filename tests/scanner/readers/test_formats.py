@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 
-from scanner.readers.sniff import HEAD_BYTES, is_gzip, sniff_kind
+from scanner.errors import FilmError
+from scanner.readers import (
+    FORMATS,
+    HEAD_BYTES,
+    Format,
+    ReadOptions,
+    promises_film,
+    read_film,
+    sniff_kind,
+    without_ending,
+)
 from tests.builders import dicom_film, encode, film_pixels
 
 FILM = film_pixels()
+README = Path(__file__).parents[3] / "README.md"
 META_END = b"1.2.840.10008.1.2.1\0"
 
 
@@ -56,7 +68,7 @@ def test_the_format_is_told_from_the_content(data: bytes, kind: str | None) -> N
 
 @given(st.binary(max_size=HEAD_BYTES))
 def test_any_bytes_are_judged_without_an_exception(head: bytes) -> None:
-    assert sniff_kind(head) in {"jpeg", "png", "tiff", "bmp", "dicom", None}
+    assert sniff_kind(head) in {*(each.kind for each in FORMATS), None}
 
 
 def test_random_bytes_are_hardly_ever_taken_for_a_film() -> None:
@@ -66,11 +78,32 @@ def test_random_bytes_are_hardly_ever_taken_for_a_film() -> None:
 
 
 def test_gzip_is_told() -> None:
-    assert is_gzip(gzip.compress(b"film")[:HEAD_BYTES])
-    assert not is_gzip(dicom_film(FILM)[:HEAD_BYTES])
+    with pytest.raises(FilmError) as caught:
+        read_film(gzip.compress(dicom_film(FILM)), ReadOptions())
+    assert caught.value.code == "gzipped"
+
+
+def test_what_is_of_no_format_is_told_which_are_read() -> None:
+    with pytest.raises(FilmError, match="none of DICOM, JPEG") as caught:
+        read_film(b"%PDF-1.7", ReadOptions())
+    assert caught.value.code == "not-an-image"
+
+
+@pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.kind)
+def test_every_format_has_names_and_stands_in_the_readme(each: Format) -> None:
+    for ending in each.endings:
+        assert promises_film(f"IM 01{ending.upper()}")
+        assert promises_film(f"x{ending}.gz")
+        assert without_ending(f"1.2.840{ending}") == "1.2.840"
+    assert each.title in README.read_text(encoding="utf-8")
+
+
+def test_dots_in_a_name_are_no_ending() -> None:
+    assert without_ending("1.2.840.113") == "1.2.840.113"
+    assert not promises_film("1.2.840.113")
 
 
 def test_sniffing_imports_no_imaging_library() -> None:
-    code = "import sys, scanner.readers.sniff; print({'pydicom', 'imagecodecs', 'PIL', 'cv2'} & set(sys.modules))"
+    code = "import sys, scanner.readers; print({'pydicom', 'imagecodecs', 'PIL', 'cv2'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

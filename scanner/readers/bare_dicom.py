@@ -1,24 +1,8 @@
-"""Tell a file's format from its first bytes, without any imaging library: the walk looks at every file."""
+"""Recognise a DICOM data set that begins without preamble, from its first bytes (PS3.5 section 7.1)."""
 
 from __future__ import annotations
 
 import struct
-
-from scanner.records import ImageKind
-
-HEAD_BYTES = 132
-"""How much of a file ``sniff_kind`` wants to see: a DICOM preamble and its prefix (PS3.10 section 7.1)."""
-
-_PREFIXES: tuple[tuple[bytes, ImageKind], ...] = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-)
-_BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
-_GZIP = b"\x1f\x8b\x08"
 
 _SHORT_VRS = {
     *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"),
@@ -28,33 +12,21 @@ _LONG_VRS = {b"OB", b"OW", b"SQ", b"UN", b"UT", b"UC", b"UR"}
 _MAX_FIRST_LENGTH = 1024  # the first element is a group length, a character set, a type or a UID
 
 
-def sniff_kind(head: bytes) -> ImageKind | None:
-    """Format of a file from its first ``HEAD_BYTES`` bytes; None when it is no picture in a known format."""
-    if head[128:132] == b"DICM":  # before TIFF: a DICOM preamble may hold a TIFF header
-        return "dicom"
-    for prefix, kind in _PREFIXES:
-        if head.startswith(prefix):
-            return kind
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
-        return "bmp"
-    return "dicom" if looks_like_bare_dataset(head) else None
-
-
-def is_gzip(head: bytes) -> bool:
-    """Whether a file is compressed with gzip (RFC 1952), as archives keep ``.dcm.gz``."""
-    return head.startswith(_GZIP)
-
-
-def looks_like_bare_dataset(head: bytes) -> bool:
+def looks_like_bare_dataset(head: bytes, n_bytes: int) -> bool:
     """Whether a file without preamble may begin with a DICOM data element (PS3.5 section 7.1).
 
     Wanted is an element of group 0002 or 0008 whose value is followed by an element with a larger tag,
     explicit or implicit VR, little endian, or explicit VR big endian. Reading decides in the end.
+
+    Parameters
+    ----------
+    n_bytes
+        Length of the head of a file that is not shorter.
     """
-    return any(_first_elements_fit(head, order) for order in "<>")
+    return any(_first_elements_fit(head, order, n_bytes) for order in "<>")
 
 
-def _first_elements_fit(head: bytes, order: str) -> bool:
+def _first_elements_fit(head: bytes, order: str, n_bytes: int) -> bool:
     first = _tag(head, 0, order)
     if first is None or first[0] not in (0x0002, 0x0008):
         return False
@@ -70,7 +42,7 @@ def _first_elements_fit(head: bytes, order: str) -> bool:
     if length > _MAX_FIRST_LENGTH:
         return False
     second = _tag(head, start + length, order)
-    beyond = second is None and len(head) >= HEAD_BYTES  # the value runs past what was read
+    beyond = second is None and len(head) >= n_bytes  # the value runs past what was read
     return explicit if beyond else second is not None and first < second and second[0] <= first[0] + 0x20
 
 
