@@ -51,11 +51,13 @@ HINTS: dict[str, str] = {
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
+    "journal-unreadable": "Check that you may read the run folder and that its disk is there.",
     "journal-format": "Choose another folder with -o, or start over in this one after deleting journal.sqlite.",
     "runs-differ": "Scan with one model, version and settings; `cxrscan report RUN --threshold X` aligns thresholds.",
     "runs-overlap": "Give each run once, and shards of one division only.",
     "runs-incomplete": "Run the missing parts to their end, or merge what there is with --partial.",
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
+    "verdict-taken": "The page now shows the other verdict; give yours once more if it is to replace it.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     # labels
     "labels-unreadable": "Give a CSV file with the columns path and label.",

@@ -20,6 +20,7 @@ from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle, read_document, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.runs.journal import Journal, stored_info
+from scanner.runs.layout import JOURNAL_NAME
 from scanner.settings import ScanSettings
 from scanner.sources.walk import Filter, Root, find_images
 from scanner.system.stopwatch import Stopwatch
@@ -209,6 +210,7 @@ def render(
     refer: Band | Literal["off"] | None = None,
     labels: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    out: Path | None = None,
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
 
@@ -218,13 +220,17 @@ def render(
         As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
     mapping
         Further spellings of the classes in a label file; see ``scanner.evaluation.labels.parse_label``.
+    out
+        Another folder for the outputs; the run folder then stays as it is. None for the run folder.
 
     Raises
     ------
     CxrscanError
-        The folder is no run, the threshold is unknown, or the labels cannot be read.
+        The folder is no run, the threshold is unknown, the labels cannot be read, or ``out`` holds another run.
     """
-    with Journal(folder) as journal:
+    if out is not None:
+        _make_for_outputs(out)
+    with Journal(folder, read_only=out is not None) as journal:
         info = stored_info(journal)
         if threshold is not None:
             name, value = spec_from_document(journal.get("model"), folder).threshold(threshold)
@@ -235,13 +241,28 @@ def render(
         if labels is not None:
             joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
             info = replace(info, labels=joined.source)
-        return _render(journal, info, write_outputs, joined)
+        return _render(journal, info, write_outputs, joined, out)
 
 
-def _render(journal: Journal, info: RunInfo, write_outputs: WriteOutputs, joined: LabelJoin | None) -> Tally:
+def _make_for_outputs(out: Path) -> None:
+    if (out / JOURNAL_NAME).exists():
+        raise RunFolderError("other-run", f"{out} holds a run of its own.")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{out} cannot be made: {error.strerror}.") from error
+
+
+def _render(
+    journal: Journal,
+    info: RunInfo,
+    write_outputs: WriteOutputs,
+    joined: LabelJoin | None,
+    out: Path | None = None,
+) -> Tally:
     journal.put("run", asdict(info))
     model = spec_from_document(journal.get("model"), journal.folder)
-    outputs = write_outputs(journal.folder, journal.films, info, model)
+    outputs = write_outputs(out or journal.folder, journal.films, info, model)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined)
 

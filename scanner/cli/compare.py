@@ -30,7 +30,7 @@ def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str
     from scanner.evaluation.labels import open_labels
     from scanner.runs.journal import Journal, stored_info
 
-    with Journal(run_a) as journal:
+    with Journal(run_a, read_only=True) as journal:
         info_a = stored_info(journal)
         if labels is None:
             first = collect_films(journal.films(), {}, refer=info_a.refer)
@@ -40,7 +40,7 @@ def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str
             click.echo(joined.sentence, err=True)
             films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
             first = collect_films(films, joined.rows, refer=info_a.refer)
-    with Journal(run_b) as journal:
+    with Journal(run_b, read_only=True) as journal:
         info_b = stored_info(journal)
         second = {
             film.result.name: film.result.prob_pneumonia

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,11 +14,12 @@ from scanner import NOTICE
 from scanner.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reports.evaluation.checklist import ChecklistName
     from scanner.evaluation.labels import LabelRow
-    from scanner.records import Band
+    from scanner.records import Band, Film
+    from scanner.run import Tally
 
 
 def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -72,8 +75,8 @@ def evaluate(
 ) -> None:
     """Measure RUN against labels: every figure with its 95 % interval, by film and by patient, in subgroups.
 
-    Writes metrics.json, metrics.csv and charts, and renders the report again. Without --labels the labels of
-    the run itself count.
+    Writes metrics.json, metrics.csv and charts, and renders the report again: of a run that may only be read, into
+    the folder that -o names. Without --labels the labels of the run itself count.
 
     \b
     cxrscan evaluate cxrscan-out --labels truth.csv --by view_position,site
@@ -88,11 +91,14 @@ def evaluate(
     from scanner.run import render
     from scanner.runs.journal import Journal
 
-    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping)
+    elsewhere = output if not os.access(run_folder, os.W_OK) else None
+    tally = render(
+        run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping, out=elsewhere
+    )
     rows = tally.labels.rows if tally.labels is not None else {}
     _check_names(by, rows)
-    with Journal(run_folder) as journal:
-        films = collect_films(journal.films(), rows, by, tally.info.refer)
+    with Journal(run_folder, read_only=True) as journal:
+        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
         model = spec_from_document(journal.get("model"), run_folder)
     evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
     folder = output or run_folder / "evaluation"
@@ -110,6 +116,12 @@ def evaluate(
             _tell_misfits(tally.labels.ambiguous, "fits several lines or shares one")
             _tell_misfits([f"line {row.line}: {row.path}" for row in tally.labels.unmatched], "names no film")
         click.echo(f"Report   {tally.outputs.html}\nFigures  {folder}\n{NOTICE}", err=True)
+
+
+def _labelled(films: Iterable[Film], tally: Tally) -> Iterator[Film]:
+    """The films with the truth that was joined just now; a run that may only be read does not keep it."""
+    for film in films:
+        yield film if tally.labels is None else replace(film, truth=tally.labels.truth.get(film.result.name))
 
 
 _MAX_TOLD = 10

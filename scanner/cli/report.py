@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Render a run's outputs again.")
 @options.run_folder
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Another folder for the outputs; RUN stays as it is, and may be one that can only be read.",
+)
 @options.threshold
 @options.refer
 @options.labels
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 @options.quiet
 def report(
     run_folder: Path,
+    output: Path | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     labels: str | None,
@@ -45,5 +52,7 @@ def report(
     from scanner.run import render
 
     write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
-    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping)
+    tally = render(
+        run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping, out=output
+    )
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -71,7 +71,7 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
 
     settings = ScanSettings(model=bundle or DEFAULT_BUNDLE)
     if path is not None and path.is_dir():
-        with Journal(path) as journal:
+        with Journal(path, read_only=True) as journal:
             stored_info(journal)
             spec_from_document(journal.get("model"), path).threshold(threshold)
         return Opening(settings, threshold, run=path)

@@ -7,9 +7,11 @@ SQLite's exclusive lock refuses a second. Outputs are rendered from it, any numb
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +40,15 @@ CREATE TABLE films (
     duration_ms REAL NOT NULL
 );
 """
+#: In a journal that is only read, what changes lies before the stored rows, in memory, until the journal is closed.
+_CHANGES = """
+CREATE TEMP TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO temp.meta SELECT key, value FROM main.meta;
+CREATE TEMP TABLE truths (name TEXT PRIMARY KEY, truth TEXT) WITHOUT ROWID;
+CREATE TEMP VIEW films AS SELECT {columns} FROM main.films AS stored LEFT JOIN truths ON truths.name = stored.name;
+CREATE TEMP TRIGGER change_truth INSTEAD OF UPDATE OF truth ON films BEGIN
+    INSERT OR REPLACE INTO truths VALUES (NEW.name, NEW.truth); END;
+"""
 
 
 class Journal:
@@ -49,6 +60,9 @@ class Journal:
         The run folder.
     create
         Whether to make the folder and an empty journal where there is none.
+    read_only
+        Whether the folder stays as it is, as on a disk that may only be read; truth and what is ``put`` are then kept
+        in memory until the journal is closed.
 
     Raises
     ------
@@ -56,43 +70,67 @@ class Journal:
         ``not-a-run``, ``run-busy``, ``journal-format`` or ``output-unwritable``.
     """
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
+    def __init__(self, folder: Path, *, create: bool = False, read_only: bool = False) -> None:
         self.folder = folder
         path = folder / JOURNAL_NAME
         if not create and not path.is_file():
             raise RunFolderError("not-a-run", f"{folder} holds no {JOURNAL_NAME}.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=1.0)
-        except (OSError, sqlite3.Error) as error:
-            raise RunFolderError("output-unwritable", f"{folder} cannot be written: {error}.") from error
-        try:
-            self._open()
-        except BaseException:
-            self._db.close()
-            raise
         self._session = 0
+        with ExitStack() as opening:
+            self._db = opening.enter_context(closing(self._connect_to_read(opening) if read_only else self._connect()))
+            self._check_format()
+            if read_only:
+                self._keep_changes_in_memory()
+            self._opened = opening.pop_all()
 
-    def _open(self) -> None:
+    def _connect(self) -> sqlite3.Connection:
+        """Open the journal for this process alone; make the folder and the tables where there are none."""
         try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute("BEGIN IMMEDIATE")  # takes the lock
-            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                for statement in filter(str.strip, _SCHEMA.split(";\n")):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                self._db.execute(f"PRAGMA user_version = {_FORMAT}")
-            self._db.execute("COMMIT")
-            (application,) = self._db.execute("PRAGMA application_id").fetchone()
-            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.folder / JOURNAL_NAME, isolation_level=None, timeout=1.0)
+        except (OSError, sqlite3.Error) as error:
+            raise RunFolderError("output-unwritable", f"{self.folder} cannot be written: {error}.") from error
+        try:
+            _lock(db)
+        except sqlite3.Error as error:
+            db.close()
+            raise self._trouble(error) from error
+        return db
+
+    def _connect_to_read(self, opening: ExitStack) -> sqlite3.Connection:
+        """Open the journal of a run that no process works on, and leave its folder as it is."""
+        path = self.folder / JOURNAL_NAME
+        try:
+            _refuse_if_locked(path)
+            rest = path.with_name(f"{JOURNAL_NAME}-wal")
+            if rest.exists() and rest.stat().st_size:  # a run was killed: SQLite has to write before it can read
+                copy = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="cxrscan-"))) / JOURNAL_NAME
+                shutil.copyfile(path, copy)
+                shutil.copyfile(rest, copy.with_name(rest.name))
+                db = sqlite3.connect(copy, isolation_level=None)
+                _lock(db)
+                return db
+            return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        except OSError as error:
+            raise RunFolderError("journal-unreadable", f"{path} cannot be read: {error.strerror}.") from error
         except sqlite3.Error as error:
             raise self._trouble(error) from error
+
+    def _check_format(self) -> None:
+        (application,) = self._execute("PRAGMA application_id").fetchone()
+        (found,) = self._execute("PRAGMA user_version").fetchone()
         if application != _APPLICATION_ID or found != _FORMAT:
             raise RunFolderError(
                 "journal-format", f"{self.folder / JOURNAL_NAME} has format {found}, this version writes {_FORMAT}."
             )
+
+    def _keep_changes_in_memory(self) -> None:
+        truth = "iif(truths.name IS NULL, stored.truth, truths.truth) AS truth"
+        names = [name for _, name, *_ in self._execute("PRAGMA main.table_info(films)")]
+        columns = ", ".join(truth if name == "truth" else f"stored.{name}" for name in names)
+        self._execute("PRAGMA temp_store = MEMORY")
+        for statement in _statements(_CHANGES.format(columns=columns)):
+            self._execute(statement)
 
     def __enter__(self) -> Journal:
         return self
@@ -104,7 +142,7 @@ class Journal:
 
     def close(self) -> None:
         """Write everything out and release the lock."""
-        self._db.close()
+        self._opened.close()
 
     # -- what is true of the run as a whole
 
@@ -285,6 +323,36 @@ def stored_info(journal: Journal) -> RunInfo:
         return RunInfo(**known)
     except TypeError as error:  # fields of another version
         raise RunFolderError("journal-format", f"{journal.folder / JOURNAL_NAME}: {error}.") from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    yield from filter(str.strip, script.split(";\n"))
+
+
+def _lock(db: sqlite3.Connection) -> None:
+    """Take a journal for this process alone, and make the tables in an empty one."""
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("BEGIN IMMEDIATE")  # takes the lock
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        for statement in _statements(_SCHEMA):
+            db.execute(statement)
+        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {_FORMAT}")
+    db.execute("COMMIT")
+
+
+def _refuse_if_locked(path: Path) -> None:
+    """Raise sqlite3's error when a process works on the journal; write nothing."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError as error:
+            # Free, it cannot be locked for this process alone either, since it may not be written: that is no trouble.
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise
 
 
 def _sop_uid(attributes: dict[str, Any]) -> str:

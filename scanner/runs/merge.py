@@ -46,7 +46,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> 
         holds a run.
     """
     with ExitStack() as stack:
-        journals = [stack.enter_context(Journal(folder)) for folder in folders]
+        journals = [stack.enter_context(Journal(folder, read_only=True)) for folder in folders]
         parts = [_Part(journal, stored_info(journal), journal.get("model")) for journal in journals]
         parts.sort(key=lambda part: part.info.roots)
         groups = [list(group) for _, group in groupby(parts, key=lambda part: part.info.roots)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scanner.errors import CxrscanError
+from scanner.errors import CxrscanError, RunFolderError
 from scanner.model_bundle import ModelSpec, spec_from_document
 from scanner.readers import ReadOptions, read_film
 from scanner.records import Film, Radiograph, RunInfo
@@ -16,7 +17,7 @@ from scanner.runs.journal import Journal, stored_info
 from scanner.settings import ScanSettings
 from scanner.sources.walk import locate
 from scanner.viewer.decoding import read_full_size
-from scanner.viewer.verdicts import FILE_NAME, Verdict, read_verdicts, write_verdicts
+from scanner.viewer.verdicts import FILE_NAME, Verdict, change_verdict, read_verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +43,28 @@ class FinishedRun:
         return any(film.truth for film in self.films)
 
     def judge(self, film: Film, verdict: str, comment: str, reader: str, info: RunInfo) -> None:
-        """Note a reader's verdict and write all of them to ``verdicts.csv``; an empty one is taken back.
+        """Note a reader's verdict in ``verdicts.csv``; an empty one is taken back.
 
         Raises
         ------
         RunFolderError
-            ``output-unwritable``; the verdict is not kept.
+            ``output-unwritable``, ``verdicts-unreadable``, or ``verdict-taken`` when another reader was faster; the
+            verdict is not kept.
         """
+        given = Verdict(verdict, comment, reader, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        known = self.verdicts.get(film.result.name)
         with self._writing:
-            at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            verdicts = {**self.verdicts, film.result.name: Verdict(verdict, comment, reader, at)}
-            if not (verdict or comment):
-                del verdicts[film.result.name]
-            write_verdicts(self.verdicts_path, self.films, verdicts, info, self.model)
-            self.verdicts.clear()
-            self.verdicts.update(verdicts)
+            try:
+                verdicts = change_verdict(self.verdicts_path, self.films, film, known, given, info, self.model)
+            except RunFolderError as error:
+                if error.code == "verdict-taken":
+                    self._take_over(read_verdicts(self.verdicts_path, self.films))
+                raise
+            self._take_over(verdicts)
+
+    def _take_over(self, verdicts: Mapping[str, Verdict]) -> None:
+        self.verdicts.clear()
+        self.verdicts.update(verdicts)
 
 
 def open_run(folder: Path) -> FinishedRun:
@@ -67,7 +75,7 @@ def open_run(folder: Path) -> FinishedRun:
     RunFolderError
         ``not-a-run``, ``run-busy``, ``journal-format`` or ``verdicts-unreadable``.
     """
-    with Journal(folder) as journal:
+    with Journal(folder, read_only=True) as journal:
         info = stored_info(journal)
         model = spec_from_document(journal.get("model"), folder)
         films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
@@ -90,7 +98,7 @@ def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
     original = _read_original(run, film)
     if original is not None:
         return original, ""
-    with Journal(run.folder) as journal:
+    with Journal(run.folder, read_only=True) as journal:
         small = journal.thumbnail(film.result.name)
     if not small:
         return None, ""

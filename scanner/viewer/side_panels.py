@@ -8,6 +8,7 @@ import streamlit as st
 
 from reports.page.view import model_card
 from reports.wording import probability_text
+from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
 from scanner.viewer import answer
@@ -88,7 +89,7 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
     Raises
     ------
     RunFolderError
-        ``output-unwritable``.
+        As ``FinishedRun.judge`` does.
     """
     name = film.result.name
     known = run.verdicts.get(name, Verdict())
@@ -108,7 +109,11 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
     comment = remark.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
     last = max(run.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
     reader = who.text_input("Reader", last.reader, key="reader", persist_state="session")
-    if st.session_state.get("judged") == name:
-        run.judge(film, verdict or "", comment, reader, info)
-        del st.session_state["judged"]
+    if st.session_state.pop("judged", None) == name:
+        try:
+            run.judge(film, verdict or "", comment, reader, info)
+        except RunFolderError:
+            for key in (f"verdict {name}", f"comment {name}"):  # the page is to show what is kept
+                st.session_state.pop(key, None)
+            raise
     st.caption(f"Kept in {answer.plain_markdown(str(run.verdicts_path))}, which the report can import.")

@@ -16,7 +16,7 @@ from scanner.records import ImageSource, ScanResult
 from scanner.settings import ScanSettings
 from scanner.worker import scan_chunk
 from tests.builders import write_film
-from tests.faults.harness import COMMAND, check_complete, run, start, table, wait_for
+from tests.faults.harness import COMMAND, OUTPUTS, check_complete, run, start, table, wait_for
 
 
 def in_small_tmpfs(script: str, disk: Path, films: Path, kept: Path, *, size: str) -> subprocess.CompletedProcess[str]:
@@ -106,6 +106,49 @@ def test_an_output_folder_on_a_read_only_disk_is_told_and_left_as_it_was(films: 
     assert "Traceback" not in done.stderr
     for file in (tmp_path / "kept/before").iterdir():
         assert (tmp_path / "kept/after" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_a_run_on_a_disk_that_may_only_be_read_is_compared_merged_evaluated_and_reported_elsewhere(
+    films: Path, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.csv"
+    names = sorted(path.name for path in films.iterdir())
+    labels.write_text("path,label\n" + "".join(f"{name},{number % 2}\n" for number, name in enumerate(names)))
+    command = " ".join(f"'{word}'" for word in COMMAND[:-1])
+    script = f"""
+        cd "$kept"
+        scan; echo "scan $?" >&2
+        mount -o remount,ro "$disk"
+        cxr() {{ {command} "$@" > "$kept/$1.txt"; echo "$1 $?" >&2; }}
+        cxr compare "$disk/out" "$disk/out" --labels '{labels}'
+        cxr merge "$kept/merged" "$disk/out"
+        cxr evaluate "$disk/out" -o "$kept/evaluation" --labels '{labels}'
+        cxr report "$disk/out" -o "$kept/again" --labels '{labels}' --threshold 0.9
+        ls "$disk/out" >&2
+    """
+    done = in_small_tmpfs(script, tmp_path / "disk", films, tmp_path / "kept", size="64m")
+    assert all(f"{name} 0\n" in done.stderr for name in ("scan", "compare", "merge", "evaluate", "report")), done.stderr
+    assert "Traceback" not in done.stderr
+    assert set(done.stderr.split()[-4:]) == OUTPUTS  # and nothing beside them
+    kept = tmp_path / "kept"
+    assert [row["path"] for row in table(kept / "merged")] == names
+    assert {row["truth"] for row in table(kept / "again")} == {"NORMAL", "PNEUMONIA"}
+    assert {row["threshold"] for row in table(kept / "again")} == {"0.9000"}
+    assert (kept / "again/report.html").exists()
+    assert json.loads((kept / "evaluation/metrics.json").read_text())
+    assert (kept / "evaluation/report.html").exists()
+
+
+def test_outputs_elsewhere_leave_the_run_as_it_was_and_spare_another_run(films: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert run(films, tmp_path / name)[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    again = [*COMMAND[:-1], "report", str(tmp_path / "one"), "--threshold", "0.9", "-o"]
+    assert subprocess.run([*again, str(tmp_path / "new/folder")], check=False).returncode == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()} == before
+    refused = subprocess.run([*again, str(tmp_path / "two")], check=False, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "[other-run]" in refused.stderr
 
 
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no second file system")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +136,64 @@ def test_failures_that_may_pass_are_no_results(tmp_path: Path, code: str) -> Non
         journal.add([replace(FAILED, failure=Failure("read", code, "It failed.")), SCORED])
         assert not journal.holds(source(FAILED))
         assert journal.holds(source(SCORED))
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_journal_that_is_only_read_leaves_the_folder_as_it_is_and_takes_truth_for_itself(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED, REJECTED])
+        journal.put("run", {"version": "1"})
+    before = stored(tmp_path)
+    with Journal(tmp_path, read_only=True) as journal:
+        journal.set_truth(labels_from_folders([tmp_path]))
+        journal.put("run", {"version": "2"})
+        assert {film.result.name: film.truth for film in journal.films()} == {
+            SCORED.name: "PNEUMONIA",
+            REJECTED.name: "NORMAL",
+        }
+        assert journal.get("run") == {"version": "2"}
+        journal.clear_truth()
+        assert {film.truth for film in journal.films()} == {None}
+        assert [film.result for film in journal.films()] == [REJECTED, SCORED]
+    assert stored(tmp_path) == before
+    with Journal(tmp_path, read_only=True) as journal:
+        assert journal.get("run") == {"version": "1"}
+
+
+def test_a_journal_that_a_run_works_on_is_not_read(tmp_path: Path) -> None:
+    with open_journal(tmp_path), pytest.raises(RunFolderError) as caught:
+        Journal(tmp_path, read_only=True)
+    assert caught.value.code == "run-busy"
+
+
+KILLED = """
+import os
+from pathlib import Path
+from scanner.records import ScanResult
+from scanner.runs.journal import Journal
+journal = Journal(Path({folder!r}), create=True)
+journal.start_session("settings")
+journal.add([ScanResult("film.jpg", "jpeg", 1, 2)])
+os._exit(9)
+"""
+
+
+def test_what_a_killed_run_wrote_last_is_read_and_its_folder_stays_as_it_is(tmp_path: Path) -> None:
+    code = KILLED.format(folder=str(tmp_path))
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    before = stored(tmp_path)
+    assert before["journal.sqlite-wal"]
+    with Journal(tmp_path, read_only=True) as journal:
+        assert [film.result.name for film in journal.films()] == ["film.jpg"]
+    assert stored(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(84)])
+def test_a_file_that_is_no_journal_is_told_where_it_is_only_read(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(content)
+    with pytest.raises(RunFolderError) as caught:
+        Journal(tmp_path, read_only=True)
+    assert caught.value.code == "journal-format"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import multiprocessing
 import re
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 import templates
 from scanner.errors import RunFolderError
-from scanner.viewer.verdicts import VERDICT_COLUMNS, VERDICTS, Verdict, read_verdicts, write_verdicts
+from scanner.viewer.verdicts import VERDICT_COLUMNS, VERDICTS, Verdict, change_verdict, read_verdicts
 from tests.reports.films import INFO, MODEL, scored
 
 FILMS = [scored("=a.jpg", 0.9), scored("b.jpg", 0.1), scored("c.jpg", 0.2)]
@@ -19,19 +21,80 @@ SHEET = {
 }
 
 
+def write_sheet(path: Path) -> None:
+    for film in reversed(FILMS):
+        if film.result.name in SHEET:
+            change_verdict(path, FILMS, film, None, SHEET[film.result.name], INFO, MODEL)
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    write_verdicts(tmp_path / "verdicts.csv", FILMS, SHEET, INFO, MODEL)
+    write_sheet(tmp_path / "verdicts.csv")
     assert read_verdicts(tmp_path / "verdicts.csv", FILMS) == SHEET
 
 
 def test_the_sheet_is_safe_in_spreadsheets_and_looks_as_the_reports(tmp_path: Path) -> None:
-    write_verdicts(tmp_path / "verdicts.csv", FILMS, SHEET, INFO, MODEL)
+    write_sheet(tmp_path / "verdicts.csv")
     sheet = (tmp_path / "verdicts.csv").read_bytes().decode()
     assert sheet.startswith("\ufeffpath,sha256,prediction,prob_pneumonia,threshold,model,verdict,comment,reader,")
     assert "\r\n'=a.jpg," in sheet
     assert ",PNEUMONIA,0.9000,0.5000,toy 1.0,disagree," in sheet
     assert ",only a comment,'+R,2026-01-02T03:05:00Z\r\n" in sheet
     assert "b.jpg" not in sheet
+
+
+def test_an_empty_verdict_takes_the_row_out(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "verdicts.csv")
+    change_verdict(tmp_path / "verdicts.csv", FILMS, FILMS[0], SHEET["=a.jpg"], Verdict(reader="Dr. R."), INFO, MODEL)
+    assert list(read_verdicts(tmp_path / "verdicts.csv", FILMS)) == ["c.jpg"]
+
+
+def test_what_others_have_written_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    path.write_text(
+        "path,verdict,comment,reader,threshold,room\n"
+        "gone.jpg,agree,of last year,EF,0.4,12\nb.jpg,disagree,,AB,0.7,\n=a.jpg,perhaps,,AB,0.7,\n",
+        encoding="utf-8",
+    )
+    change_verdict(path, FILMS, FILMS[2], None, Verdict("agree", "", "CD"), INFO, MODEL)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["b.jpg", "c.jpg", "gone.jpg", "=a.jpg"]
+    assert (rows["b.jpg"]["threshold"], rows["b.jpg"]["verdict"]) == ("0.7", "disagree")
+    assert (rows["gone.jpg"]["comment"], rows["gone.jpg"]["room"]) == ("of last year", "12")
+    assert rows["=a.jpg"]["verdict"] == "perhaps"
+
+
+def judge_many(path: Path, film: int, reader: str, n_times: int) -> None:
+    known = None
+    for number in range(n_times):
+        given = Verdict("agree", str(number), reader)
+        change_verdict(path, FILMS, FILMS[film], known, given, INFO, MODEL)
+        known = given
+
+
+def test_viewers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    spawn = multiprocessing.get_context("spawn")
+    viewers = [spawn.Process(target=judge_many, args=(path, film, f"R{film}", 40)) for film in range(3)]
+    for viewer in viewers:
+        viewer.start()
+    for viewer in viewers:
+        viewer.join()
+        assert viewer.exitcode == 0
+    assert {verdict.comment for verdict in read_verdicts(path, FILMS).values()} == {"39"}
+    assert len(read_verdicts(path, FILMS)) == 3
+
+
+def test_another_readers_verdict_on_the_same_film_is_not_overwritten_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    others = Verdict("agree", "", "AB")
+    change_verdict(path, FILMS, FILMS[1], None, others, INFO, MODEL)
+    mine = Verdict("disagree", "", "CD")
+    with pytest.raises(RunFolderError) as caught:
+        change_verdict(path, FILMS, FILMS[1], None, mine, INFO, MODEL)
+    assert caught.value.code == "verdict-taken"
+    assert read_verdicts(path, FILMS) == {"b.jpg": others}
+    assert change_verdict(path, FILMS, FILMS[1], others, mine, INFO, MODEL) == {"b.jpg": mine}
 
 
 def test_columns_and_verdicts_are_those_of_the_report() -> None:
