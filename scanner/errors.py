@@ -43,6 +43,7 @@ HINTS: dict[str, str] = {
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
     "bundle-hash": "The weights differ from what model.json promises; take an undamaged copy.",
+    "bundle-changed": "Wait until nothing writes to the bundle, and run the same command again.",
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
     "no-images": "Give a folder that holds films in a format that cxrscan reads; -v tells what was skipped.",

@@ -2,7 +2,7 @@
 
 The JSON says everything that the scanner must know to use the weights and that a reader must know to trust
 them. It is checked against ``models/model.schema.json``; the weights are checked against their SHA-256.
-Loading a bundle runs no code from it.
+Loading a bundle runs no code from it. One that does not come with cxrscan is opened by ``scanner.trial`` first.
 """
 
 from __future__ import annotations
@@ -10,18 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scanner.errors import BundleError
 from scanner.records import Estimate
+from scanner.system.text import printable
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models"
 WEIGHTS_NAME = "model.tflite"
 SPEC_NAME = "model.json"
 _SCHEMA = DEFAULT_BUNDLE / "model.schema.json"
 _FLATBUFFER_ID = b"TFL3"
+
+# What a description may hold; the schema says more of the fields that it names.
+_MAX_DESCRIPTION_BYTES = 8 << 20  # the gate's arrays take most of the shipped one's 150 KB
+_MAX_WEIGHTS_BYTES = 256 << 20
+_MAX_ITEMS = 20_000
+_MAX_DEPTH = 16
+_MAX_CHARACTERS = 2_000
+_MAX_NUMBER = 1e12
+_ARRAY_KEY = "float16"  # base64, as long as its array
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,10 @@ class ModelSpec:
     initial_weights: str
     folder: Path = field(default=DEFAULT_BUNDLE, compare=False)
     """Where the bundle lies."""
+    description_sha256: str = field(default="", compare=False)
+    """SHA-256 of ``model.json``; with the hash in it, it stands for the whole bundle."""
+    weights: bytes | None = field(default=None, compare=False, repr=False)
+    """The flatbuffer, where it is at hand already."""
 
     @property
     def label(self) -> str:
@@ -101,7 +115,7 @@ class ModelSpec:
         return "custom", value
 
 
-def load_bundle(folder: Path, *, check: bool = True) -> ModelSpec:
+def load_bundle(folder: Path, *, check: bool = True, known_sha256: str = "") -> ModelSpec:
     """Read and check ``model.json``; does not read the weights.
 
     Parameters
@@ -109,26 +123,87 @@ def load_bundle(folder: Path, *, check: bool = True) -> ModelSpec:
     check
         Hold it against the schema; for processes that are handed a bundle which another has checked, loading what
         does so takes longer than opening the network.
+    known_sha256
+        SHA-256 of the ``model.json`` that is wanted; empty for any.
+
+    Raises
+    ------
+    BundleError
+        ``bundle-missing``, ``bundle-invalid``, or ``bundle-changed`` where another is found than the wanted one.
+    """
+    if not (folder / WEIGHTS_NAME).is_file():
+        raise BundleError("bundle-missing", f"{folder} holds no {WEIGHTS_NAME}.")
+    spec = BundleFiles(read_description(folder)).spec(folder, check=check)
+    if known_sha256 and spec.description_sha256 != known_sha256:
+        raise BundleError("bundle-changed", f"{folder / SPEC_NAME} is no longer what it was when the command began.")
+    return spec
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFiles:
+    """The bytes of a bundle, each file read once."""
+
+    description: bytes = field(repr=False)
+    """``model.json``"""
+    weights: bytes | None = field(default=None, repr=False)
+    """``model.tflite``; None where it is to be read when it is needed."""
+
+    def spec(self, folder: Path, *, check: bool = True) -> ModelSpec:
+        """Make the record; parameters and errors as of ``load_bundle``."""
+        spec = spec_from_document(parse_description(self.description, folder, check=check), folder)
+        return replace(spec, weights=self.weights, description_sha256=hashlib.sha256(self.description).hexdigest())
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Read and check a bundle's ``model.json``; errors of ``load_bundle``."""
+    return parse_description(read_description(folder), folder)
+
+
+def read_description(folder: Path) -> bytes:
+    """Read the bytes of a bundle's ``model.json``.
 
     Raises
     ------
     BundleError
         ``bundle-missing`` or ``bundle-invalid``.
     """
-    if not (folder / WEIGHTS_NAME).is_file():
-        raise BundleError("bundle-missing", f"{folder} holds no {WEIGHTS_NAME}.")
-    return spec_from_document(read_document(folder, check=check), folder)
+    return _read(folder / SPEC_NAME, _MAX_DESCRIPTION_BYTES)
 
 
-def read_document(folder: Path, *, check: bool = True) -> dict[str, Any]:
-    """Read and check a bundle's ``model.json``; parameter and errors of ``load_bundle``."""
-    path = folder / SPEC_NAME
+def read_weights(folder: Path) -> bytes:
+    """Read the bytes of a bundle's ``model.tflite``; errors as of ``read_description``."""
+    return _read(folder / WEIGHTS_NAME, _MAX_WEIGHTS_BYTES)
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    """Read a file of a bundle, no further than it may reach."""
     if not path.is_file():
-        raise BundleError("bundle-missing", f"{folder} holds no {SPEC_NAME}.")
+        raise BundleError("bundle-missing", f"{path.parent} holds no {path.name}.")
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError("bundle-invalid", f"{path} cannot be read: {error}.") from error
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise BundleError("bundle-missing", f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > max_bytes:
+        raise BundleError("bundle-invalid", f"{path} is larger than {max_bytes >> 20} MiB.")
+    return data
+
+
+def parse_description(data: bytes, folder: Path, *, check: bool = True) -> dict[str, Any]:
+    """Make a document of the bytes of ``model.json``; ``check`` as in ``load_bundle``.
+
+    Raises
+    ------
+    BundleError
+        ``bundle-invalid``.
+    """
+    path = folder / SPEC_NAME
+    try:
+        document: dict[str, Any] = json.loads(
+            data.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_number, parse_int=_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise BundleError("bundle-invalid", f"{path} is no JSON with numbers of a bearable size.") from error
     if check:
         check_document(document, where=str(path))
     return document
@@ -138,8 +213,15 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
+def _number(literal: str) -> int | float:
+    value = int(literal) if literal.lstrip("-").isdecimal() else float(literal)
+    if abs(value) > _MAX_NUMBER:  # infinite ones too
+        raise ValueError("a number is too large")
+    return value
+
+
 def check_document(document: Any, *, where: str) -> None:
-    """Check the content of a ``model.json`` against the schema.
+    """Check the content of a ``model.json`` against the schema, and what the schema leaves open against bounds.
 
     Raises
     ------
@@ -148,12 +230,32 @@ def check_document(document: Any, *, where: str) -> None:
     """
     import jsonschema  # heavy; a run with the shipped bundle does without
 
+    _check_bounds(document, where)
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    problem = next(jsonschema.Draft202012Validator(schema).iter_errors(document), None)
+    problem = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
     if problem is not None:
-        raise BundleError("bundle-invalid", f"{where}: {problem.json_path}: {problem.message[:200]}.")
+        rule = f"{problem.validator}: {problem.validator_value}"  # of the schema's, not of the file's words
+        raise BundleError("bundle-invalid", f"{where}: {printable(problem.json_path)[:100]} breaks {rule[:200]}.")
     if document["default_operating_point"] not in document["operating_points"]:
         raise BundleError("bundle-invalid", f"{where}: the default operating point is not among the operating points.")
+
+
+def _check_bounds(document: Any, where: str) -> None:
+    """Refuse text that is long or could drive a terminal, and more items than a description has."""
+    waiting = [(document, 0)]
+    n_items = 0
+    while waiting:
+        item, depth = waiting.pop()
+        n_items += 1
+        if n_items > _MAX_ITEMS or depth > _MAX_DEPTH:
+            raise BundleError("bundle-invalid", f"{where} holds more than a description may.")
+        if isinstance(item, str) and (len(item) > _MAX_CHARACTERS or printable(item) != item):
+            raise BundleError("bundle-invalid", f"{where} holds a text that is long or has control characters.")
+        if isinstance(item, dict):
+            waiting += [(key, depth + 1) for key in item]
+            waiting += [(value, depth + 1) for key, value in item.items() if key != _ARRAY_KEY]
+        elif isinstance(item, list):
+            waiting += [(value, depth + 1) for value in item]
 
 
 def verify_weights(spec: ModelSpec) -> bytes:
@@ -164,10 +266,7 @@ def verify_weights(spec: ModelSpec) -> bytes:
     BundleError
         ``bundle-invalid`` for something else than a LiteRT flatbuffer, ``bundle-hash`` for other weights.
     """
-    try:
-        weights = spec.weights_path.read_bytes()
-    except OSError as error:
-        raise BundleError("bundle-missing", f"{spec.weights_path} cannot be read: {error}.") from error
+    weights = read_weights(spec.folder) if spec.weights is None else spec.weights
     if weights[4:8] != _FLATBUFFER_ID:
         raise BundleError("bundle-invalid", f"{spec.weights_path} is no LiteRT model.")
     found = hashlib.sha256(weights).hexdigest()

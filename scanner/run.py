@@ -17,13 +17,14 @@ from scanner import __version__
 from scanner.errors import RunFolderError
 from scanner.evaluation.labels import LabelJoin, open_labels
 from scanner.executors.base import Chunk, Executor
-from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle, read_document, spec_from_document
+from scanner.model_bundle import ModelSpec, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.runs.journal import Journal, stored_info
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.settings import ScanSettings
 from scanner.sources.walk import Filter, Root, find_images
 from scanner.system.stopwatch import Stopwatch
+from scanner.trial import open_bundle
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -140,8 +141,8 @@ def run(
     CxrscanError
         The model, the labels, the input or the output folder cannot be used.
     """
-    model = request.settings.model
-    spec = load_bundle(model, check=model != DEFAULT_BUNDLE)  # the one that ships is held against the schema by tests
+    bundle = open_bundle(request.settings.model)
+    spec = bundle.spec
     threshold_name, threshold = spec.threshold(request.threshold)
     places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
     labels = open_labels(request.labels, places, mapping=request.mapping) if request.labels else None
@@ -177,9 +178,9 @@ def run(
             notes=_notes(spec, request.settings),
             shard=_shard(request),
         )
-        journal.put("model", read_document(model, check=False))
+        journal.put("model", bundle.document)
         journal.put("run", asdict(info))
-        settings = replace(request.settings, model_is_checked=True, dicom_ids=_id_key(journal, request.dicom_ids))
+        settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
         request = replace(request, settings=settings)
         journal.start_session(settings.result_key(spec.weights_sha256))
         try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from scanner.engines.base import EngineName
-from scanner.model_bundle import DEFAULT_BUNDLE
+from scanner.model_bundle import DEFAULT_BUNDLE, BundleFiles
 
 GateMode = Literal["strict", "warn", "off"]
 
@@ -20,6 +20,10 @@ class ScanSettings:
     """Folder of the model bundle."""
     model_is_checked: bool = False
     """Whether its ``model.json`` has been held against the schema, so that workers need not."""
+    model_sha256: str = ""
+    """SHA-256 of the ``model.json`` that the command began with; workers refuse another. Empty for any."""
+    model_files: BundleFiles | None = None
+    """The bundle itself, as it was read once, so that it may change in its folder; None: read it there."""
     batch_size: int = 16
     """Films in a chunk, small so that a worker's loss costs little; the Keras engine runs them in one forward pass."""
     thumbnail_px: int = 320
@@ -41,7 +45,7 @@ class ScanSettings:
 
     def result_key(self, weights_sha256: str) -> str:
         """Identify everything that shapes a result: a film with another key is scanned again on resuming."""
-        shaping = {**asdict(self), "weights": weights_sha256}
-        for indifferent in ("model", "model_is_checked", "batch_size", "n_threads"):
+        shaping = {**asdict(replace(self, model_files=None)), "weights": weights_sha256}
+        for indifferent in ("model", "model_is_checked", "model_sha256", "model_files", "batch_size", "n_threads"):
             del shaping[indifferent]
         return ";".join(f"{name}={value}" for name, value in sorted(shaping.items()))

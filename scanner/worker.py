@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from scanner.engines import open_engine
@@ -76,7 +77,10 @@ def _work_alone() -> None:
 @lru_cache(maxsize=1)
 def open_model(settings: ScanSettings) -> tuple[ModelSpec, Engine]:
     """Open a bundle once per process."""
-    spec = load_bundle(settings.model, check=not settings.model_is_checked)
+    if settings.model_files is not None:
+        spec = settings.model_files.spec(settings.model, check=not settings.model_is_checked)
+    else:
+        spec = load_bundle(settings.model, check=not settings.model_is_checked, known_sha256=settings.model_sha256)
     return spec, open_engine(settings.engine, spec, settings.n_threads)
 
 
@@ -247,10 +251,13 @@ def _classify(
     return [_timed(result, share) for result in results]
 
 
-def _complete(result: ScanResult, logit: float, heat_map: FloatImage, spec: ModelSpec) -> ScanResult:
+def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floating], spec: ModelSpec) -> ScanResult:
     """Add what the network said of a film."""
-    if not (math.isfinite(logit) and np.isfinite(heat_map).all()):
-        return replace(result, failure=Failure("classify", "no-number", "The network's answer is not a number."))
+    with np.errstate(over="ignore"):
+        heat_map = np.asarray(heat_map, dtype="<f2")
+    distance = 0.0 if result.gate_distance is None else result.gate_distance
+    if not (math.isfinite(logit) and math.isfinite(distance) and np.isfinite(heat_map).all()):
+        return replace(result, failure=Failure("classify", "no-number", "The model's answer is not a number."))
     if result.status == "rejected":
         return result
-    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=np.asarray(heat_map, dtype="<f2").tobytes())
+    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=heat_map.tobytes())

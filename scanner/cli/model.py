@@ -29,14 +29,14 @@ def model() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print model.json.")
 def info(bundle: Path | None, as_json: bool) -> None:
     """Say what the model is, what it was trained on and where its limits are."""
-    from scanner.model_bundle import DEFAULT_BUNDLE, read_document, spec_from_document
+    from scanner.model_bundle import DEFAULT_BUNDLE
+    from scanner.trial import open_bundle
 
-    document = read_document(bundle or DEFAULT_BUNDLE)
+    opened = open_bundle(bundle or DEFAULT_BUNDLE)
     if as_json:
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(opened.document, indent=2))
         return
-    spec = spec_from_document(document, bundle or DEFAULT_BUNDLE)
-    for line in _description(spec):
+    for line in _description(opened.spec):
         click.echo(printable(line))
 
 
@@ -61,15 +61,11 @@ def _description(spec: ModelSpec) -> Iterator[str]:
 @model.command()
 @_bundle
 def verify(bundle: Path | None) -> None:
-    """Check a bundle: schema, hash of the weights, and one forward pass."""
-    import numpy as np
-
+    """Check a bundle: schema, hash of the weights, and two pictures scanned in a process of its own."""
     from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.settings import ScanSettings
-    from scanner.worker import open_model
+    from scanner.trial import verify_bundle
 
-    spec, engine = open_model(ScanSettings(bundle or DEFAULT_BUNDLE))
-    engine.predict(np.zeros((1, spec.input_px, spec.input_px, 1), dtype=np.float32))
+    spec = verify_bundle(bundle or DEFAULT_BUNDLE)
     click.echo(printable(f"{spec.label}: whole."))
 
 

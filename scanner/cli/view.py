@@ -65,6 +65,7 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
     from scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
     from scanner.runs.journal import Journal, stored_info
     from scanner.settings import ScanSettings
+    from scanner.trial import open_bundle
     from scanner.viewer.decoding import film_source
     from scanner.viewer.opening import Opening
     from scanner.worker import open_model
@@ -75,6 +76,7 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
             stored_info(journal)
             spec_from_document(journal.get("model"), path).threshold(threshold)
         return Opening(settings, threshold, run=path)
+    settings = open_bundle(settings.model).hold(settings)
     model, _ = open_model(settings)
     model.threshold(threshold)
     if path is None:

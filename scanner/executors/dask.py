@@ -35,7 +35,7 @@ from distributed import (
 from scanner import __version__
 from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
-from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, load_bundle
+from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bundle, read_description, verify_weights
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.worker import scan_chunk
@@ -181,7 +181,8 @@ class DaskExecutor:
             What a worker raised (the model cannot be used), or WorkerError: ``workers-unfit``, ``cluster-lost`` or
             ``cluster-invalid``.
         """
-        bundle = Bundle.read(settings.model, check=not settings.model_is_checked)
+        bundle = Bundle.read(settings)
+        settings = replace(settings, model_files=None)  # it travels once to each worker, not with each chunk
         with self.cluster.connect() as client:
             _refuse_other_versions(client)
             try:
@@ -269,16 +270,20 @@ class Bundle(WorkerPlugin):
         """Why the worker must not scan."""
 
     @classmethod
-    def read(cls, folder: Path, *, check: bool = True) -> Bundle:
-        """Read a bundle; ``check`` as in ``load_bundle``.
+    def read(cls, settings: ScanSettings) -> Bundle:
+        """Read the bundle that a run began with.
 
         Raises
         ------
         BundleError
-            It is none.
+            It is none, or another.
         """
-        load_bundle(folder, check=check)
-        return cls({name: (folder / name).read_bytes() for name in (WEIGHTS_NAME, SPEC_NAME)})
+        files = settings.model_files
+        if files is None:
+            check = not settings.model_is_checked
+            spec = load_bundle(settings.model, check=check, known_sha256=settings.model_sha256)
+            files = BundleFiles(read_description(settings.model), verify_weights(spec))
+        return cls({WEIGHTS_NAME: files.weights or b"", SPEC_NAME: files.description})
 
     def setup(self, worker: Worker) -> None:
         """Unpack the bundle on a worker.

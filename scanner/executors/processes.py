@@ -55,15 +55,24 @@ class ProcessExecutor:
         Memory that each process may take, in GiB; 0 for no limit.
     scan
         What the workers do; a function at the top level of a module.
+    starts_forgiven
+        Workers in a row that may end before they are ready.
     """
 
     def __init__(
-        self, n_workers: int, *, timeout_s: float = 60.0, max_memory_gib: float = 0.0, scan: Scan = _scan_chunk
+        self,
+        n_workers: int,
+        *,
+        timeout_s: float = 60.0,
+        max_memory_gib: float = 0.0,
+        scan: Scan = _scan_chunk,
+        starts_forgiven: int = _STARTS_FORGIVEN,
     ) -> None:
         self.n_workers = n_workers
         self.timeout_s = timeout_s
         self.max_memory_gib = max_memory_gib
         self.scan = scan
+        self.starts_forgiven = starts_forgiven
 
     def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
         """See ``Executor.run``.
@@ -74,7 +83,9 @@ class ProcessExecutor:
             What a worker raised (the model cannot be used), or WorkerError ``workers-failed`` when
             none can be started.
         """
-        team = _Team(chunks, lambda: _Worker(self.scan, settings, self.max_memory_gib), self.timeout_s)
+        team = _Team(
+            chunks, lambda: _Worker(self.scan, settings, self.max_memory_gib), self.timeout_s, self.starts_forgiven
+        )
         try:
             team.hire(self.n_workers)
             finished: list[list[ScanResult | Skip]] = []
@@ -91,13 +102,15 @@ class ProcessExecutor:
 class _Team:
     """The workers, the chunks that they hold, and the films to be tried again."""
 
-    def __init__(self, chunks: Iterable[Chunk], new_worker: Callable[[], _Worker], timeout_s: float) -> None:
+    def __init__(
+        self, chunks: Iterable[Chunk], new_worker: Callable[[], _Worker], timeout_s: float, starts_forgiven: int
+    ) -> None:
         self._chunks = iter(chunks)
         self._again: deque[Chunk] = deque()
         self._new_worker = new_worker
         self._timeout_s = timeout_s
         self._idle: list[_Worker] = []
-        self._starts_forgiven = _STARTS_FORGIVEN
+        self._max_starts_forgiven = self._starts_forgiven = starts_forgiven
         self.busy: list[_Worker] = []
 
     def hire(self, n_workers: int) -> None:
@@ -133,7 +146,7 @@ class _Team:
                 else:
                     finished.append([_failed(worker.chunk[0], outcome)])
             else:
-                self._starts_forgiven = _STARTS_FORGIVEN
+                self._starts_forgiven = self._max_starts_forgiven
                 self.busy.remove(worker)
                 self._idle.append(worker)
                 finished.append(outcome)

@@ -19,8 +19,10 @@ Each is 0 for the median validation film and 1 for the strangest in 200, and tho
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import cv2
@@ -114,7 +116,7 @@ class Distances(NamedTuple):
     strangeness: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class GateStatistics:
     """Content of ``gate`` in ``model.json``."""
 
@@ -134,6 +136,12 @@ class GateStatistics:
     """shape (k, C), orthonormal rows."""
     scales: Scales
     limits: Limits
+
+    @cached_property
+    def is_blind(self) -> bool:
+        """Whether an array holds something that is no finite number: with one, nothing is ever beyond a limit."""
+        arrays = (getattr(self, field.name) for field in fields(self))
+        return not all(np.isfinite(array).all() for array in arrays if isinstance(array, np.ndarray))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> GateStatistics:
@@ -157,6 +165,10 @@ class GateStatistics:
             if arrays[name].shape != shape:
                 raise BundleError("bundle-invalid", f"The gate's {name} has shape {arrays[name].shape}, not {shape}.")
         scales = Scales(**{name: Scale(**scale) for name, scale in document["scales"].items()})
+        if any(
+            scale.high - scale.median < _TINY for scale in (getattr(scales, field.name) for field in fields(scales))
+        ):
+            raise BundleError("bundle-invalid", "One of the gate's scales does not rise.")
         return cls(**arrays, scales=scales, limits=Limits(**document["limits"]))
 
     def to_document(self) -> dict[str, Any]:
@@ -175,7 +187,13 @@ class GateStatistics:
         ----------
         picture
             float32 array, shape (S, S), values in [0, 1], bright = dense: the network's input.
+
+        Returns
+        -------
+        What is seen; measures that are no numbers where the gate is blind.
         """
+        if self.is_blind:
+            return Look((), None, anatomy=math.nan, brightness=math.nan, edges=math.nan)
         small = resize(picture, SMALL_PX, SMALL_PX)
         reasons = self._faults(picture, small)
         upright = picture
@@ -214,7 +232,7 @@ class GateStatistics:
         embedding
             shape (C,), the network's pooled features.
         """
-        features = self.scales.features(self.features(embedding))
+        features = math.nan if self.is_blind else self.scales.features(self.features(embedding))
         return Distances(
             misfit=look.anatomy + features,
             misfit_with_edges=look.anatomy + features + look.edges,
@@ -234,7 +252,18 @@ class GateStatistics:
         return _log_residual(edges - self.edge_mean, self.edge_basis)
 
     def features(self, embedding: FloatArray) -> float:
-        """Logarithm of the features' distance from the training films' principal components."""
+        """Logarithm of the features' distance from the training films' principal components.
+
+        Raises
+        ------
+        BundleError
+            ``bundle-invalid``: the network has other features than the gate knows.
+        """
+        if embedding.shape != self.feature_mean.shape:
+            raise BundleError(
+                "bundle-invalid",
+                f"The network has {embedding.size} features, the gate knows {self.feature_mean.size}.",
+            )
         return _log_residual(root(embedding) - self.feature_mean, self.feature_basis)
 
     def turn_leads(self, grey: FloatImage) -> FloatArray:
@@ -279,6 +308,8 @@ def _crop(picture: FloatImage, box: tuple[slice, slice]) -> FloatImage:
 
 
 def _pack(array: FloatArray) -> dict[str, Any]:
+    if not (np.abs(array) <= np.finfo(np.float16).max).all():  # NaN too
+        raise BundleError("bundle-invalid", "The gate's statistics hold a number that float16 does not.")
     return {"shape": list(array.shape), "float16": base64.b64encode(array.astype("<f2").tobytes()).decode("ascii")}
 
 
@@ -287,4 +318,4 @@ def _unpack(name: str, packed: Mapping[str, Any]) -> FloatArray:
         values = np.frombuffer(base64.b64decode(packed["float16"], validate=True), dtype="<f2")
         return np.asarray(values.reshape(packed["shape"]), dtype=np.float32)
     except ValueError as error:
-        raise BundleError("bundle-invalid", f"The gate's {name} cannot be read: {error}.") from error
+        raise BundleError("bundle-invalid", f"The gate's {name} is no array of the shape that it names.") from error

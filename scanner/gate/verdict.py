@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scanner.gate import evidence
@@ -66,7 +67,8 @@ def judge_answer(
     distances, limits = statistics.look_deeper(look, embedding), statistics.limits
     misfit = max(distances.misfit / limits.misfit, distances.misfit_with_edges / limits.misfit_with_edges)
     strangeness = distances.strangeness / limits.strangeness
-    distance = max(misfit, strangeness)
+    # max() overlooks what is no number; a film with such a distance is not scored
+    distance = max(misfit, strangeness) if math.isfinite(sum(distances)) else math.nan
     if misfit > 1:
         return _decide((*reasons, "not-a-chest-film"), distance)
     reasons = (*reasons, *look.reasons)

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from scanner.model_bundle import DEFAULT_BUNDLE
+from scanner import trial
+from scanner.errors import BundleError
+from scanner.executors.base import Chunk
+from scanner.executors.processes import Scan
+from scanner.model_bundle import DEFAULT_BUNDLE, check_document, parse_description
+from scanner.records import ImageSource, ScanResult, Skip
+from scanner.settings import ScanSettings
+from scanner.system.text import printable
+from scanner.trial import open_bundle, verify_bundle
+from scanner.worker import open_model, scan_chunk
 from tests.builders import write_film
 from tests.faults.harness import run
 
 flatbuffers = pytest.importorskip("flatbuffers")  # what the runtime's schema module itself imports
+WEIGHTS = (DEFAULT_BUNDLE / "model.tflite").read_bytes()
 
 
 @pytest.fixture
@@ -106,6 +124,170 @@ def test_a_damaged_description_ends_the_run_with_a_sentence(text: str, films: Pa
     assert code == 1, said
     assert "[bundle-invalid]" in said
     assert "Traceback" not in said
+
+
+def shipped(**changes: object) -> dict[str, Any]:
+    """The shipped description; a change's name is a path with ``__`` between its parts."""
+    document: dict[str, Any] = json.loads((DEFAULT_BUNDLE / "model.json").read_text())
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = document
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return document
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 0},
+        {"temperature": 10**9},
+        {"heat_scale": 1e-320},
+        {"name": "\x1b]0;pwned\x07"},
+        {"name": "x;=HYPERLINK(1)"},
+        {"name": "x" * 65},
+        {"version": "\u202e1"},
+        {"licence": "\ud800"},
+        {"intended_use": "x" * 3_000},
+        {"limits": ["x"] * 100},
+        {"gate__limits__misfit": 0},
+        {"gate__limits__strangeness": -1},
+        {"gate__arrays__grey_mean__shape": [2**40]},
+        {"operating_points": {f"p{i}": shipped()["operating_points"]["half"] for i in range(100)}},
+        {"validation__plain": {f"m{i}": {"value": 1} for i in range(100)}},
+        {"validation__plain__auc__value": 1e11},
+        {"training__config": "none"},
+        {"training__config__alpha": 1e9},
+        {"training__notes": [[[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]]},
+        {"training__notes": [0] * 30_000},
+        {"training__\x1b[31m": 1},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_description_out_of_bounds_is_refused_without_repeating_it(changes: dict[str, object]) -> None:
+    with pytest.raises(BundleError) as caught:
+        check_document(shipped(**changes), where="model.json")
+    assert caught.value.code == "bundle-invalid"
+    assert len(caught.value.message) < 400
+    assert printable(caught.value.message) == caught.value.message
+    assert "HYPERLINK" not in caught.value.message
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "-1e999", "1" * 400, "1" * 5_000, "1e13"])
+def test_numbers_of_a_description_are_finite_and_bearable(number: str) -> None:
+    text = json.dumps(shipped(training={"duration_s": "HERE"})).replace('"HERE"', number)
+    with pytest.raises(BundleError) as caught:
+        parse_description(text.encode(), DEFAULT_BUNDLE)
+    assert caught.value.code == "bundle-invalid"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", shipped()["gate"]["arrays"])
+def test_a_gate_that_is_blind_lets_no_film_through(name: str, value: float, tmp_path: Path) -> None:
+    document = shipped()
+    array = document["gate"]["arrays"][name]
+    values = np.frombuffer(base64.b64decode(array["float16"]), "<f2").copy()
+    values[-1] = value  # one is enough
+    array["float16"] = base64.b64encode(values.tobytes()).decode()
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, **document)
+    film = ImageSource(write_film(tmp_path / "film.png", height=210, width=210), "film.png", "png")
+    (result,) = scan_chunk([film], ScanSettings(model=bundle))
+    assert isinstance(result, ScanResult)
+    assert result.failure is not None
+    assert result.failure.code == "no-number"
+    (result,) = scan_chunk([film], ScanSettings(model=bundle, gate="off"))
+    assert isinstance(result, ScanResult)
+    assert result.prob_pneumonia is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gate__scales__features": {"median": 1, "high": 1}},
+        {
+            "gate__arrays__feature_mean": {"shape": [2], "float16": "AAAAAA=="},
+            "gate__arrays__feature_basis": {"shape": [1, 2], "float16": "AAAAAA=="},
+        },
+    ],
+    ids=["a scale that does not rise", "features of another number"],
+)
+def test_what_fits_the_schema_and_not_the_network_is_found_in_the_trial(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, **shipped(**changes))
+    with pytest.raises(BundleError) as caught:
+        open_bundle(bundle)
+    assert caught.value.code == "bundle-invalid"
+
+
+def crash(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+    """What a bundle that breaks the network's runtime does."""
+    os.abort()
+
+
+def hang(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+    """What a bundle with an endless loop does."""
+    while True:
+        time.sleep(1)
+
+
+def swell(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
+    """What a bundle with huge layers does."""
+    return [ScanResult(str(len(bytearray(64 << 30))), None, 0, 0)]
+
+
+@pytest.mark.parametrize("deed", [crash, hang, swell])
+def test_a_bundle_that_crashes_hangs_or_swells_is_told_by_its_trial(
+    deed: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS)
+    monkeypatch.setattr(trial, "scan_patterns", deed)
+    monkeypatch.setattr(trial, "_TIMEOUT_S", 3.0)
+    with pytest.raises(BundleError) as caught:
+        verify_bundle(bundle)
+    assert caught.value.code == "bundle-invalid"
+
+
+def test_a_bundle_that_changes_after_it_was_opened_changes_nothing(films: Path, tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, temperature=1.0)
+    settings = open_bundle(bundle).hold(ScanSettings(gate="off"))
+    before = scan_chunk([ImageSource(films / "1.png", "1.png", "png")], settings)
+    shutil.rmtree(bundle)
+    open_model.cache_clear()
+    after = scan_chunk([ImageSource(films / "1.png", "1.png", "png")], settings)
+    assert [replace(film, duration_ms=0.0) for film in before] == [replace(film, duration_ms=0.0) for film in after]
+
+
+def test_a_worker_takes_no_other_bundle_than_the_run_began_with(films: Path, tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, temperature=1.0)
+    settings = replace(open_bundle(bundle).hold(ScanSettings()), model_files=None)  # as of the shipped bundle
+    bundle_of(tmp_path / "other", WEIGHTS, temperature=5.0).joinpath("model.json").replace(bundle / "model.json")
+    with pytest.raises(BundleError) as caught:
+        scan_chunk([ImageSource(films / "1.png", "1.png", "png")], settings)
+    assert caught.value.code == "bundle-changed"
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.tflite"])
+def test_files_of_a_bundle_that_are_none_are_not_waited_for(name: str, tmp_path: Path) -> None:
+    for make in (lambda path: path.mkdir(), os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        bundle = bundle_of(tmp_path / "bundle", WEIGHTS)
+        (bundle / name).unlink()
+        make(bundle / name)
+        with pytest.raises(BundleError) as caught:
+            open_bundle(bundle)
+        assert caught.value.code == "bundle-missing"
+        shutil.rmtree(bundle)
+
+
+@pytest.mark.parametrize("arguments", [["model", "info"], ["model", "verify"], ["view", "--no-browser", "--model"]])
+def test_every_command_tries_a_bundle_first(arguments: list[str], tmp_path: Path) -> None:
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, **shipped(gate__scales__features={"median": 1, "high": 1}))
+    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments, str(bundle)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "[bundle-invalid]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "model.h5", "model.keras", "saved_model.pb"])
