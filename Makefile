@@ -7,7 +7,7 @@ PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 FUZZ_S ?= 900
 SOAK_ROUNDS ?= 200
 
-.PHONY: help demo test test-all lint bench bench-scale soak fuzz clean
+.PHONY: help demo test test-all lint lint-page bench bench-scale soak fuzz clean
 .SILENT:
 
 help:  ## show this list
@@ -29,11 +29,20 @@ fuzz: .install-fuzz  ## damaged films into both readers, FUZZ_S seconds each; fi
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
 
-lint: .install-dev  ## ruff, mypy strict, import-linter
+lint: .install-dev lint-page  ## ruff, mypy strict, import-linter; where Node is, tsc and eslint
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+
+# The report's page is checked with Node's tools; neither installing nor running cxrscan needs them.
+PAGE = tests/templates
+lint-page:
+	if command -v npm >/dev/null; then \
+	  test $(PAGE)/node_modules/.package-lock.json -nt $(PAGE)/package-lock.json || { \
+	    echo "Installing the tools of $(PAGE)/package.json"; npm --prefix $(PAGE) ci --silent --no-audit --no-fund; }; \
+	  npm --prefix $(PAGE) run --silent lint; \
+	else echo "No npm here: the scripts of the report's page are not checked"; fi
 
 bench: .install-test  ## films/s against the limits and two Keras scripts: make bench FILMS=folder
 	"$(BIN)/python" -m tests.bench.speed "$(FILMS)" --json bench.json
@@ -42,7 +51,7 @@ bench-scale: .install-test  ## memory and rate from 1,000 to 100,000 files
 	"$(BIN)/python" -m tests.bench.scale --json bench-scale.json
 
 clean:  ## remove the environment and caches
-	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
 
 # Each installs once, and again when pyproject.toml has changed.
 .PHONY: .install-run .install-test .install-fuzz .install-dev

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from reports.tables.columns import fixed
-from scanner.records import Estimate
+from scanner.records import NEGATIVE, POSITIVE, REFERRED, Estimate
 
 Form = Literal["share", "score", "ratio", "plain"]
 """How a figure is written: percent, a number from 0 to 1, a ratio, or any number."""
@@ -46,6 +46,49 @@ METRICS = (
 )
 """In the order of the report."""
 
+
+@dataclass(frozen=True, slots=True)
+class OutcomeTitle:
+    """Something that a reader can filter films by, in the report and in the viewer."""
+
+    key: str
+    """Of ``scanner.decision.outcomes``, or a verdict."""
+    kind: Literal["call", "truth", "gate", "verdict"]
+    title: str
+
+    @property
+    def group(self) -> str:
+        """Chosen outcomes of one group add up, groups narrow each other."""
+        return "call" if self.kind == "truth" else self.kind
+
+
+VERDICTS = {"agree": "Agree", "disagree": "Disagree", "unsure": "Unsure"}
+"""What a reader can say about a film's result."""
+
+VERDICT_COLUMNS = (
+    *("path", "sha256", "prediction", "prob_pneumonia", "threshold", "model"),
+    *("verdict", "comment", "reader", "reviewed_at"),
+)
+"""Columns of ``verdicts.csv``, which the report and the viewer write and read."""
+
+OUTCOMES = {
+    outcome.key: outcome
+    for outcome in (
+        OutcomeTitle("positive", "call", POSITIVE),
+        OutcomeTitle("negative", "call", NEGATIVE),
+        OutcomeTitle("referred", "call", REFERRED),
+        OutcomeTitle("rejected", "call", "Rejected"),
+        OutcomeTitle("failed", "call", "Failed"),
+        OutcomeTitle("tp", "truth", "True positive"),
+        OutcomeTitle("fn", "truth", "False negative"),
+        OutcomeTitle("fp", "truth", "False positive"),
+        OutcomeTitle("tn", "truth", "True negative"),
+        OutcomeTitle("warned", "gate", "Caveat"),
+        *(OutcomeTitle(key, "verdict", title) for key, title in VERDICTS.items()),
+    )
+}
+"""In the order of the report."""
+
 _BY_KEY = {metric.key: metric for metric in METRICS}
 
 
@@ -56,8 +99,23 @@ def figure_text(value: float | None, form: Form) -> str:
     if form == "share":
         return f"{fixed(100 * value, 1)} %"
     if form == "ratio":
-        return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+        return fixed(value, 0) if value >= 100 else significant(value, 3)
     return fixed(value, 3).replace("-", "\N{MINUS SIGN}")
+
+
+def fixed(value: float, digits: int) -> str:
+    """Write a number with so many digits after the point, ties rounded away from zero as JavaScript's ``toFixed`` does.
+
+    So what the report's script writes is what Python writes, digit by digit.
+    """
+    return format(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP), "f")
+
+
+def significant(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, without zeros at the end, rounded as ``fixed`` does."""
+    exact = Decimal(value)
+    text = fixed(value, max(0, digits - 1 - exact.adjusted())) if exact else "0"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def interval_text(estimate: Estimate, form: Form) -> str:
@@ -102,7 +160,7 @@ def field_title(name: str) -> str:
 
 def probability_text(prob: float) -> str:
     """Write a threshold with as many digits as it needs, two at least and four at most."""
-    text = f"{prob:.4f}"
+    text = fixed(prob, 4)
     return text[:-2] if text.endswith("00") else text
 
 

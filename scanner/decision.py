@@ -1,8 +1,13 @@
-"""What a film is called."""
+"""What a film is called at a threshold, and whether the call is right."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, ScanResult
+
+Outcome = Literal["tp", "fp", "fn", "tn"]
+"""True or false positive or negative: the cells of the 2 x 2 table."""
 
 
 def is_referred(result: ScanResult, refer: Band | None) -> bool:
@@ -21,3 +26,22 @@ def prediction(result: ScanResult, threshold: float, refer: Band | None = None) 
     if is_referred(result, refer):
         return REFERRED
     return POSITIVE if result.prob_pneumonia >= threshold else NEGATIVE
+
+
+def outcome(called: str | None, truth: str | None) -> Outcome | None:
+    """Hold a call against the label; None without either, and for a film that was referred."""
+    if truth is None or called not in (POSITIVE, NEGATIVE):
+        return None
+    if called == truth:
+        return "tp" if called == POSITIVE else "tn"
+    return "fp" if called == POSITIVE else "fn"
+
+
+def outcomes(result: ScanResult, truth: str | None, threshold: float, refer: Band | None = None) -> tuple[str, ...]:
+    """Everything that a film can be found by: its call or status, its cell of the 2 x 2 table, ``warned``."""
+    called = prediction(result, threshold, refer)
+    if called is None:
+        return (result.status,)
+    found = {POSITIVE: "positive", NEGATIVE: "negative", REFERRED: "referred"}[called]
+    cell = outcome(called, truth)
+    return (found, *([cell] if cell else []), *(["warned"] if result.gate == "warn" else []))

@@ -22,6 +22,7 @@ from markupsafe import Markup
 import templates
 from reports.atomic import replacing_text
 from reports.page.colour_scale import heat_text
+from reports.page.scripts import joined_script
 from reports.page.view import ReportView
 from reports.tables.columns import Column
 from scanner.model_bundle import ModelSpec
@@ -30,21 +31,6 @@ from scanner.records import Film, RunInfo
 TEMPLATES = Path(next(iter(templates.__path__)))
 BLOCK = 50
 """Films per block of JSON."""
-_SCRIPTS = (
-    "report_data.js",
-    "report_statistics.js",
-    "report_state.js",
-    "report_table_file.js",
-    "report_verdicts.js",
-    "report_filters.js",
-    "report_heat.js",
-    "report_list.js",
-    "report_viewer.js",
-    "report_explorer.js",
-    "report_browser.js",
-    "report_main.js",
-)
-"""Joined in this order into one script with one scope."""
 # Computed by the page itself, from the threshold that the reader chose.
 _LEFT_OUT = frozenset({"prediction", "threshold", "model"})
 
@@ -81,8 +67,7 @@ def write_html(
     RunFolderError
         ``output-unwritable``.
     """
-    style, theme_script = _asset("report.css"), _asset("report_theme.js")
-    script = Markup('(() => {\n"use strict";\n%s})();\n') % Markup("\n").join(map(_asset, _SCRIPTS))
+    style, theme_script, script = _style(), _script("theme.mjs"), _script("main.mjs")
     sent = [column for column in columns if column.name not in _LEFT_OUT]
     template = _environment().get_template("report.html")
     parts = template.generate(
@@ -143,9 +128,14 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> Markup:
-    """Read a style sheet or script of ours; it stands in the page as it is."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+def _style() -> Markup:
+    """Return the page's style sheet; it stands in the page as it is."""
+    return Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
+
+
+def _script(entry: str) -> Markup:
+    """Return a script of ours with all that it needs; it stands in the page as it is."""
+    return Markup(joined_script(TEMPLATES / "scripts" / entry))
 
 
 def load_templates() -> None:

@@ -13,6 +13,8 @@ from reports.page.colour_scale import STOPS
 from reports.tables.columns import Column
 from reports.wording import (
     METRICS,
+    OUTCOMES,
+    VERDICT_COLUMNS,
     Form,
     Metric,
     code_title,
@@ -31,7 +33,7 @@ from reports.wording import (
 from scanner import NOTICE
 from scanner.errors import HINTS
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
-from scanner.metrics import ConfusionMatrix, Summary
+from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
 
@@ -325,7 +327,6 @@ def _most_first(problems: dict[str, Problem]) -> list[tuple[str, Problem]]:
 
 # -- figures
 
-_N_AT_THRESHOLD = 11
 _HEADLINE = ("sensitivity", "specificity", "auc")
 _IN_METHODS = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "auc")
 _WHISKER_FORMS = ("share", "score")
@@ -333,11 +334,12 @@ _WHISKER_FORMS = ("share", "score")
 
 def _performance(summary: Summary, survey: Survey) -> Performance:
     views = [_metric(metric, summary.estimates[metric.key]) for metric in METRICS]
+    of_table = {figure["key"] for figure in figure_table()}
     return Performance(
         confusion=summary.confusion,
-        at_threshold=tuple(views[:_N_AT_THRESHOLD]),
+        at_threshold=tuple(view for view in views if view.key in of_table),
         headline=tuple(view for view in views if view.key in _HEADLINE),
-        overall=tuple(views[_N_AT_THRESHOLD:]),
+        overall=tuple(view for view in views if view.key not in of_table),
         prevalence=f"{100 * summary.n_positive / summary.n:.1f}" if summary.n else "",
         unscored=" ".join(
             _left_out(truths, what)
@@ -465,8 +467,12 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
             {"name": c.name, "title": c.title, "kind": c.kind, "decimals": c.decimals, "meaning": c.meaning}
             for c in columns
         ],
+        "classes": {"positive": POSITIVE, "negative": NEGATIVE, "referred": REFERRED},
+        "outcomes": [{"key": one.key, "kind": one.kind, "title": one.title} for one in OUTCOMES.values()],
+        "verdictColumns": VERDICT_COLUMNS,
         "heatStops": STOPS,
         "reasons": {code: {"title": code_title(code), "text": text} for code, text in GATE_REASONS.items()},
         "errors": {code: {"title": code_title(code), "hint": HINTS.get(code, "")} for code in survey.failures},
         "metrics": [{"key": metric.key, "form": metric.form} for metric in METRICS],
+        "figures": figure_table(),
     }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
+from reports.wording import fixed
 from scanner.decision import prediction
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
@@ -248,14 +248,6 @@ def format_cell(column: Column, value: Cell) -> str:
     if value is None:
         return ""
     return fixed(value, column.decimals) if isinstance(value, float) else str(value)
-
-
-def fixed(value: float, digits: int) -> str:
-    """Write a number with so many digits after the point, ties rounded up as JavaScript's ``toFixed`` does.
-
-    So what the report's script writes is what Python writes, digit by digit.
-    """
-    return str(Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
 
 
 def data_dictionary() -> str:

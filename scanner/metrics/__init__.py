@@ -7,7 +7,7 @@ from scanner.metrics.arrays import BoolArray, FloatArray
 from scanner.metrics.bootstrap import bootstrap_by_patient, bootstrap_difference_by_patient
 from scanner.metrics.calibration import BrierDecomposition, ReliabilityBin, decompose_brier, reliability_curve
 from scanner.metrics.comparison import PairedDifference, compare_auc, compare_models, compare_proportions, mcnemar_exact
-from scanner.metrics.confusion import ConfusionMatrix, confusion_estimates, confusion_matrix
+from scanner.metrics.confusion import ConfusionMatrix, confusion_matrix
 from scanner.metrics.curves import (
     PrecisionRecallCurve,
     RocCurve,
@@ -24,6 +24,7 @@ from scanner.metrics.decision import (
     predictive_values_at,
 )
 from scanner.metrics.delong import auc_delong
+from scanner.metrics.figures import figure_estimates, figure_table
 from scanner.metrics.intervals import clopper_pearson_interval, wilson_interval
 from scanner.metrics.summary import Subgroup, Summary, summarise, summarise_subgroups
 
@@ -48,11 +49,12 @@ __all__ = [
     "compare_auc",
     "compare_models",
     "compare_proportions",
-    "confusion_estimates",
     "confusion_matrix",
     "coverage_curve",
     "decision_curve",
     "decompose_brier",
+    "figure_estimates",
+    "figure_table",
     "mcnemar_exact",
     "precision_recall_curve",
     "predictive_values_at",

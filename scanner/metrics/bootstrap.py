@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from scanner.metrics.arrays import BoolArray, FloatArray, check_films
 from scanner.metrics.calibration import brier_score
-from scanner.metrics.confusion import confusion_estimates, confusion_matrix
+from scanner.metrics.confusion import confusion_matrix
 from scanner.metrics.curves import average_precision
 from scanner.metrics.delong import auc_delong
+from scanner.metrics.figures import figure_estimates, figure_values
 from scanner.metrics.intervals import CONFIDENCE, undefined
 from scanner.records import Estimate
 
@@ -94,7 +95,7 @@ def bootstrap_difference_by_patient(
 
 
 def _values(truth: BoolArray, prob: FloatArray, threshold: float) -> dict[str, Estimate]:
-    return confusion_estimates(confusion_matrix(truth, prob, threshold)) | {
+    return figure_estimates(confusion_matrix(truth, prob, threshold)) | {
         "auc": auc_delong(truth, prob),
         "average_precision": average_precision(truth, prob),
         "brier": brier_score(truth, prob),
@@ -160,23 +161,9 @@ def _draws(n_patients: int, n_films: int, n_resamples: int, seed: int) -> Iterat
 
 
 def _table_figures(tp: FloatArray, called: FloatArray, n_positive: FloatArray, n: FloatArray) -> dict[str, FloatArray]:
-    """Vectors of what ``confusion_estimates`` gives for one table."""
+    """Return the figures of many 2 x 2 tables."""
     fp, fn = called - tp, n_positive - tp
-    tn = n - called - fn
-    sensitivity, specificity = tp / n_positive, tn / (n - n_positive)
-    return {
-        "sensitivity": sensitivity,
-        "specificity": specificity,
-        "ppv": tp / called,
-        "npv": tn / (n - called),
-        "accuracy": (tp + tn) / n,
-        "balanced_accuracy": (sensitivity + specificity) / 2,
-        "f1": 2 * tp / (2 * tp + fp + fn),
-        "mcc": (tp * tn - fp * fn) / np.sqrt(called * n_positive * (n - n_positive) * (n - called)),
-        "lr_positive": sensitivity / (1 - specificity),
-        "lr_negative": (1 - sensitivity) / specificity,
-        "diagnostic_odds_ratio": tp * tn / (fp * fn),
-    }
+    return figure_values({"tp": tp, "fp": fp, "fn": fn, "tn": n - called - fn})
 
 
 def _ranking_figures(weights: FloatArray, positive: FloatArray, starts: NDArray[np.intp]) -> dict[str, FloatArray]:

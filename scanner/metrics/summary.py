@@ -14,9 +14,10 @@ from scanner.metrics.calibration import (
     calibration_slope,
     expected_calibration_error,
 )
-from scanner.metrics.confusion import ConfusionMatrix, confusion_estimates, confusion_matrix
+from scanner.metrics.confusion import ConfusionMatrix, confusion_matrix
 from scanner.metrics.curves import average_precision
 from scanner.metrics.delong import auc_delong
+from scanner.metrics.figures import figure_estimates
 from scanner.metrics.intervals import ProportionInterval, wilson_interval
 from scanner.records import Estimate
 
@@ -56,7 +57,7 @@ def summarise(
         For proportions: ``wilson_interval`` or ``clopper_pearson_interval``.
     """
     confusion = confusion_matrix(truth, prob, threshold)
-    estimates = confusion_estimates(confusion, interval) | {
+    estimates = figure_estimates(confusion, interval) | {
         "auc": auc_delong(truth, prob),
         "average_precision": average_precision(truth, prob),
         "brier": brier_score(truth, prob),

@@ -14,10 +14,10 @@ from typing import Literal
 
 from reports.page.colour_scale import STOPS
 from reports.page.view import ModelCard
-from reports.tables.columns import COLUMNS, fixed, format_cell
+from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
-from reports.wording import figure_text, interval_text, probability_text
-from scanner.decision import prediction
+from reports.wording import OUTCOMES, figure_text, fixed, interval_text, probability_text
+from scanner.decision import outcome, prediction
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
 
@@ -64,13 +64,10 @@ def confidence(prob: float, threshold: float) -> float:
 
 def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
     """Hold the call against the label; empty without one."""
-    called = prediction(film.result, threshold, refer)
     if film.truth is None:
         return ""
-    if called is None or called == REFERRED:
-        return f"Label: {film.truth}."
-    right = "true" if called == film.truth else "false"
-    return f"Label: {film.truth}, a {right} {'positive' if called == POSITIVE else 'negative'}."
+    cell = outcome(prediction(film.result, threshold, refer), film.truth)
+    return f"Label: {film.truth}" + (f", a {OUTCOMES[cell].title.lower()}." if cell else ".")
 
 
 def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:

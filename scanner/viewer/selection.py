@@ -7,27 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from reports.tables.columns import COLUMNS
-from scanner.decision import prediction
+from reports.wording import OUTCOMES
+from scanner.decision import outcomes, prediction
 from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, REFERRED, Band, Film, RunInfo
-from scanner.viewer.verdicts import VERDICTS, Verdict
+from scanner.records import POSITIVE, Band, Film, RunInfo
+from scanner.viewer.verdicts import Verdict
 
-OUTCOMES: dict[str, tuple[str, str]] = {
-    "positive": ("outcome", "PNEUMONIA"),
-    "negative": ("outcome", "NORMAL"),
-    "referred": ("outcome", "REFER"),
-    "rejected": ("outcome", "Rejected"),
-    "failed": ("outcome", "Failed"),
-    "tp": ("outcome", "True positive"),
-    "fn": ("outcome", "False negative"),
-    "fp": ("outcome", "False positive"),
-    "tn": ("outcome", "True negative"),
-    "warned": ("gate", "Caveat"),
-    **{key: ("verdict", label) for key, label in VERDICTS.items()},
-}
-"""Outcome -> (group, label). Chosen outcomes of one group add up, groups narrow each other."""
-
-NEED_LABELS = frozenset({"tp", "fn", "fp", "tn"})
+NEED_LABELS = frozenset(outcome.key for outcome in OUTCOMES.values() if outcome.kind == "truth")
 """Outcomes that only labelled films can have."""
 
 ORDERS: dict[str, str] = {
@@ -59,20 +45,9 @@ class Choice:
 
 
 def outcomes_of(film: Film, threshold: float, verdict: Verdict | None, refer: Band | None = None) -> frozenset[str]:
-    """Return the film's outcomes at a threshold."""
-    called = prediction(film.result, threshold, refer)
-    found: set[str] = set()
-    if called is None:
-        found.add(film.result.status)
-    else:
-        found.add("referred" if called == REFERRED else "positive" if called == POSITIVE else "negative")
-        if film.truth and called != REFERRED:
-            found.add(("t" if called == film.truth else "f") + ("p" if called == POSITIVE else "n"))
-        if film.result.gate == "warn":
-            found.add("warned")
-    if verdict is not None and verdict.verdict:
-        found.add(verdict.verdict)
-    return frozenset(found)
+    """Return the film's outcomes at a threshold, the reader's verdict among them."""
+    read = {verdict.verdict} - {""} if verdict is not None else set()
+    return frozenset(outcomes(film.result, film.truth, threshold, refer)) | read
 
 
 def choose(
@@ -80,12 +55,12 @@ def choose(
 ) -> list[Film]:
     """Return the films chosen, in the chosen order; ties keep the order of the paths."""
     words = choice.query.lower().split()
-    groups = {group for group, _ in (OUTCOMES[key] for key in choice.outcomes)}
-    wanted = [{key for key in choice.outcomes if OUTCOMES[key][0] == group} for group in groups]
+    groups = {OUTCOMES[key].group for key in choice.outcomes}
+    wanted = [{key for key in choice.outcomes if OUTCOMES[key].group == group} for group in groups]
 
     def passes(film: Film) -> bool:
-        outcomes = outcomes_of(film, info.threshold, verdicts.get(film.result.name), info.refer)
-        if not all(outcomes & some for some in wanted) or not _in_range(film, choice):
+        found = outcomes_of(film, info.threshold, verdicts.get(film.result.name), info.refer)
+        if not all(found & some for some in wanted) or not _in_range(film, choice):
             return False
         if not words:
             return True

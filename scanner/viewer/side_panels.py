@@ -7,14 +7,14 @@ from dataclasses import replace
 import streamlit as st
 
 from reports.page.view import model_card
-from reports.wording import probability_text
+from reports.wording import OUTCOMES, VERDICTS, probability_text
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
 from scanner.viewer import answer
 from scanner.viewer.finished_run import FinishedRun
-from scanner.viewer.selection import NEED_LABELS, ORDERS, OUTCOMES, Choice, choose
-from scanner.viewer.verdicts import VERDICTS, Verdict
+from scanner.viewer.selection import NEED_LABELS, ORDERS, Choice, choose
+from scanner.viewer.verdicts import Verdict
 
 _OWN = "custom"
 
@@ -72,7 +72,7 @@ def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
             if (run.labelled or outcome not in NEED_LABELS) and (info.refer or outcome != "referred")
         ],
         selection_mode="multi",
-        format_func=lambda outcome: OUTCOMES[outcome][1],
+        format_func=lambda outcome: OUTCOMES[outcome].title,
         key="show",
         on_change=to_first,
     )

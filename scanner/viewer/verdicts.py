@@ -13,24 +13,12 @@ from pathlib import Path
 from reports.atomic import replacing_text
 from reports.tables.columns import COLUMNS
 from reports.tables.csv_file import csv_cell, neutralised
+from reports.wording import VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
 
 FILE_NAME = "verdicts.csv"
-VERDICTS = {"agree": "Agree", "disagree": "Disagree", "unsure": "Unsure"}
-VERDICT_COLUMNS = (
-    "path",
-    "sha256",
-    "prediction",
-    "prob_pneumonia",
-    "threshold",
-    "model",
-    "verdict",
-    "comment",
-    "reader",
-    "reviewed_at",
-)
 
 
 @dataclass(frozen=True, slots=True)

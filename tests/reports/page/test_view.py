@@ -101,7 +101,8 @@ def test_a_threshold_of_the_user_s_is_no_operating_point():
         (None, "share", "\N{EN DASH}"),
         (-0.25, "plain", "\N{MINUS SIGN}0.250"),
         (12.44, "ratio", "12.4"),
-        (1234.5, "ratio", "1234"),
+        (1234.5, "ratio", "1235"),
+        (0.3125, "ratio", "0.313"),
     ],
 )
 def test_figures_are_written_by_their_form(value, form, text):

@@ -17,8 +17,8 @@ from scanner.metrics import (
     ConfusionMatrix,
     FloatArray,
     clopper_pearson_interval,
-    confusion_estimates,
     confusion_matrix,
+    figure_estimates,
     wilson_interval,
 )
 from scanner.records import Estimate
@@ -128,7 +128,7 @@ def test_values_agree_with_scikit_learn_where_they_exist(matrix: ConfusionMatrix
             theirs["lr_positive"], theirs["lr_negative"] = sk.class_likelihood_ratios(truth, called)
         if 0 < called.sum() < matrix.n:
             theirs["mcc"] = sk.matthews_corrcoef(truth, called)
-    ours = confusion_estimates(matrix)
+    ours = figure_estimates(matrix)
     for name, value in theirs.items():
         if math.isnan(value):
             assert ours[name].value is None
@@ -138,7 +138,7 @@ def test_values_agree_with_scikit_learn_where_they_exist(matrix: ConfusionMatrix
 
 @given(tables)
 def test_no_figure_is_ever_nan_infinite_or_unexplained(matrix: ConfusionMatrix) -> None:
-    for estimate in confusion_estimates(matrix).values():
+    for estimate in figure_estimates(matrix).values():
         check_sound(estimate)
 
 
@@ -156,14 +156,14 @@ def check_sound(estimate: Estimate) -> None:
 
 @given(tables)
 def test_predictive_values_are_sensitivity_and_specificity_of_the_transposed_table(matrix: ConfusionMatrix) -> None:
-    ours = confusion_estimates(matrix)
-    transposed = confusion_estimates(ConfusionMatrix(matrix.tp, matrix.fn, matrix.fp, matrix.tn))
+    ours = figure_estimates(matrix)
+    transposed = figure_estimates(ConfusionMatrix(matrix.tp, matrix.fn, matrix.fp, matrix.tn))
     for one, other in [("ppv", "sensitivity"), ("npv", "specificity")]:
         assert (ours[one].value, ours[one].low) == (transposed[other].value, transposed[other].low)
 
 
 def test_log_intervals_follow_their_closed_forms() -> None:
-    estimates = confusion_estimates(ConfusionMatrix(tp=45, fp=8, fn=5, tn=92))
+    estimates = figure_estimates(ConfusionMatrix(tp=45, fp=8, fn=5, tn=92))
     lr, odds = estimates["lr_positive"], estimates["diagnostic_odds_ratio"]
     assert lr.value == pytest.approx(0.9 / 0.08)
     assert lr.low == pytest.approx(11.25 * math.exp(-1.959964 * math.sqrt(1 / 45 - 1 / 50 + 1 / 8 - 1 / 100)), rel=1e-6)
@@ -174,12 +174,12 @@ def test_log_intervals_follow_their_closed_forms() -> None:
 def test_odds_ratio_agrees_with_scipys_sample_odds_ratio() -> None:
     theirs = scipy.stats.contingency.odds_ratio([[45, 8], [5, 92]], kind="sample")
     interval = theirs.confidence_interval(0.95)
-    ours = confusion_estimates(ConfusionMatrix(tp=45, fp=8, fn=5, tn=92))["diagnostic_odds_ratio"]
+    ours = figure_estimates(ConfusionMatrix(tp=45, fp=8, fn=5, tn=92))["diagnostic_odds_ratio"]
     assert (ours.value, ours.low, ours.high) == pytest.approx((theirs.statistic, interval.low, interval.high))
 
 
 def test_f1_interval_is_that_of_the_jaccard_index() -> None:
-    f1 = confusion_estimates(ConfusionMatrix(tp=30, fp=6, fn=4, tn=500))["f1"]
+    f1 = figure_estimates(ConfusionMatrix(tp=30, fp=6, fn=4, tn=500))["f1"]
     low, high = wilson_interval(30, 40)
     assert (f1.low, f1.high) == pytest.approx((2 * low / (1 + low), 2 * high / (1 + high)))
 
@@ -194,7 +194,7 @@ def test_mcc_variance_agrees_with_a_numerical_delta_method() -> None:
     p, step = cells / cells.sum(), 1e-6
     gradient = np.array([(phi(p + step * unit) - phi(p - step * unit)) / (2 * step) for unit in np.eye(4)])
     variance = float(p @ gradient**2 - (p @ gradient) ** 2) / cells.sum()
-    mcc = confusion_estimates(ConfusionMatrix(40, 9, 6, 70))["mcc"]
+    mcc = figure_estimates(ConfusionMatrix(40, 9, 6, 70))["mcc"]
     assert mcc.low is not None
     assert mcc.high is not None
     half_width = (math.atanh(mcc.high) - math.atanh(mcc.low)) / 2
@@ -203,7 +203,7 @@ def test_mcc_variance_agrees_with_a_numerical_delta_method() -> None:
 
 def test_exact_intervals_on_request_are_wider() -> None:
     matrix = ConfusionMatrix(tp=45, fp=8, fn=5, tn=92)
-    score, exact = confusion_estimates(matrix), confusion_estimates(matrix, clopper_pearson_interval)
+    score, exact = figure_estimates(matrix), figure_estimates(matrix, clopper_pearson_interval)
     low, high = exact["sensitivity"].low, exact["sensitivity"].high
     assert (low, high) == clopper_pearson_interval(45, 50)
     assert exact["balanced_accuracy"].low != score["balanced_accuracy"].low
@@ -226,11 +226,11 @@ def test_exact_intervals_on_request_are_wider() -> None:
     ],
 )
 def test_undefined_figures_say_why(matrix: ConfusionMatrix, name: str, reason: str) -> None:
-    estimate = confusion_estimates(matrix)[name]
+    estimate = figure_estimates(matrix)[name]
     assert estimate.value is None
     assert reason in estimate.reason
 
 
 def test_a_perfect_table_has_an_mcc_of_one_without_interval() -> None:
-    mcc = confusion_estimates(ConfusionMatrix(5, 0, 0, 5))["mcc"]
+    mcc = figure_estimates(ConfusionMatrix(5, 0, 0, 5))["mcc"]
     assert (mcc.value, mcc.low) == (1.0, None)

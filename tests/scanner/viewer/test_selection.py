@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-import templates
-from scanner.viewer.selection import OUTCOMES, Choice, choose, outcomes_of
+from reports.wording import OUTCOMES
+from scanner.viewer.selection import Choice, choose, outcomes_of
 from scanner.viewer.verdicts import Verdict
 from tests.reports.films import INFO, MODEL, small_run
 
@@ -70,13 +68,6 @@ def test_a_range_of_probabilities_leaves_films_without_one_out() -> None:
 
 @pytest.mark.parametrize("key", OUTCOMES)
 def test_every_outcome_can_occur(key: str) -> None:
-    verdict = Verdict(key) if OUTCOMES[key][0] == "verdict" else None
+    verdict = Verdict(key) if OUTCOMES[key].kind == "verdict" else None
     refer = (0.4, 0.6) if key == "referred" else None
     assert any(key in outcomes_of(film, 0.5, verdict, refer) for film in FILMS)
-
-
-def test_outcomes_are_those_of_the_reports_filters() -> None:
-    script = (Path(next(iter(templates.__path__))) / "report_filters.js").read_text(encoding="utf-8")
-    block = script.split("OUTCOMES = ")[1].split("}));")[0]
-    found = re.findall(r'(\w+): \["(\w+)", "([^"]+)"\]', block)
-    assert {key: (group, label) for key, group, label in found} == OUTCOMES

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
-import re
 from pathlib import Path
 
 import pytest
 
-import templates
 from scanner.errors import RunFolderError
-from scanner.viewer.verdicts import VERDICT_COLUMNS, VERDICTS, Verdict, change_verdict, read_verdicts
+from scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts
 from tests.reports.films import INFO, MODEL, scored
 
 FILMS = [scored("=a.jpg", 0.9), scored("b.jpg", 0.1), scored("c.jpg", 0.2)]
@@ -95,16 +93,6 @@ def test_another_readers_verdict_on_the_same_film_is_not_overwritten_unseen(tmp_
     assert caught.value.code == "verdict-taken"
     assert read_verdicts(path, FILMS) == {"b.jpg": others}
     assert change_verdict(path, FILMS, FILMS[1], others, mine, INFO, MODEL) == {"b.jpg": mine}
-
-
-def test_columns_and_verdicts_are_those_of_the_report() -> None:
-    script = (Path(next(iter(templates.__path__))) / "report_verdicts.js").read_text(encoding="utf-8")
-    columns = re.search(r"VERDICT_COLUMNS = \[(.*?)\]", script, re.DOTALL)
-    verdicts = re.search(r"VERDICTS = new Map\(\[(.*?)\]\);", script, re.DOTALL)
-    assert columns is not None
-    assert verdicts is not None
-    assert tuple(re.findall(r'"(\w+)"', columns[1])) == VERDICT_COLUMNS
-    assert dict(re.findall(r'\["(\w+)", "(\w+)"\]', verdicts[1])) == VERDICTS
 
 
 def test_a_missing_sheet_is_an_empty_one(tmp_path: Path) -> None:

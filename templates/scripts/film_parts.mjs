@@ -1,0 +1,124 @@
+// The parts that every view of a film is made of: picture, badges, bar, names.
+/** @import { Cell, Film } from "./types.mjs" */
+import { columnByName, config, imageAddress, outcomeTitles } from "./data.mjs";
+import { element } from "./elements.mjs";
+import { heatCanvas } from "./heat.mjs";
+import { prediction, state, truthOutcome } from "./state.mjs";
+import { verdictOf } from "./verdicts.mjs";
+import { countText } from "./wording.mjs";
+
+/** The film's picture with its heat map, fitted into a frame.
+ * @param {Film} film
+ * @param {{tag?: "span" | "button", heat?: boolean, attributes?: Record<string, any>}} options */
+export function filmFrame(film, { tag = "span", heat = true, attributes = {} } = {}) {
+  const frame = element(tag, { class: "frame", ...attributes });
+  const address = imageAddress(film);
+  if (address === null) {
+    frame.append(element("span", { class: "none" }, outcomeTitles.get(film.status) ?? "No picture"));
+    return frame;
+  }
+  const holder = element("span", { class: "film" });
+  const picture = element("img", { alt: "", decoding: "async", draggable: "false" });
+  picture.addEventListener("load", () => {
+    holder.style.setProperty("--aspect", String(picture.naturalWidth / picture.naturalHeight));
+  });
+  picture.src = address;
+  holder.append(picture);
+  const canvas = heat ? heatCanvas(film) : null;
+  if (canvas) holder.append(canvas);
+  frame.append(holder);
+  return frame;
+}
+
+/** PNEUMONIA, NORMAL, Rejected or Failed, coloured.
+ * @param {Film} film */
+export function callBadge(film) {
+  const called = prediction(film);
+  return element("span", { class: `badge ${(called ?? film.status).toLowerCase()}` }, called ?? outcomeTitles.get(film.status));
+}
+
+/** True or false positive or negative; null without a label.
+ * @param {Film} film */
+export function outcomeBadge(film) {
+  const outcome = truthOutcome(film);
+  return outcome === null ? null : element("span", { class: `outcome ${outcome}` }, outcomeTitles.get(outcome));
+}
+
+/** The sign of a caveat; null without one.
+ * @param {Film} film */
+export function caveatMark(film) {
+  if (film.status !== "scored" || film.gate !== "warn") return null;
+  const titles = reasonsOf(film).map((reason) => reason.title).join(", ");
+  return element("span", { class: "caveat", title: titles, role: "img", "aria-label": `Caveat: ${titles}` }, "\u26a0\ufe0e");
+}
+
+/** The reader's verdict; null without one.
+ * @param {Film} film */
+export function verdictMark(film) {
+  const verdict = verdictOf(film);
+  if (!verdict) return null;
+  const label = outcomeTitles.get(verdict.verdict) ?? "Comment";
+  return element("span", { class: `verdict ${verdict.verdict}`, title: verdict.comment || null }, label);
+}
+
+/** The gate's reasons on a film.
+ * @param {Film} film
+ * @returns {{title: string, text: string}[]} */
+export function reasonsOf(film) {
+  return (film.gate_reasons || "").split(" ").filter(Boolean)
+    .map((code) => config.reasons[code] ?? { title: code, text: code });
+}
+
+/** Why a file has no score, in a few words.
+ * @param {Film} film */
+export function shortReason(film) {
+  const code = film.error_code ?? "";
+  if (film.status === "failed") return config.errors[code]?.title ?? code;
+  return reasonsOf(film).map((reason) => reason.title).join(", ");
+}
+
+/** The probability on a line from 0 to 1, with the threshold; null without one.
+ * @param {Film} film */
+export function probabilityBar(film) {
+  const called = prediction(film);
+  if (called === null) return null;
+  const bar = element("span", { class: `bar ${called.toLowerCase()}`, "aria-hidden": "true" }, element("i"), element("b"));
+  bar.style.setProperty("--prob", String(film.prob_pneumonia));
+  bar.style.setProperty("--threshold", String(state.threshold));
+  return bar;
+}
+
+/** The probability with so many digits; empty without one.
+ * @param {Film} film
+ * @param {number} digits */
+export function probabilityText({ prob_pneumonia }, digits) {
+  return prob_pneumonia === null ? "" : prob_pneumonia.toFixed(digits);
+}
+
+/** Folder and name, the name never cut.
+ * @param {Film} film */
+export function pathLabel(film) {
+  const cut = film.path.lastIndexOf("/") + 1;
+  return element("bdi", { class: "path", title: film.path },
+    cut ? element("span", { class: "folder" }, film.path.slice(0, cut)) : null,
+    element("span", { class: "base" }, film.path.slice(cut)));
+}
+
+/** The film in a sentence, for those who hear the page.
+ * @param {Film} film */
+export function spokenFilm(film) {
+  const outcome = truthOutcome(film), called = prediction(film);
+  const said = called === null ? `${outcomeTitles.get(film.status)}: ${shortReason(film)}`
+    : `${called}, probability ${probabilityText(film, 2)}${outcome ? `, ${outcomeTitles.get(outcome)}` : ""}`;
+  return `${film.path}: ${said}`;
+}
+
+/** A value of a column as people read it.
+ * @param {string} name
+ * @param {Cell} value */
+export function plainText(name, value) {
+  if (value === null || value === undefined) return "";
+  const column = columnByName.get(name);
+  if (typeof value !== "number" || !column) return String(value);
+  return column.kind === "integer" ? countText(value) : value.toFixed(column.decimals);
+}

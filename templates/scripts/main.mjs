@@ -1,0 +1,51 @@
+// Puts the page together.
+import { Browser } from "./browser.mjs";
+import { allOf, byId } from "./elements.mjs";
+import { Explorer } from "./explorer.mjs";
+import { watchSections } from "./navigation.mjs";
+import { preparePrinting } from "./printing.mjs";
+import { readAddress } from "./state.mjs";
+
+readAddress();
+const explorer = new Explorer(() => browser.apply({ keepPlace: true }));
+const browser = new Browser(explorer);
+browser.apply();
+addEventListener("hashchange", () => {
+  if (!location.hash.includes("=")) return;
+  readAddress();
+  browser.apply();
+});
+watchSections();
+preparePrinting(browser);
+offerTheme();
+offerCopies();
+
+/** Light or dark, on a button; the reader's choice is kept. */
+function offerTheme() {
+  const root = document.documentElement, button = byId("theme");
+  const nameTheme = () => { button.textContent = root.dataset.theme === "dark" ? "Light" : "Dark"; };
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("cxrscan:theme", root.dataset.theme); } catch { /* storage may be closed to local files */ }
+    nameTheme();
+  });
+  nameTheme();
+}
+
+/** Buttons that copy a text. */
+function offerCopies() {
+  for (const button of allOf("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const source = byId(button.dataset.copy ?? "");
+      getSelection()?.selectAllChildren(source);
+      try {
+        await navigator.clipboard.writeText((source.textContent ?? "").trim());
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Selected";
+      }
+    });
+  }
+}

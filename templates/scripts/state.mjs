@@ -1,0 +1,42 @@
+// What the reader has chosen: one object, mirrored in the address's fragment.
+/** @import { Film, Reading, State } from "./types.mjs" */
+import { callOf, outcomeOf } from "./calls.mjs";
+import { config } from "./data.mjs";
+import { readFragment, startState, writeFragment } from "./fragment.mjs";
+import { verdictOf } from "./verdicts.mjs";
+
+export const START = startState(config.threshold);
+/** @type {State} */
+export const state = structuredClone(START);
+/** @type {Reading} */
+export const reading = { config, state, verdictOf };
+
+/** What the film is called at the chosen threshold; null without a score.
+ * @param {Film} film */
+export function prediction(film) {
+  return callOf(film, state.threshold, config);
+}
+
+/** tp, fp, fn or tn at the chosen threshold; null without a call or a label.
+ * @param {Film} film */
+export function truthOutcome(film) {
+  return outcomeOf(film, state.threshold, config);
+}
+
+/** Whether the threshold is another than the run's. */
+export function exploring() {
+  return state.threshold !== config.threshold;
+}
+
+/** Take over what the address says. */
+export function readAddress() {
+  Object.assign(state, readFragment(location.hash, config));
+}
+
+let timer = 0;
+
+/** Browsers refuse more than a few changes of the address per second, so wait until the reader's hand rests. */
+export function rememberState() {
+  clearTimeout(timer);
+  timer = setTimeout(() => history.replaceState(null, "", `#${writeFragment(state, START)}`), 250);
+}

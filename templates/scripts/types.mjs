@@ -1,0 +1,88 @@
+// The shapes of what the page is given and of what its modules pass to each other; nothing here runs.
+
+/** A 95 % interval around a figure; null is "not defined".
+ * @typedef {{value: number | null, low: number | null, high: number | null}} Estimate */
+
+/** The four counts of films by label and call.
+ * @typedef {{tp: number, fp: number, fn: number, tn: number}} Counts */
+
+/** A share of films: the cells counted, and the cells that they are counted among.
+ * @typedef {{of: (keyof Counts)[], among: (keyof Counts)[]}} Share */
+
+/** A figure of the 2 x 2 table, as scanner/metrics/confusion.py hands it over.
+ * @typedef {{key: string, family: string, shares: Share[]}} Figure */
+
+/** How a figure is written, as reports/wording.py defines it.
+ * @typedef {"share" | "score" | "ratio" | "plain"} Form */
+
+/** A column of results.csv.
+ * @typedef {{name: string, title: string, kind: "text" | "integer" | "decimal", decimals: number, meaning: string}} Column */
+
+/** Something that a reader can filter by. `kind` is call, truth, gate or verdict.
+ * @typedef {{key: string, kind: string, title: string}} Outcome */
+
+/** Names of the calls.
+ * @typedef {{positive: string, negative: string, referred: string}} Classes */
+
+/** What the page is given besides the films, written by reports/page.
+ * @typedef {object} Config
+ * @property {string} runId
+ * @property {number} threshold
+ * @property {[number, number] | null} refer  Lowest and highest probability that a person is to read
+ * @property {string} model
+ * @property {boolean} labelled
+ * @property {Column[]} columns
+ * @property {Classes} classes
+ * @property {Outcome[]} outcomes
+ * @property {string[]} verdictColumns
+ * @property {[number, number, number][]} heatStops
+ * @property {Record<string, {title: string, text: string}>} reasons  Gate reasons
+ * @property {Record<string, {title: string, hint: string}>} errors
+ * @property {{key: string, form: Form}[]} metrics
+ * @property {Figure[]} figures
+ * @property {number} block  Films per block of JSON
+ * @property {string[]} row  Names of a row's values */
+
+/** A cell of the table.
+ * @typedef {string | number | null | undefined} Cell */
+
+/** One film. Its other columns are reached by name, through valueOf.
+ * @typedef {object} Film
+ * @property {number} index
+ * @property {string} path
+ * @property {"scored" | "rejected" | "failed"} status
+ * @property {number | null} prob_pneumonia
+ * @property {string | null} [truth]
+ * @property {string | null} [gate]
+ * @property {string | null} [gate_reasons]
+ * @property {string | null} [error_code]
+ * @property {string | null} [error_message]
+ * @property {string} [heat]  Levels of the heat map, base64
+ * @property {string | number} [image]  1 for embedded, a path, or 0
+ * @property {number} [slot]  Place of an embedded picture in its block
+ * @property {string} [searchText] */
+
+/** A reader's verdict on a film.
+ * @typedef {{verdict: string, comment: string, at: string}} Verdict */
+
+/** A range of numbers; null is open.
+ * @typedef {{low: number | null, high: number | null}} Range */
+
+/** What the reader has chosen.
+ * @typedef {object} State
+ * @property {string} query
+ * @property {string[]} show  Keys of outcomes
+ * @property {number} low
+ * @property {number} high
+ * @property {Record<string, string | Range>} columns
+ * @property {string} sort
+ * @property {boolean} descending
+ * @property {string} view
+ * @property {number} threshold
+ * @property {number | null} prevalence
+ * @property {number} heat */
+
+/** All that decides what a film is called and shown as.
+ * @typedef {{config: Config, state: State, verdictOf: (film: Film) => Verdict | undefined}} Reading */
+
+export {};

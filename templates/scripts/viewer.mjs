@@ -1,0 +1,171 @@
+// The large view of one film: the film alone and with its heat map, what was found, and the reader's verdict.
+/** @import { Film } from "./types.mjs" */
+import { config, outcomeTitles, outcomesOfKind } from "./data.mjs";
+import { byId, element } from "./elements.mjs";
+import {
+  callBadge, filmFrame, outcomeBadge, pathLabel, plainText, probabilityBar, probabilityText, reasonsOf,
+} from "./film_parts.mjs";
+import { valueOf } from "./filters.mjs";
+import { legend } from "./heat.mjs";
+import { exploring, prediction, reading, state } from "./state.mjs";
+import { setVerdict, sheet, verdictOf } from "./verdicts.mjs";
+import { countText, thresholdText } from "./wording.mjs";
+
+const IN_FRONT = new Set(["path", "prediction", "prob_pneumonia", "threshold", "truth", "gate_reasons", "error_message"]);
+
+export class Viewer {
+  /** @type {Film[]} */
+  selection = [];
+  position = 0;
+  comment = element("textarea");
+
+  /** @param {() => void} onVerdict */
+  constructor(onVerdict) {
+    this.onVerdict = onVerdict;
+    this.dialog = element("dialog", { class: "viewer", "aria-labelledby": "viewer-title" });
+    this.dialog.addEventListener("keydown", (event) => this.onKey(event));
+    this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener("close", () => this.commit());
+    document.body.append(this.dialog);
+  }
+
+  /** Open a film; ← and → go through the selection as it is now.
+   * @param {Film} film
+   * @param {Film[]} selection */
+  open(film, selection) {
+    this.selection = selection;
+    this.position = selection.indexOf(film);
+    this.dialog.showModal();
+    this.build();
+  }
+
+  /** @param {number} by */
+  step(by) {
+    this.commit();
+    const to = Math.min(this.selection.length - 1, Math.max(0, this.position + by));
+    if (to === this.position) return;
+    this.position = to;
+    this.build();
+  }
+
+  get film() {
+    return this.selection[this.position];
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const at = /** @type {HTMLElement} */ (event.target);
+    if (at.matches("textarea, input[type=text]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const verdict = outcomesOfKind("verdict").find((key) => key[0] === event.key);
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.step(event.key === "ArrowLeft" ? -1 : 1);
+    else if (event.key === "Home" || event.key === "End") this.step(event.key === "Home" ? -Infinity : Infinity);
+    else if (verdict) this.judge(verdict);
+    else if (event.key === "h") byId("heat-on").click();
+    else return;
+    event.preventDefault();
+  }
+
+  build() {
+    const film = this.film, focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key;
+    this.dialog.replaceChildren(
+      element("header", {},
+        this.stepButton("back", "\u2190", "Previous film (left arrow)", -1), this.stepButton("on", "\u2192", "Next film (right arrow)", 1),
+        element("span", { class: "small" }, `${countText(this.position + 1)} of ${countText(this.selection.length)}`),
+        element("h3", { id: "viewer-title" }, pathLabel(film)),
+        element("button", { type: "button", class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.dialog.close() }, "\u2715")),
+      element("div", { class: "viewer-body" },
+        element("div", { class: `viewer-films${film.heat ? "" : " single"}` },
+          this.figure(film, false, "Film"), film.heat ? this.figure(film, true, "With heat map") : null,
+          film.heat ? element("p", { class: "small viewer-note" }, this.heatNote(film.heat)) : null),
+        element("div", { class: "viewer-side" }, this.result(film), this.verdictForm(film), this.details(film))));
+    for (const key of [focused, "on", "back"]) {
+      const again = /** @type {HTMLElement | null} */ (this.dialog.querySelector(`[data-key="${key}"]:not(:disabled)`));
+      if (again) return again.focus();
+    }
+  }
+
+  /** @param {string} key
+   * @param {string} label
+   * @param {string} name
+   * @param {number} by */
+  stepButton(key, label, name, by) {
+    return element("button", {
+      type: "button", class: "icon", "data-key": key, "aria-label": name, title: name,
+      disabled: this.position + by < 0 || this.position + by >= this.selection.length, onclick: () => this.step(by),
+    }, label);
+  }
+
+  /** @param {string} heat */
+  heatNote(heat) {
+    const side = Math.sqrt(atob(heat).length);
+    return `Preview at reduced size. The heat map points to a region of a ${side} × ${side} grid; it outlines no lesion.`;
+  }
+
+  /** @param {Film} film
+   * @param {boolean} heat
+   * @param {string} caption */
+  figure(film, heat, caption) {
+    return element("figure", {}, filmFrame(film, { heat, attributes: { role: "img", "aria-label": `${caption}: ${film.path}` } }),
+      element("figcaption", {}, caption, heat ? legend() : null));
+  }
+
+  /** @param {Film} film */
+  result(film) {
+    const scored = prediction(film) !== null;
+    return element("div", { class: "result" },
+      element("p", { class: "line" }, scored ? element("b", { class: "prob" }, probabilityText(film, 3)) : null, callBadge(film)),
+      probabilityBar(film),
+      scored ? element("p", { class: "small" }, `probability of pneumonia; ${this.thresholdNote()}`) : null,
+      film.truth ? element("p", { class: "line" }, `Truth: ${film.truth}`, outcomeBadge(film)) : null,
+      ...this.reasons(film));
+  }
+
+  thresholdNote() {
+    const note = `threshold ${thresholdText(state.threshold)}`;
+    return exploring() ? `${note} (explored; the run used ${thresholdText(config.threshold)})` : note;
+  }
+
+  /** What speaks against the film, or why it has no score.
+   * @param {Film} film */
+  reasons(film) {
+    if (film.status !== "failed") return reasonsOf(film).map((reason) => element("p", { class: "caveat-text" }, reason.text));
+    const hint = config.errors[film.error_code ?? ""]?.hint;
+    return [element("p", {}, film.error_message), element("p", { class: "muted" }, hint)];
+  }
+
+  /** @param {Film} film */
+  verdictForm(film) {
+    const verdict = verdictOf(film);
+    const choice = (/** @type {string} */ key) => element("button", {
+      type: "button", "data-key": key, "aria-pressed": String(verdict?.verdict === key),
+      title: `${outcomeTitles.get(key)} (${key[0]})`, onclick: () => this.judge(key),
+    }, outcomeTitles.get(key));
+    this.comment = element("textarea", { rows: "2", value: verdict?.comment ?? "", "aria-label": "Comment", placeholder: "Comment", onchange: () => this.commit() });
+    return element("fieldset", { class: "verdict-form" }, element("legend", {}, "Your reading"),
+      element("div", { class: "segment" }, ...outcomesOfKind("verdict").map(choice)), this.comment,
+      sheet.kept ? null : element("p", { class: "small" }, "This browser keeps nothing for local files: export the verdicts before you close the page."));
+  }
+
+  /** @param {string} key */
+  judge(key) {
+    const same = verdictOf(this.film)?.verdict === key;
+    setVerdict(this.film, { verdict: same ? "" : key, comment: this.comment.value });
+    this.build();
+    this.onVerdict();
+  }
+
+  /** Keep a comment that was typed. */
+  commit() {
+    if (this.comment.value === (verdictOf(this.film)?.comment ?? "")) return;
+    setVerdict(this.film, { comment: this.comment.value });
+    this.onVerdict();
+  }
+
+  /** @param {Film} film */
+  details(film) {
+    const text = (/** @type {string} */ name) => plainText(name, valueOf(film, name, reading));
+    return element("dl", { class: "details" }, ...config.columns
+      .filter(({ name }) => !IN_FRONT.has(name) && text(name) !== "")
+      .map(({ name, title }) => element("div", {}, element("dt", {}, title), element("dd", { dir: "auto" }, text(name)))));
+  }
+}

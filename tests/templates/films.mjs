@@ -1,0 +1,43 @@
+// A small run, as the page is given it.
+/** @import { Config, Film, Verdict } from "../../templates/scripts/types.mjs" */
+
+/** @type {Config} */
+export const config = {
+  runId: "0",
+  threshold: 0.5,
+  refer: null,
+  model: "toy 1.0",
+  labelled: true,
+  columns: [
+    { name: "path", title: "File", kind: "text", decimals: 0, meaning: "" },
+    { name: "prediction", title: "Prediction", kind: "text", decimals: 0, meaning: "" },
+    { name: "prob_pneumonia", title: "Probability", kind: "decimal", decimals: 4, meaning: "" },
+    { name: "width_px", title: "Width", kind: "integer", decimals: 0, meaning: "" },
+    { name: "manufacturer", title: "Manufacturer", kind: "text", decimals: 0, meaning: "" },
+  ],
+  classes: { positive: "PNEUMONIA", negative: "NORMAL", referred: "REFER" },
+  outcomes: [
+    ...["positive", "negative", "referred", "rejected", "failed"].map((key) => ({ key, kind: "call", title: key })),
+    ...["tp", "fn", "fp", "tn"].map((key) => ({ key, kind: "truth", title: key })),
+    { key: "warned", kind: "gate", title: "Caveat" },
+    ...["agree", "disagree", "unsure"].map((key) => ({ key, kind: "verdict", title: key })),
+  ],
+  verdictColumns: ["path", "verdict"],
+  heatStops: [],
+  reasons: {},
+  errors: {},
+  metrics: [],
+  figures: [],
+  block: 50,
+  row: [],
+};
+
+/** @type {(path: string, prob: number | null, more?: Record<string, any>) => Film} */
+export function film(path, prob, more = {}) {
+  return { index: 0, path, status: prob === null ? "failed" : "scored", prob_pneumonia: prob, ...more };
+}
+
+/** @type {(verdicts?: Record<string, Verdict>) => (film: Film) => Verdict | undefined} */
+export function sheet(verdicts = {}) {
+  return ({ path }) => verdicts[path];
+}
