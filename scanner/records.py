@@ -6,6 +6,7 @@ This module imports nothing of ours, so every package may import it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -30,6 +31,11 @@ Band = tuple[float, float]
 
 CELL_PX = 32
 """Side of the square of the network's input behind one cell of a heat map: the stride of MobileNetV2."""
+
+
+def heat_side(input_px: int) -> int:
+    """Cells along one side of the heat map of a network whose input has ``input_px`` pixels a side."""
+    return -(-input_px // CELL_PX)
 
 
 #: Why the gate warns about or rejects a film: code -> sentence for people. A closed list.
@@ -154,6 +160,26 @@ class Predictions:
 
 
 @dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Grad-CAM of one film: a square of cells over the whole film."""
+
+    values: bytes = field(repr=False)
+    """Little-endian float16 values in logit units, row by row."""
+    side: int
+    """Cells along one side."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no such square."""
+        if self.side < 1 or len(self.values) != 2 * self.side**2:
+            raise ValueError(f"{len(self.values)} bytes are no heat map of {self.side} x {self.side} cells")
+
+    @classmethod
+    def of_square(cls, values: bytes) -> HeatMap:
+        """Heat map of values that lie in a square, whose side follows from their number."""
+        return cls(values, math.isqrt(len(values) // 2))
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a file has no score."""
 
@@ -179,8 +205,8 @@ class ScanResult:
     attributes: FilmAttributes = field(default_factory=FilmAttributes)
     prob_pneumonia: float | None = None
     """Calibrated probability in [0, 1]; None unless the film was scored."""
-    heat_map: bytes = b""
-    """Grad-CAM, 7 x 7 little-endian float16 in logit units; empty unless scored."""
+    heat_map: HeatMap | None = None
+    """Where the probability came from; None unless scored."""
     thumbnail: bytes = b""
     """Small grey JPEG of the film; empty when nothing could be decoded."""
     gate: GateVerdict | None = None

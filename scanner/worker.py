@@ -27,7 +27,7 @@ from scanner.gate.statistics import GateStatistics, Look
 from scanner.model_bundle import ModelSpec, load_bundle
 from scanner.preprocess import to_model_input
 from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
-from scanner.records import Failure, FloatImage, ImageSource, Radiograph, ScanResult, Skip, Stage
+from scanner.records import Failure, FloatImage, HeatMap, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import printable
@@ -260,4 +260,5 @@ def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floatin
         return replace(result, failure=Failure("classify", "no-number", "The model's answer is not a number."))
     if result.status == "rejected":
         return result
-    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=heat_map.tobytes())
+    kept = HeatMap(heat_map.tobytes(), len(heat_map))
+    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=kept)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from scanner.errors import TrainingError
 from scanner.metrics import auc_delong
-from scanner.records import CELL_PX, FloatImage
+from scanner.records import FloatImage, heat_side
 from training.augment import augment, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
@@ -181,7 +181,7 @@ def _batches(
 
 def _cells(input_px: int) -> tuple[int, int]:
     """Height and width of the last feature map."""
-    return (math.ceil(input_px / CELL_PX),) * 2
+    return (heat_side(input_px),) * 2
 
 
 class _State:

@@ -12,8 +12,7 @@ import base64
 import numpy as np
 import numpy.typing as npt
 
-HEAT_SIDE = 7
-"""Cells along one side of a heat map."""
+from scanner.records import HeatMap
 
 STOPS: tuple[tuple[int, int, int], ...] = (
     (87, 15, 109),
@@ -27,25 +26,23 @@ STOPS: tuple[tuple[int, int, int], ...] = (
 """Red, green and blue at even steps from 0 to the top of the scale."""
 
 
-def heat_levels(heat_map: bytes, scale: float) -> npt.NDArray[np.uint8]:
+def heat_levels(heat_map: HeatMap, scale: float) -> npt.NDArray[np.uint8]:
     """Place a heat map on the scale.
 
     Parameters
     ----------
-    heat_map
-        7 x 7 little-endian float16 values in logit units.
     scale
         Value at the top of the scale, ``ModelSpec.heat_scale``.
 
     Returns
     -------
-    uint8 array, shape (7, 7); 255 is the top of the scale.
+    uint8 array, shape (side, side); 255 is the top of the scale.
     """
-    values = np.frombuffer(heat_map, dtype="<f2").astype(np.float32).reshape(HEAT_SIDE, HEAT_SIDE)
+    values = np.frombuffer(heat_map.values, dtype="<f2").astype(np.float32).reshape(heat_map.side, heat_map.side)
     share = np.clip(np.nan_to_num(values) / scale, 0.0, 1.0)
     return np.asarray(np.rint(share * 255.0), dtype=np.uint8)
 
 
-def heat_text(heat_map: bytes, scale: float) -> str:
+def heat_text(heat_map: HeatMap | None, scale: float) -> str:
     """Return a heat map's levels as base64, the way the report carries them; empty without a map."""
     return base64.b64encode(heat_levels(heat_map, scale).tobytes()).decode() if heat_map else ""

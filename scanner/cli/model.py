@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -61,12 +64,44 @@ def _description(spec: ModelSpec) -> Iterator[str]:
 @model.command()
 @_bundle
 def verify(bundle: Path | None) -> None:
-    """Check a bundle: schema, hash of the weights, and two pictures scanned in a process of its own."""
+    """Check a bundle: schema, hash of the weights, and the way of one drawn film to a report."""
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.trial import verify_bundle
 
     spec = verify_bundle(bundle or DEFAULT_BUNDLE)
+    _render_one(spec)
     click.echo(printable(f"{spec.label}: whole."))
+
+
+def _render_one(spec: ModelSpec) -> None:
+    """Scan a drawn film and write its outputs, which are thrown away."""
+    from reports.outputs import write_outputs
+    from scanner.errors import BundleError
+    from scanner.records import Film, ImageSource, ScanResult
+    from scanner.settings import ScanSettings
+    from scanner.viewer.opening import session_info
+    from scanner.worker import scan_chunk
+
+    film = ImageSource(Path("drawn.png"), "drawn.png", None, data=_drawn_png())
+    (result,) = scan_chunk([film], ScanSettings(spec.folder, gate="warn"))
+    if not isinstance(result, ScanResult) or result.status != "scored":
+        problem = result.failure.message if isinstance(result, ScanResult) and result.failure else "it is rejected."
+        raise BundleError("bundle-invalid", f"{spec.folder} gives a drawn film no probability: {problem}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    info = replace(session_info(spec), started_at=now, finished_at=now)
+    with TemporaryDirectory() as folder:
+        write_outputs(Path(folder), lambda: [Film(result)], info, spec)
+
+
+def _drawn_png() -> bytes:
+    """File of a synthetic chest film."""
+    import cv2
+    import numpy as np
+
+    from scanner.synthetic_films import FilmModel, draw_film
+
+    film = draw_film(FilmModel.load(), 1, np.random.default_rng(0), 640)
+    return cv2.imencode(".png", np.rint(film * 255).astype(np.uint8))[1].tobytes()
 
 
 def _figure(estimate: Estimate) -> str:

@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from scanner.errors import BundleError
 from scanner.model_bundle import ModelSpec, verify_weights
-from scanner.records import CELL_PX, FloatImage, Predictions
+from scanner.records import FloatImage, Predictions, heat_side
 from scanner.system.quiet import silent_stderr
 
 _SIGNATURE = "serving_default"
@@ -38,7 +38,7 @@ class LiteRTEngine:
         except (RuntimeError, ValueError) as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} cannot be opened: {error}.") from error
         self._path = spec.weights_path
-        self._n_cells = -(-spec.input_px // CELL_PX)
+        self._n_cells = heat_side(spec.input_px)
         inputs = self._run.get_input_details()
         taken = {name: tuple(details["shape_signature"][1:]) for name, details in inputs.items()}
         if list(taken.values()) != [(spec.input_px, spec.input_px, 1)]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from scanner.errors import PASSING, RunFolderError
 from scanner.evaluation.labels import LabelJoin, Labels
-from scanner.records import Failure, Film, FilmAttributes, ImageSource, RunInfo, ScanResult
+from scanner.records import Failure, Film, FilmAttributes, HeatMap, ImageSource, RunInfo, ScanResult
 from scanner.runs.layout import JOURNAL_NAME
 
 _FORMAT = 2
@@ -33,7 +33,8 @@ CREATE TABLE films (
     truth TEXT, prob_pneumonia REAL,
     kind TEXT, sha256 TEXT NOT NULL, width_px INTEGER, height_px INTEGER, pixel_path TEXT NOT NULL,
     attributes TEXT NOT NULL,  -- JSON
-    heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL,
+    heat_map BLOB NOT NULL,  -- a square of float16 values
+    thumbnail BLOB NOT NULL,
     gate TEXT, gate_reasons TEXT NOT NULL,  -- separated by spaces
     gate_distance REAL,
     failure_stage TEXT, failure_code TEXT, failure_message TEXT,
@@ -232,6 +233,9 @@ class Journal:
                 yield from map(_film, rows)
         except sqlite3.Error as error:
             raise self._trouble(error) from error
+        except (ValueError, TypeError, KeyError) as error:
+            message = f"{self.folder / JOURNAL_NAME} holds a film that makes no sense: {error}."
+            raise RunFolderError("journal-format", message) from error
 
     def names(self) -> Iterator[str]:
         """Names of all films, in order."""
@@ -289,7 +293,7 @@ class Journal:
             "pixel_path": result.pixel_path,
             "attributes": json.dumps(asdict(result.attributes), ensure_ascii=False),
             "prob_pneumonia": result.prob_pneumonia,
-            "heat_map": result.heat_map,
+            "heat_map": result.heat_map.values if result.heat_map else b"",
             "thumbnail": result.thumbnail,
             "gate": result.gate,
             "gate_reasons": " ".join(result.gate_reasons),
@@ -377,7 +381,7 @@ def _film(row: sqlite3.Row) -> Film:
             pixel_path=row["pixel_path"],
             attributes=FilmAttributes(**said),
             prob_pneumonia=row["prob_pneumonia"],
-            heat_map=row["heat_map"],
+            heat_map=HeatMap.of_square(row["heat_map"]) if row["heat_map"] else None,
             thumbnail=row["thumbnail"],
             gate=row["gate"],
             gate_reasons=tuple(row["gate_reasons"].split()),

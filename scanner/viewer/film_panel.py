@@ -108,7 +108,7 @@ def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, mode
     left.image(pictures.data_url(grey), width="stretch", alt="Film")
     left.html('<div class="cxr-legend"><span>Film</span></div>')
     panes = [grey]
-    if right is not None:
+    if right is not None and heat_map is not None:
         heated = pictures.render_overlay(grey, heat_map, model.heat_scale, view, opacity / 100)
         right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
         right.html(answer.legend_html(model.heat_scale))

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from reports.page.colour_scale import HEAT_SIDE, STOPS, heat_levels
+from reports.page.colour_scale import STOPS, heat_levels
 from scanner.preprocess import resize
-from scanner.records import FloatImage
+from scanner.records import FloatImage, HeatMap
 
 Uint8Image = npt.NDArray[np.uint8]
 
@@ -89,15 +89,13 @@ def _cells(span: tuple[float, float], n: int) -> slice:
     return slice(first, max(first + 1, round(span[1] * n)))
 
 
-def render_overlay(film: Uint8Image, heat_map: bytes, scale: float, view: Viewport, opacity: float) -> Uint8Image:
+def render_overlay(film: Uint8Image, heat_map: HeatMap, scale: float, view: Viewport, opacity: float) -> Uint8Image:
     """Lay a heat map over a rendered film, in the colours of the report.
 
     Parameters
     ----------
     film
         uint8 array, shape (H, W), as ``render_film`` made it of the same viewport.
-    heat_map
-        7 x 7 little-endian float16 values in logit units.
     scale
         Value at the top of the colour scale, ``ModelSpec.heat_scale``.
     opacity
@@ -109,17 +107,17 @@ def render_overlay(film: Uint8Image, heat_map: bytes, scale: float, view: Viewpo
     """
     height, width = film.shape
     levels = heat_levels(heat_map, scale).astype(np.float32)
-    smooth = _weights(view.rows, height) @ levels @ _weights(view.columns, width).T
+    smooth = _weights(view.rows, height, heat_map.side) @ levels @ _weights(view.columns, width, heat_map.side).T
     colours = _heat_colours()[np.rint(np.clip(smooth, 0, 255)).astype(np.intp)]
     share = colours[..., 3:] * np.float32(opacity)
     blended = film[..., np.newaxis] * (1 - share) + colours[..., :3] * share
     return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
-def _weights(span: tuple[float, float], n_px: int) -> FloatImage:
-    """Catmull-Rom interpolation (Catmull and Rom 1974) from 7 cells to pixels: shape (n_px, 7), rows add up to 1."""
+def _weights(span: tuple[float, float], n_px: int, n_cells: int) -> FloatImage:
+    """Catmull-Rom interpolation (Catmull and Rom 1974) from cells to pixels, shape (n_px, n_cells); rows sum to 1."""
     share = span[0] + (np.arange(n_px) + 0.5) / n_px * (span[1] - span[0])
-    at = share * HEAT_SIDE - 0.5
+    at = share * n_cells - 0.5
     left = np.floor(at).astype(np.intp)
     t = at - left
     kernel = (
@@ -128,9 +126,9 @@ def _weights(span: tuple[float, float], n_px: int) -> FloatImage:
         ((4 - 3 * t) * t + 1) * t / 2,
         (t - 1) * t * t / 2,
     )
-    weights = np.zeros((n_px, HEAT_SIDE), dtype=np.float32)
+    weights = np.zeros((n_px, n_cells), dtype=np.float32)
     for offset, weight in enumerate(kernel, start=-1):
-        np.add.at(weights, (np.arange(n_px), np.clip(left + offset, 0, HEAT_SIDE - 1)), weight)
+        np.add.at(weights, (np.arange(n_px), np.clip(left + offset, 0, n_cells - 1)), weight)
     return weights
 
 

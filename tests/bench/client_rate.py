@@ -21,7 +21,7 @@ from pathlib import Path
 
 from reports.outputs import write_outputs
 from scanner.executors.base import Chunk
-from scanner.records import Counts, Outputs, ScanResult, Skip
+from scanner.records import Counts, HeatMap, Outputs, ScanResult, Skip
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from scanner.sources.walk import FileList
@@ -42,7 +42,7 @@ def stub_scan(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
             height_px=2000,
             pixel_path="png>8bit",
             prob_pneumonia=0.25,
-            heat_map=_PICTURE[:98],
+            heat_map=HeatMap(_PICTURE[:98], 7),
             thumbnail=_PICTURE[: settings.thumbnail_px],
             gate="ok",
             duration_ms=40.0,

@@ -12,36 +12,41 @@ from pathlib import Path
 import tensorflow as tf
 
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from scanner.records import heat_side
 
-_INPUT_PX, _GRID = 224, 7
 
+def averager(input_px: int) -> bytes:
+    """Graph that gives a film's brightness as log-odds, and the film itself, coarse, as heat map."""
+    network = tf.Module()
 
-class Averager(tf.Module):
-    """Brightness as log-odds, a coarse film as heat map."""
-
-    @tf.function(input_signature=[tf.TensorSpec((None, _INPUT_PX, _INPUT_PX, 1), tf.float32, name="film")])
-    def score(self, film: tf.Tensor) -> dict[str, tf.Tensor]:
-        heat = tf.nn.avg_pool2d(film, _INPUT_PX // _GRID, _INPUT_PX // _GRID, "VALID")[..., 0]
+    @tf.function(input_signature=[tf.TensorSpec((None, input_px, input_px, 1), tf.float32, name="film")])
+    def score(film: tf.Tensor) -> dict[str, tf.Tensor]:
+        heat = tf.image.resize(film, [heat_side(input_px)] * 2)[..., 0]
         mean = tf.reduce_mean(heat, axis=(1, 2))[:, tf.newaxis]
         return {"logit": 10.0 * (mean - 0.4), "embedding": mean * tf.ones((1, 1280)), "grad_cam": heat}
 
-
-def main(folder: str) -> None:
-    averager = Averager()
     with tempfile.TemporaryDirectory() as saved:
-        tf.saved_model.save(averager, saved, signatures={"serving_default": averager.score})
-        graph = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"]).convert()
+        tf.saved_model.save(network, saved, signatures={"serving_default": score})
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
+        return bytes(converter.convert())
+
+
+def write_averager(folder: Path, input_px: int = 224) -> Path:
+    """Write a valid bundle around the averager."""
+    graph = averager(input_px)
     document = {
         **read_document(DEFAULT_BUNDLE),
         "name": "averager",
-        "input_px": _INPUT_PX,
+        "input_px": input_px,
         "weights_sha256": hashlib.sha256(graph).hexdigest(),
         "gate": None,
+        "heat_scale": 1.0,
     }
-    Path(folder).mkdir(parents=True)
-    Path(folder, WEIGHTS_NAME).write_bytes(graph)
-    Path(folder, SPEC_NAME).write_text(json.dumps(document))
+    folder.mkdir(parents=True)
+    (folder / WEIGHTS_NAME).write_bytes(graph)
+    (folder / SPEC_NAME).write_text(json.dumps(document))
+    return folder
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    write_averager(Path(sys.argv[1]))

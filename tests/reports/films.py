@@ -14,6 +14,7 @@ from scanner.records import (
     Film,
     FilmAttributes,
     GateVerdict,
+    HeatMap,
     Outputs,
     RunInfo,
     ScanResult,
@@ -82,10 +83,10 @@ def thumbnail(seed: int = 0) -> bytes:
     return encode(film_pixels(seed, height=48, width=56), "JPEG")
 
 
-def heat_map(top: float = 3.0) -> bytes:
+def heat_map(top: float = 3.0) -> HeatMap:
     """A 7 x 7 heat map with one spot, in logit units."""
     y, x = np.mgrid[0:7, 0:7]
-    return (top * np.exp(-((x - 4) ** 2 + (y - 3) ** 2) / 2)).astype("<f2").tobytes()
+    return HeatMap((top * np.exp(-((x - 4) ** 2 + (y - 3) ** 2) / 2)).astype("<f2").tobytes(), 7)
 
 
 def scored(

@@ -7,7 +7,7 @@ import pytest
 from pydicom import uid
 
 from scanner.errors import TrainingError
-from scanner.records import ImageSource, ScanResult
+from scanner.records import HeatMap, ImageSource, ScanResult
 from scanner.settings import ScanSettings
 from scanner.worker import open_model, scan_chunk
 from tests.builders import dicom_film, encode, film_pixels, write_film
@@ -55,7 +55,7 @@ def test_training_and_scanning_see_the_same_pixels_bit_for_bit(tmp_path: Path) -
         assert isinstance(scanned, ScanResult)
         trained_on = engine.predict(loaded.pixels[[row]])
         assert scanned.prob_pneumonia == spec.probability(float(trained_on.logits[0])), film.name
-        assert scanned.heat_map == trained_on.heat_maps[0].astype("<f2").tobytes(), film.name
+        assert scanned.heat_map == HeatMap(trained_on.heat_maps[0].astype("<f2").tobytes(), 7), film.name
 
 
 def test_the_patient_of_a_dicom_film_is_the_one_in_its_header_and_stays_unknown_to_readers(tmp_path: Path) -> None:

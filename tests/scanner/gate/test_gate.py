@@ -230,7 +230,7 @@ def test_what_shows_no_chest_has_no_score(
 ) -> None:
     results = scan([draw(np.random.default_rng(seed)) for seed in range(5)], model=DEFAULT_BUNDLE)
     assert {(result.status, result.gate_reasons) for result in results} == {("rejected", ("not-a-chest-film",))}
-    assert {(result.prob_pneumonia, result.heat_map) for result in results} == {(None, b"")}
+    assert {(result.prob_pneumonia, result.heat_map) for result in results} == {(None, None)}
     assert all(result.thumbnail for result in results)
 
 

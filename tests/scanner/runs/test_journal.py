@@ -12,7 +12,7 @@ import pytest
 
 from scanner.errors import PASSING, RunFolderError
 from scanner.evaluation.labels import labels_from_folders, load_labels
-from scanner.records import Failure, FilmAttributes, ImageSource, ScanResult
+from scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, ScanResult
 from scanner.runs.journal import Journal
 
 SCORED = ScanResult(
@@ -26,7 +26,7 @@ SCORED = ScanResult(
     pixel_path="jpeg>1/2",
     attributes=FilmAttributes(view_position="AP", patient_age_years=3.5, ids=(("study_uid_hash", "f00"),)),
     prob_pneumonia=0.75,
-    heat_map=b"\1" * 98,
+    heat_map=HeatMap(b"\1" * 200, 10),
     thumbnail=b"\xff\xd8",
     gate="warn",
     gate_reasons=("multi-frame", "low-resolution"),
@@ -116,6 +116,18 @@ def test_files_of_another_make_are_refused(tmp_path: Path) -> None:
         with pytest.raises(RunFolderError) as caught:
             Journal(tmp_path / folder)
         assert caught.value.code == "journal-format"
+
+
+def test_a_heat_map_that_is_no_square_ends_in_a_sentence(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED])
+    db = sqlite3.connect(tmp_path / "journal.sqlite")
+    db.execute("UPDATE films SET heat_map = zeroblob(97)")
+    db.commit()
+    db.close()
+    with Journal(tmp_path) as journal, pytest.raises(RunFolderError, match="no heat map") as caught:
+        list(journal.films())
+    assert caught.value.code == "journal-format"
 
 
 def test_results_survive_a_process_that_never_closes(tmp_path: Path) -> None:

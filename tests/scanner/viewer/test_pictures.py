@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scanner.records import HeatMap
 from scanner.viewer.pictures import Viewport, annotated_png, data_url, render_film, render_overlay
 from tests.builders import film_pixels
 from tests.reports.films import heat_map
 
 RAMP = np.tile(np.linspace(0, 1, 400, dtype=np.float32), (300, 1))
 FLAT = np.full((300, 400), 0.5, dtype=np.float32)
-COLD = np.zeros((7, 7), dtype="<f2").tobytes()
+COLD = HeatMap(bytes(98), 7)
 
 
-def spot(row: int, column: int, value: float = 4.0) -> bytes:
-    cells = np.zeros((7, 7), dtype="<f2")
+def spot(row: int, column: int, value: float = 4.0, side: int = 7) -> HeatMap:
+    cells = np.zeros((side, side), dtype="<f2")
     cells[row, column] = value
-    return cells.tobytes()
+    return HeatMap(cells.tobytes(), side)
 
 
 def test_a_film_is_scaled_to_the_long_side_in_its_proportions() -> None:
@@ -63,7 +64,7 @@ def test_the_smallest_films_can_be_shown_at_any_zoom(shape: tuple[int, int]) -> 
 
 
 @pytest.mark.parametrize(("heat", "opacity"), [(COLD, 1.0), (heat_map(), 0.0)])
-def test_no_heat_or_no_opacity_leaves_the_film_as_it_is(heat: bytes, opacity: float) -> None:
+def test_no_heat_or_no_opacity_leaves_the_film_as_it_is(heat: HeatMap, opacity: float) -> None:
     film = render_film(RAMP, Viewport())
     overlay = render_overlay(film, heat, 4.0, Viewport(), opacity)
     assert np.array_equal(overlay, np.repeat(film[..., np.newaxis], 3, axis=2))
@@ -71,7 +72,7 @@ def test_no_heat_or_no_opacity_leaves_the_film_as_it_is(heat: bytes, opacity: fl
 
 def test_the_hottest_cell_has_the_top_colour_of_the_reports_scale() -> None:
     film = render_film(FLAT, Viewport(), long_side_px=700)
-    overlay = render_overlay(film, np.full((7, 7), 9.0, dtype="<f2").tobytes(), 4.0, Viewport(), 1.0)
+    overlay = render_overlay(film, HeatMap(np.full((7, 7), 9.0, dtype="<f2").tobytes(), 7), 4.0, Viewport(), 1.0)
     assert overlay[200, 300].tolist() == [252, 255, 164]
 
 
@@ -85,12 +86,25 @@ def test_a_faint_map_looks_faint() -> None:
     assert 0 < colour(0.4) < colour(2.0) < colour(4.0)
 
 
+@pytest.mark.parametrize("side", [3, 7, 10, 32])
+def test_a_hot_cell_is_shown_on_its_place_in_the_film(side: int) -> None:
+    film = render_film(FLAT, Viewport(), long_side_px=700)
+    whole = render_overlay(film, spot(1, side - 2, side=side), 4.0, Viewport(), 1.0).astype(int)
+    rows, columns = np.nonzero(np.abs(whole - 128).sum(axis=2) > 150)
+    assert abs(rows.mean() / 525 - 1.5 / side) < 0.01
+    assert abs(columns.mean() / 700 - (side - 1.5) / side) < 0.01
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_the_smallest_heat_maps_are_shown_too(side: int) -> None:
+    film = render_film(FLAT, Viewport(), long_side_px=70)
+    overlay = render_overlay(film, HeatMap(np.full(side * side, 4.0, "<f2").tobytes(), side), 4.0, Viewport(), 1.0)
+    assert (overlay == [252, 255, 164]).all()
+
+
 def test_the_heat_map_stays_on_its_place_in_the_film_when_zoomed() -> None:
     film = render_film(FLAT, Viewport(), long_side_px=700)
     whole = render_overlay(film, spot(1, 5), 4.0, Viewport(), 1.0).astype(int)
-    rows, columns = np.nonzero(np.abs(whole - 128).sum(axis=2) > 150)
-    assert abs(rows.mean() / 525 - 1.5 / 7) < 0.01
-    assert abs(columns.mean() / 700 - 5.5 / 7) < 0.01
     view = Viewport(2.0, 1.0, 0.0)
     zoomed = render_overlay(render_film(FLAT, view, long_side_px=700), spot(1, 5), 4.0, view, 1.0).astype(int)
     assert np.abs(zoomed[::2, ::2] - whole[:263, 350:]).max() <= 8  # half a pixel apart
