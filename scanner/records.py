@@ -97,10 +97,25 @@ class ImageSource:
     """The path shown to people: relative to the folder given, with forward slashes."""
     kind: str | None
     """Format (``scanner.readers.FORMATS``) found from the content; None when only the file's name promises a film."""
-    size_bytes: int = 0
-    mtime_ns: int = 0
+    size_bytes: int | None = None
+    """None where the place does not tell."""
+    mtime_ns: int | None = None
+    """When it was changed last, in nanoseconds since 1970; None where the place does not tell."""
     data: bytes | None = field(default=None, repr=False)
     """The bytes themselves, when they are at hand and nothing is to be read from ``path``."""
+    etag: str = ""
+    """What a remote place says of this state of the file beyond size and time; empty where it says nothing."""
+    within: str = ""
+    """Folder below which no link may lie on the way to the file; empty where links are followed."""
+    inode: int | None = None
+    """The file's number on its device; None where that is not known."""
+    device: int | None = None
+    """Number of the device, as this machine counts them."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything tells this state of the file from another; a size alone does not."""
+        return self.mtime_ns is not None or bool(self.etag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +210,8 @@ class ScanResult:
 
     name: str
     kind: str | None
-    size_bytes: int
-    mtime_ns: int
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
     sha256: str = ""
     """Hash of the file's bytes; empty when they could not be read."""
     width_px: int | None = None
@@ -216,8 +231,15 @@ class ScanResult:
     gate held the picture against statistics of the training films."""
     failure: Failure | None = None
     duration_ms: float = 0.0
+    etag: str = ""
+    """``ImageSource.etag`` of the file that was scanned."""
     stage_s: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
     """Seconds in each of ``WORKER_STAGES`` of the stopwatch; adds up to the duration. Not kept in the journal."""
+
+    @classmethod
+    def of(cls, source: ImageSource, failure: Failure | None = None) -> ScanResult:
+        """Begin the record of a file, or end it with a failure."""
+        return cls(source.name, source.kind, source.size_bytes, source.mtime_ns, etag=source.etag, failure=failure)
 
     @property
     def status(self) -> Status:

@@ -29,11 +29,13 @@ from scanner.preprocess import to_model_input
 from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
 from scanner.records import Failure, FloatImage, HeatMap, ImageSource, Radiograph, ScanResult, Skip, Stage
 from scanner.settings import ScanSettings
+from scanner.system.beneath import LeadsElsewhereError, open_regular
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import printable
 from scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
+_CHANGED = "The file changed while the folder was scanned."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _prepare(
 ) -> list[_Prepared | Skip]:
     """Everything that happens to a file before its batch is full; one item, or one for each frame."""
     watch = Stopwatch()
-    result = ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns)
+    result = ScanResult.of(source)
     try:
         with watch.measure("read"):
             data = _read_bytes(source, settings.max_megapixels)
@@ -198,17 +200,26 @@ def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
     try:
         if not isinstance(source.path, Path):
             return source.path.read_bytes()
-        with source.path.open("rb") as file:
+        with open_regular(str(source.path), within=source.within) as file:
             size = os.fstat(file.fileno()).st_size
             if size > max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL:
                 raise FilmError("too-large", f"The file holds {size / 1e9:.1f} GB.")
             data = file.read()
             status = os.fstat(file.fileno())
     except OSError as error:
+        if isinstance(error, LeadsElsewhereError) and source.is_known:  # the walk has met a file there
+            raise FilmError("changed", _CHANGED) from error
         raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
-    if source.mtime_ns and (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.mtime_ns):
-        raise FilmError("changed", "The file changed while the folder was scanned.")
+    if not _is_what_was_walked(status, source):
+        raise FilmError("changed", _CHANGED)
     return data
+
+
+def _is_what_was_walked(status: os.stat_result, source: ImageSource) -> bool:
+    """Whether an open file is the one that the walk met, by all that is known of that."""
+    found = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+    walked = (source.size_bytes, source.mtime_ns, source.inode, source.device)
+    return all(then is None or then == now for then, now in zip(walked, found, strict=True))
 
 
 def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiograph]:

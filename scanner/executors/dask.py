@@ -183,6 +183,8 @@ class DaskExecutor:
         """
         bundle = Bundle.read(settings)
         settings = replace(settings, model_files=None)  # it travels once to each worker, not with each chunk
+        # Other machines number files and devices in their own way; path, size and time are the same everywhere.
+        chunks = ([replace(film, inode=None, device=None) for film in chunk] for chunk in chunks)
         with self.cluster.connect() as client:
             _refuse_other_versions(client)
             try:
@@ -365,4 +367,4 @@ def _failure(future: Future[Outcomes]) -> Failure:
 
 
 def _failed(source: ImageSource, failure: Failure) -> ScanResult:
-    return ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns, failure=failure)
+    return ScanResult.of(source, failure)

@@ -266,4 +266,4 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memor
 
 
 def _failed(source: ImageSource, failure: Failure) -> ScanResult:
-    return ScanResult(source.name, source.kind, source.size_bytes, source.mtime_ns, failure=failure)
+    return ScanResult.of(source, failure)

@@ -20,14 +20,13 @@ from typing import Any
 from scanner.errors import PASSING, RunFolderError
 from scanner.evaluation.labels import LabelJoin, Labels
 from scanner.records import Failure, Film, FilmAttributes, HeatMap, ImageSource, RunInfo, ScanResult
-from scanner.runs.layout import JOURNAL_NAME
+from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
 
-_FORMAT = 2
-_APPLICATION_ID = 0x43585253  # "CXRS"
+_FORMAT = 3
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE films (
-    name TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    name TEXT PRIMARY KEY, size_bytes INTEGER, mtime_ns INTEGER, etag TEXT NOT NULL,
     result_key TEXT NOT NULL,  -- settings and weights that shaped the result
     session INTEGER NOT NULL,  -- the last session that met the file
     truth TEXT, prob_pneumonia REAL,
@@ -50,6 +49,17 @@ CREATE TEMP VIEW films AS SELECT {columns} FROM main.films AS stored LEFT JOIN t
 CREATE TEMP TRIGGER change_truth INSTEAD OF UPDATE OF truth ON films BEGIN
     INSERT OR REPLACE INTO truths VALUES (NEW.name, NEW.truth); END;
 """
+
+#: Rows of one file: its own and its further frames', which are called NAME#2, NAME#3 …; a#copy.jpg is none of a.
+_OF_SOURCE = (
+    "FROM films WHERE name = :name"
+    " OR (name > :frames AND name < :end AND substr(name, length(:frames) + 1) NOT GLOB '*[^0-9]*')"
+)
+#: Whether a row is the result that scanning the same file in the same way would give again.
+_HOLDS = (
+    "size_bytes IS :size_bytes AND mtime_ns IS :mtime_ns AND etag = :etag AND result_key = :result_key"
+    f" AND ifnull(failure_code, '') NOT IN ({', '.join(map(repr, sorted(PASSING)))})"
+)
 
 
 class Journal:
@@ -120,7 +130,7 @@ class Journal:
     def _check_format(self) -> None:
         (application,) = self._execute("PRAGMA application_id").fetchone()
         (found,) = self._execute("PRAGMA user_version").fetchone()
-        if application != _APPLICATION_ID or found != _FORMAT:
+        if application != JOURNAL_ID or found != _FORMAT:
             raise RunFolderError(
                 "journal-format", f"{self.folder / JOURNAL_NAME} has format {found}, this version writes {_FORMAT}."
             )
@@ -173,24 +183,25 @@ class Journal:
     def holds(self, source: ImageSource) -> bool:
         """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session.
 
-        A failure that may pass (``errors.PASSING``) is no result.
+        A failure that may pass (``errors.PASSING``) is no result, and what is not known to be unchanged is not held.
         """
-        found = self._execute(
-            "UPDATE films SET session = ? WHERE (name = ? OR (name > ? AND name < ?))"
-            " AND size_bytes = ? AND mtime_ns = ? AND result_key = ?"
-            f" AND ifnull(failure_code, '') NOT IN ({', '.join('?' * len(PASSING))})",
-            (
-                self._session,
-                source.name,
-                f"{source.name}#",  # frames are called NAME#2, NAME#3 …
-                f"{source.name}$",
-                source.size_bytes,
-                source.mtime_ns,
-                self._result_key,
-                *PASSING,
-            ),
-        )
-        return found.rowcount > 0
+        if not source.is_known:
+            return False
+        asked = {
+            "name": source.name,
+            "frames": f"{source.name}#",
+            "end": f"{source.name}$",
+            "size_bytes": source.size_bytes,
+            "mtime_ns": source.mtime_ns,
+            "etag": source.etag,
+            "result_key": self._result_key,
+            "session": self._session,
+        }
+        has_first, all_hold = self._execute(f"SELECT max(name = :name), min({_HOLDS}) {_OF_SOURCE}", asked).fetchone()
+        if not (has_first and all_hold):
+            return False
+        self._execute(f"UPDATE films SET session = :session WHERE rowid IN (SELECT rowid {_OF_SOURCE})", asked)
+        return True
 
     def add(self, results: Iterable[ScanResult]) -> None:
         """Record results in one transaction."""
@@ -284,6 +295,7 @@ class Journal:
             "name": result.name,
             "size_bytes": result.size_bytes,
             "mtime_ns": result.mtime_ns,
+            "etag": result.etag,
             "result_key": self._result_key,
             "session": self._session,
             "kind": result.kind,
@@ -336,13 +348,14 @@ def _statements(script: str) -> Iterator[str]:
 def _lock(db: sqlite3.Connection) -> None:
     """Take a journal for this process alone, and make the tables in an empty one."""
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        db.execute(f"PRAGMA application_id = {JOURNAL_ID}")  # in the file itself, before there is a log
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("BEGIN IMMEDIATE")  # takes the lock
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         for statement in _statements(_SCHEMA):
             db.execute(statement)
-        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {_FORMAT}")
     db.execute("COMMIT")
 
@@ -375,6 +388,7 @@ def _film(row: sqlite3.Row) -> Film:
             kind=row["kind"],
             size_bytes=row["size_bytes"],
             mtime_ns=row["mtime_ns"],
+            etag=row["etag"],
             sha256=row["sha256"],
             width_px=row["width_px"],
             height_px=row["height_px"],

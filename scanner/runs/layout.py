@@ -1,4 +1,29 @@
-"""What lies where in a run folder."""
+"""What lies where in a run folder, and how one is recognised."""
+
+from __future__ import annotations
+
+import os
+
+from scanner.system.beneath import open_regular
 
 JOURNAL_NAME = "journal.sqlite"
-"""The file that marks a run folder; the walk keeps out of those."""
+"""The file that marks a run folder."""
+RUN_PICTURES = frozenset({"thumbnails", "evaluation"})
+"""Folders of a run that hold pictures; the walk keeps out of them."""
+JOURNAL_ID = 0x43585253  # "CXRS"
+"""Marks a journal among SQLite's files (``PRAGMA application_id``)."""
+_SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", 68  # sqlite.org/fileformat2.html, section 1.3
+
+
+def is_run(folder: str) -> bool:
+    """Whether a folder holds a journal of ours, and not only a file of that name."""
+    try:
+        with open_regular(f"{folder}{os.sep}{JOURNAL_NAME}", within=folder) as file:
+            return is_journal(file.read(_ID_AT + 4))
+    except OSError:
+        return False
+
+
+def is_journal(head: bytes) -> bool:
+    """Whether a file's first bytes are those of a journal."""
+    return head.startswith(_SQLITE_MAGIC) and head[_ID_AT : _ID_AT + 4] == JOURNAL_ID.to_bytes(4, "big")

@@ -6,6 +6,7 @@ fsspec is imported when the first such place is opened, never for films on this 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import re
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 #: Films of a chunk that are under way while an earlier one is decoded.
 _AHEAD = 8
+#: Files whose state is asked for at once.
+_ASKED_AT_ONCE = 16
+#: What drivers call the time of a file's last change, and the other marks of its state.
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "created", "date_time")
+_MARKS = (
+    *("ETag", "etag", "Last-Modified", "Content-MD5", "Digest", "CRC", "crc32c", "md5Hash", "content_md5"),
+    *("generation", "VersionId", "version_id", "sha", "modify"),
+)
 #: Waits before a failed operation is tried again, in seconds, each varied by half so that workers spread out.
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)
 #: Errors that trying again cannot mend.
@@ -99,12 +108,7 @@ class RemotePath:
         listing = _patiently(lambda: self._system.ls(self._path, detail=True))
         here = self._path.rstrip("/")
         found = [
-            RemoteEntry(
-                RemotePath(self.root, entry["name"]),
-                entry["type"] == "directory" or entry["name"].endswith("/"),
-                entry.get("size"),
-                _mtime_ns(entry),
-            )
+            _entry(RemotePath(self.root, entry["name"]), entry)
             for entry in listing
             if entry["name"].rstrip("/") != here  # buckets hold markers in the place of empty folders
         ]
@@ -115,6 +119,13 @@ class RemotePath:
         names, n = [path._path for path in paths], len(paths)
         heads = _patiently(lambda: self._system.cat_ranges(names, [0] * n, [HEAD_BYTES] * n, on_error="return"))
         return [head if isinstance(head, bytes) else b"" for head in heads]
+
+    def ask(self) -> RemoteEntry:
+        """Ask for the state of this one file, which listings of web servers do not tell; unknown where that fails."""
+        try:
+            return _entry(self, _patiently(lambda: self._system.info(self._path)))
+        except (OSError, CxrscanError):
+            return RemoteEntry(self, is_folder=False)  # reading it meets the same error, and records it
 
     @property
     def _system(self) -> AbstractFileSystem:
@@ -127,14 +138,31 @@ class RemotePath:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
-    """One line of a folder's listing."""
+    """One line of a folder's listing, or what a server says of one file."""
 
     path: RemotePath
     is_folder: bool
-    size_bytes: int | None
-    """None where the driver does not tell, as for web servers."""
-    mtime_ns: int
-    """0 where the driver does not tell."""
+    size_bytes: int | None = None
+    """None where the driver does not tell, as in listings of web servers."""
+    mtime_ns: int | None = None
+    """None where the driver does not tell."""
+    etag: str = ""
+    """Digest of what else tells this state of the file from another; empty where the driver tells nothing."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything but the size tells this state of the file from another."""
+        return self.mtime_ns is not None or bool(self.etag)
+
+
+def ask_for_states(entries: Sequence[RemoteEntry]) -> list[RemoteEntry]:
+    """Ask, side by side, for the states of files of which nothing is known."""
+    unknown = [entry.path for entry in entries if not entry.is_known]
+    if not unknown:
+        return list(entries)
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as askers:
+        known = dict(zip(unknown, askers.map(RemotePath.ask, unknown), strict=True))
+    return [known.get(entry.path, entry) for entry in entries]
 
 
 def read_ahead(sources: Sequence[ImageSource]) -> Iterator[ImageSource]:
@@ -218,16 +246,33 @@ def _patiently(operation: Callable[[], _T]) -> _T:
     raise AssertionError("unreachable")
 
 
-def _mtime_ns(entry: dict[str, Any]) -> int:
+def _entry(path: RemotePath, facts: dict[str, Any]) -> RemoteEntry:
+    """What a driver says of a file or folder; nothing of it is believed to be of the right type."""
+    size, marks = facts.get("size"), "\n".join(f"{key}={facts[key]}" for key in _MARKS if facts.get(key))
+    return RemoteEntry(
+        path,
+        facts["type"] == "directory" or facts["name"].endswith("/"),
+        size if isinstance(size, int) and size >= 0 else None,
+        _mtime_ns(facts),
+        hashlib.blake2b("\n".join(marks).encode(errors="backslashreplace"), digest_size=16).hexdigest()
+        if marks
+        else "",
+    )
+
+
+def _mtime_ns(facts: dict[str, Any]) -> int | None:
     """When a file was changed last, in nanoseconds, by whichever name its driver has for that."""
-    for key in ("LastModified", "last_modified", "mtime", "updated", "modified", "created", "date_time"):
-        value = entry.get(key)
-        if isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        elif isinstance(value, tuple):
-            value = datetime(*value)
-        if isinstance(value, datetime):
-            return int(value.timestamp()) * 10**9
-        if isinstance(value, (int, float)):
-            return int(value) * 10**9
-    return 0
+    for key in _TIMES:
+        value = facts.get(key)
+        try:
+            if isinstance(value, str):
+                value = datetime.fromisoformat(value)
+            elif isinstance(value, tuple):
+                value = datetime(*value)
+            if isinstance(value, datetime):
+                return int(value.timestamp()) * 10**9
+            if isinstance(value, (int, float)):
+                return int(value) * 10**9
+        except (ValueError, TypeError, OverflowError):  # no time that there is: as good as none
+            continue
+    return None

@@ -6,17 +6,18 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 from scanner.errors import RunFolderError
 from scanner.readers import HEAD_BYTES, promises_film, sniff_kind
-from scanner.records import ImageSource, Skip
-from scanner.runs.layout import JOURNAL_NAME
-from scanner.sources.remote import RemoteEntry, RemotePath
+from scanner.records import ImageSource, Readable, Skip
+from scanner.runs.layout import JOURNAL_NAME, RUN_PICTURES, is_journal, is_run
+from scanner.sources.remote import RemoteEntry, RemotePath, ask_for_states
+from scanner.system.beneath import Entry, list_folder, open_regular
 from scanner.system.text import printable
 
 #: Entries of a remote folder that are looked at together.
@@ -110,8 +111,8 @@ def find_images(
 ) -> Iterator[ImageSource]:
     """Walk files and folders and yield what counts as a film.
 
-    A file counts when its content or its name says so; ``kind`` is None when only the name does. Hidden
-    files, links to folders or out of the root folder, special files and cxrscan's own run folders are passed over.
+    A file counts when its content or its name says so; ``kind`` is None when only the name does. Hidden files, links
+    to folders or out of the root folder, special files and the pictures of cxrscan's own runs are passed over.
 
     Parameters
     ----------
@@ -138,6 +139,15 @@ def find_images(
     keep = keep or Filter()
     if keep.shard is not None:
         on_skip = _only_of(keep, on_skip)
+    sources = _walk_roots(roots, keep, on_skip, follow_links=follow_links)
+    if any(isinstance(root, FileList) for root in roots):
+        sources = _told_apart(sources, on_skip)
+    yield from sources
+
+
+def _walk_roots(
+    roots: Sequence[Root], keep: Filter, on_skip: Callable[[Skip], None], *, follow_links: bool
+) -> Iterator[ImageSource]:
     for root, prefix in zip(roots, _prefixes(roots), strict=True):
         if isinstance(root, RemotePath):
             yield from _walk_place(root, prefix, keep, on_skip)
@@ -147,6 +157,20 @@ def find_images(
             yield from _Walk(str(root), keep, on_skip, follow_links=follow_links).films(prefix)
         else:
             yield from _look_at(str(root), prefix + _shown(root.name), keep, on_skip)
+
+
+def _told_apart(sources: Iterator[ImageSource], on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
+    """Give what a list calls like another film a name of its own, and pass over what it names twice."""
+    places: dict[str, Readable] = {}
+    for source in sources:
+        name, number = source.name, 2
+        while places.get(name, source.path) != source.path:
+            name, number = f"~{number}/{source.name}", number + 1
+        if name in places:
+            on_skip(Skip(source.name, "named twice"))
+        else:
+            places[name] = source.path
+            yield replace(source, name=name)
 
 
 def count_files(roots: Sequence[Root]) -> int | None:
@@ -199,45 +223,48 @@ class _Walk:
         self._keep = keep
         self._on_skip = on_skip
         self._follow_links = follow_links
+        self._within = "" if follow_links else root
 
     def films(self, prefix: str) -> Iterator[ImageSource]:
         """Yield what counts as a film; folders wait on a stack, because they may lie deeper than Python recurses."""
         stack = [self._entries(self._root, prefix)]
         while stack:
-            entry, name = next(stack[-1], (None, ""))
+            entry, path, name = next(stack[-1], (None, "", ""))
             if entry is None:
                 stack.pop()
             elif _is_hidden(entry.name):
                 self._on_skip(Skip(name, "hidden"))
-            elif _is_folder(entry, follow_symlinks=False) or (_is_folder(entry) and self._may_enter(entry, name)):
+            elif entry.is_folder or (entry.is_link and os.path.isdir(path) and self._may_enter(path, name)):
                 if self._keep.drops(name):
                     self._on_skip(Skip(name, "excluded"))
                 else:
-                    stack.append(self._entries(entry.path, f"{name}/"))
-            elif not _is_folder(entry) and self._may_read(entry, name):
-                yield from _look_at(entry.path, name, self._keep, self._on_skip)
+                    stack.append(self._entries(path, f"{name}/"))
+            elif not entry.is_link:
+                yield from _look_at(path, name, self._keep, self._on_skip, within=self._within)
+            elif not os.path.isdir(path):
+                yield from self._follow(path, name)
 
-    def _entries(self, folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str], str]]:
-        """Yield a folder's entries with their shown names, in order; none of an unreadable or of a run's folder."""
+    def _entries(self, folder: str, prefix: str) -> Iterator[tuple[Entry, str, str]]:
+        """Yield a folder's entries with their paths and shown names, in order; none of an unreadable folder."""
         try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+            entries = list_folder(folder, within=self._within)
         except OSError as error:
             self._on_skip(Skip(prefix or folder, f"folder cannot be read ({error.strerror})"))
             return
-        if any(entry.name == JOURNAL_NAME for entry in entries):
-            self._on_skip(Skip(prefix or folder, "folder of a cxrscan run"))
-            return
+        own = RUN_PICTURES if any(entry.name == JOURNAL_NAME for entry in entries) and is_run(folder) else frozenset()
         for entry in entries:
-            yield entry, prefix + _shown(entry.name)
+            if entry.is_folder and entry.name in own:
+                self._on_skip(Skip(f"{prefix}{entry.name}/", "pictures of a cxrscan run"))
+            else:
+                yield entry, os.path.join(folder, entry.name), prefix + _shown(entry.name)
 
-    def _may_enter(self, entry: os.DirEntry[str], name: str) -> bool:
+    def _may_enter(self, path: str, name: str) -> bool:
         """Whether to follow a link to a folder."""
         if not self._follow_links:
             self._on_skip(Skip(name, "link to a folder"))
             return False
-        target = _real_folder(entry.path)
-        folder = entry.path
+        target = _real_folder(path)
+        folder = path
         while folder != self._root:
             folder = os.path.dirname(folder)
             if _real_folder(folder).startswith(target):
@@ -245,12 +272,16 @@ class _Walk:
                 return False
         return True
 
-    def _may_read(self, entry: os.DirEntry[str], name: str) -> bool:
-        """Whether to look at a file, or to follow a link to one."""
-        if self._follow_links or not entry.is_symlink() or os.path.realpath(entry.path).startswith(self._real_root):
-            return True
-        self._on_skip(Skip(name, "link out of the folder"))
-        return False
+    def _follow(self, path: str, name: str) -> Iterator[ImageSource]:
+        """Look at the file that a link leads to, by the way that has no link in it."""
+        if self._follow_links:
+            yield from _look_at(path, name, self._keep, self._on_skip)
+            return
+        real = os.path.realpath(path)
+        if real.startswith(self._real_root):
+            yield from _look_at(real, name, self._keep, self._on_skip, within=self._real_root)
+        else:
+            self._on_skip(Skip(name, "link out of the folder"))
 
 
 def _real_folder(path: str) -> str:
@@ -262,16 +293,9 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _is_folder(entry: os.DirEntry[str], *, follow_symlinks: bool = True) -> bool:
-    try:
-        return entry.is_dir(follow_symlinks=follow_symlinks)
-    except OSError:  # a link to itself, or into a folder that may not be looked into
-        return False
-
-
 def _walk_place(root: RemotePath, prefix: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
     if not root.is_dir():
-        yield from _take(root, prefix + _shown(root.name), keep, on_skip)
+        yield from _take([root], [prefix + _shown(root.name)], keep, on_skip)
         return
     try:
         entries = root.entries()
@@ -284,14 +308,13 @@ def _walk_entries(
     root: RemotePath, entries: list[RemoteEntry], prefix: str, keep: Filter, on_skip: Callable[[Skip], None]
 ) -> Iterator[ImageSource]:
     """Follow the rules of ``_Walk`` where each look is a request: a name that promises a film is believed."""
-    if any(entry.path.name == JOURNAL_NAME for entry in entries):
-        on_skip(Skip(prefix or str(root), "folder of a cxrscan run"))
-        return
+    journals = [entry.path for entry in entries if entry.path.name == JOURNAL_NAME]
+    own = RUN_PICTURES if journals and is_journal(root.read_heads(journals)[0]) else frozenset()
     rest = iter(entries)
     while batch := list(islice(rest, _LOOKED_AT_TOGETHER)):
         looked_at = [entry.path for entry in batch if _needs_look(entry, prefix, keep)]
         heads = dict(zip(looked_at, root.read_heads(looked_at), strict=True)) if looked_at else {}
-        for entry in batch:
+        for entry in _with_states(batch, prefix, keep, heads):
             base, name = entry.path.name, prefix + _shown(entry.path.name)
             if _is_hidden(base):
                 on_skip(Skip(name, "hidden"))
@@ -302,9 +325,11 @@ def _walk_entries(
                 elif not keep.keeps(name):
                     on_skip(Skip(name, "excluded"))
                 elif kind is not None or promises_film(name):
-                    yield ImageSource(entry.path, name, kind, entry.size_bytes or 0, entry.mtime_ns)
+                    yield _remote_source(entry, name, kind)
                 else:
                     on_skip(Skip(name, "no picture"))
+            elif base in own:
+                on_skip(Skip(f"{name}/", "pictures of a cxrscan run"))
             elif keep.drops(name):
                 on_skip(Skip(name, "excluded"))
             else:
@@ -316,36 +341,67 @@ def _walk_entries(
                     yield from _walk_entries(root, below, f"{name}/", keep, on_skip)
 
 
-def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
+def _with_states(
+    batch: list[RemoteEntry], prefix: str, keep: Filter, heads: Mapping[RemotePath, bytes]
+) -> Iterator[RemoteEntry]:
+    """Complete what listings do not tell of the films among them."""
+    films = [entry for entry in batch if _is_wanted(entry, prefix, keep) and _may_be_film(entry, prefix, heads)]
+    known = {entry.path: entry for entry in ask_for_states(films)}
+    for entry in batch:
+        yield known.get(entry.path, entry)
+
+
+def _may_be_film(entry: RemoteEntry, prefix: str, heads: Mapping[RemotePath, bytes]) -> bool:
+    return promises_film(prefix + _shown(entry.path.name)) or sniff_kind(heads.get(entry.path, b"")) is not None
+
+
+def _is_wanted(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
+    """Whether this is a file that the filters leave to this run."""
     name = prefix + _shown(entry.path.name)
-    return (
-        not (entry.is_folder or _is_hidden(entry.path.name) or promises_film(name) or keep.is_elsewhere(name))
-        and entry.size_bytes != 0
-        and keep.keeps(name)
-    )
+    return not (entry.is_folder or _is_hidden(entry.path.name) or keep.is_elsewhere(name)) and keep.keeps(name)
+
+
+def _remote_source(entry: RemoteEntry, name: str, kind: str | None = None) -> ImageSource:
+    return ImageSource(entry.path, name, kind, entry.size_bytes, entry.mtime_ns, etag=entry.etag)
+
+
+def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
+    is_named = promises_film(prefix + _shown(entry.path.name))
+    return not is_named and entry.size_bytes != 0 and _is_wanted(entry, prefix, keep)
 
 
 def _walk_list(films: FileList, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
-    """Take a list at its word for remote films: a look at each would be a request."""
-    for line in films.lines():
-        if RemotePath.is_url(line):
-            yield from _take(RemotePath(line), str(RemotePath(line)), keep, on_skip)
+    """Take a list at its word for remote films: a look into each would be a request more."""
+    for is_remote, lines in groupby(films.lines(), RemotePath.is_url):
+        if is_remote:
+            while batch := [RemotePath(line) for line in islice(lines, _LOOKED_AT_TOGETHER)]:
+                yield from _take(batch, [_shown(str(path)) for path in batch], keep, on_skip)
         else:
-            yield from _look_at(line, _shown(line), keep, on_skip)
+            for line in lines:
+                yield from _look_at(line, _shown(line), keep, on_skip)
 
 
-def _take(path: RemotePath, name: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
-    """Yield a remote file that was named itself."""
-    if keep.is_elsewhere(name):
-        return
-    if keep.keeps(name):
-        yield ImageSource(path, name, None)
-    else:
-        on_skip(Skip(name, "excluded"))
+def _take(
+    paths: Sequence[RemotePath], names: Sequence[str], keep: Filter, on_skip: Callable[[Skip], None]
+) -> Iterator[ImageSource]:
+    """Yield remote files that were named themselves."""
+    wanted: list[tuple[RemotePath, str]] = []
+    for path, name in zip(paths, names, strict=True):
+        if keep.is_elsewhere(name):
+            continue
+        if keep.keeps(name):
+            wanted.append((path, name))
+        else:
+            on_skip(Skip(name, "excluded"))
+    states = ask_for_states([RemoteEntry(path, is_folder=False) for path, _ in wanted])
+    for entry, (_, name) in zip(states, wanted, strict=True):
+        yield _remote_source(entry, name)
 
 
-def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
-    """Yield the file if it counts as a film."""
+def _look_at(
+    path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None], *, within: str = ""
+) -> Iterator[ImageSource]:
+    """Yield the file if it counts as a film; see ``ImageSource.within``."""
     if keep.is_elsewhere(name):
         return
     if not keep.keeps(name):
@@ -353,20 +409,29 @@ def _look_at(path: str, name: str, keep: Filter, on_skip: Callable[[Skip], None]
         return
     promised = promises_film(name)
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):
             on_skip(Skip(name, "not a regular file"))
             return
-        with open(path, "rb") as file:
+        with open_regular(path, within=within) as file:
+            status = os.fstat(file.fileno())
             kind = sniff_kind(file.read(HEAD_BYTES))
     except OSError as error:
         if promised:  # the worker meets the same error and records it
-            yield ImageSource(Path(path), name, None)
+            yield ImageSource(Path(path), name, None, within=within)
         else:
             on_skip(Skip(name, f"cannot be read ({error.strerror})"))
         return
     if kind is not None or promised:
-        yield ImageSource(Path(path), name, kind, status.st_size, status.st_mtime_ns)
+        yield ImageSource(
+            Path(path),
+            name,
+            kind,
+            status.st_size,
+            status.st_mtime_ns,
+            within=within,
+            inode=status.st_ino or None,
+            device=status.st_dev or None,
+        )
     else:
         on_skip(Skip(name, "no picture"))
 

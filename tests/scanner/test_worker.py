@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,3 +92,46 @@ def test_a_file_that_vanishes_is_a_record(tmp_path: Path) -> None:
     assert result.failure is not None
     assert result.failure.code == "unreadable"
     assert str(tmp_path) not in result.failure.message
+
+
+def swap_for_link(film: Path, secret: Path) -> None:
+    film.unlink()
+    film.symlink_to(secret)
+
+
+def swap_for_hard_link(film: Path, secret: Path) -> None:
+    status = film.stat()
+    film.unlink()
+    os.truncate(secret, status.st_size)
+    os.utime(secret, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.link(secret, film)
+
+
+def swap_for_pipe(film: Path, secret: Path) -> None:
+    film.unlink()
+    os.mkfifo(film)
+
+
+def swap_folder(film: Path, secret: Path) -> None:
+    film.parent.rename(film.parent.with_name("old"))
+    film.parent.symlink_to(secret.parent)
+
+
+@pytest.mark.parametrize("swap", [swap_for_link, swap_for_hard_link, swap_for_pipe, swap_folder])
+@pytest.mark.parametrize("at_s", [0, 1, 10**9])
+@pytest.mark.parametrize("follow_links", [False, True])
+def test_a_film_swapped_after_the_walk_is_not_read(
+    tmp_path: Path, swap: Callable[[Path, Path], None], at_s: int, *, follow_links: bool
+) -> None:
+    film = write_film(tmp_path / "films/ward/film.png")
+    secret = tmp_path / "secret/film.png"
+    secret.parent.mkdir()
+    secret.write_bytes(film.read_bytes() + b"secret")
+    os.utime(film, (at_s, at_s))
+    (source,) = find_images([tmp_path / "films"], follow_links=follow_links)
+    swap(film, secret)
+    (result,) = scan_chunk([source], ScanSettings())
+    assert isinstance(result, ScanResult)
+    assert result.failure is not None
+    assert result.failure.code == "changed"
+    assert (result.sha256, result.thumbnail) == ("", b"")

@@ -65,6 +65,44 @@ def test_only_unchanged_files_scanned_with_the_same_settings_are_held(tmp_path: 
         assert not journal.holds(source(SCORED))
 
 
+def test_a_file_of_which_nothing_is_known_is_never_held(tmp_path: Path) -> None:
+    unknown = replace(SCORED, mtime_ns=None)
+    with open_journal(tmp_path) as journal:
+        journal.add([unknown])
+        assert not journal.holds(source(unknown))
+        journal.add([replace(unknown, etag="abc")])
+        assert journal.holds(replace(source(unknown), etag="abc"))
+        assert not journal.holds(replace(source(unknown), etag="abd"))
+        assert not journal.holds(source(unknown))
+
+
+@pytest.mark.parametrize("other", ["a.dcm#copy", "a.dcm#copy.dcm", "a.dcm#2x", "a.dcm#", "a.dcm#2/b", "a.dcm##2"])
+def test_a_name_that_begins_like_a_frames_is_no_frame(tmp_path: Path, other: str) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([replace(SCORED, name=other)])
+        assert not journal.holds(source(replace(SCORED, name="a.dcm")))
+        assert journal.holds(source(replace(SCORED, name=other)))
+
+
+def test_a_film_is_held_with_all_its_frames_or_not_at_all(tmp_path: Path) -> None:
+    names = ["a.dcm", "a.dcm#2", "a.dcm#10"]
+    frames = [replace(SCORED, name=name) for name in names]
+    with open_journal(tmp_path) as journal:
+        journal.add(frames[1:])
+        assert not journal.holds(source(frames[0]))  # its first frame is missing
+        journal.add(frames)
+    with open_journal(tmp_path) as journal:
+        assert journal.holds(source(frames[0]))
+        journal.forget_unmet()
+        assert sorted(journal.names()) == sorted(names)
+        journal.add([replace(frames[2], prob_pneumonia=None, failure=Failure("classify", "timed-out", "Late."))])
+        assert not journal.holds(source(frames[0]))
+    with open_journal(tmp_path) as journal:
+        journal.add(frames[:1])  # the file holds one frame now
+        journal.forget_unmet()
+        assert list(journal.names()) == names[:1]
+
+
 def test_files_that_a_later_walk_does_not_meet_are_forgotten(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.add([SCORED, FAILED])

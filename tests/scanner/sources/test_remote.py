@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import fsspec
@@ -146,22 +148,93 @@ def test_memory_gives_the_rows_of_a_folder(films: Path, local: Path, tmp_path: P
     assert table(found) == table(local)
 
 
-@pytest.fixture
-def web(films: Path) -> Iterator[str]:
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
+class Web(SimpleHTTPRequestHandler):
+    """A web server that says of its files what the test wants it to."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(films))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    marks: tuple[str, ...] = ("Last-Modified",)
+    read: ClassVar[list[str]] = []
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword != "Last-Modified" or keyword in self.marks:
+            super().send_header(keyword, value)
+
+    def end_headers(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if "ETag" in self.marks and path.is_file():
+            self.send_header("ETag", hashlib.sha256(path.read_bytes()).hexdigest())
+        super().end_headers()
+
+    def do_GET(self) -> None:
+        self.read.append(self.path)
+        super().do_GET()
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
+    """Serve a folder; the address of the server."""
+    monkeypatch.setattr(Web, "read", [])
+    with ExitStack() as servers:
+
+        def start(folder: Path) -> str:
+            server = servers.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), partial(Web, directory=str(folder))))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
+
+
+@pytest.fixture
+def web(films: Path, serve: Callable[[Path], str]) -> str:
+    return serve(films)
+
+
+@pytest.mark.parametrize("marks", [("Last-Modified",), ("ETag",), ()])
+@pytest.mark.parametrize("given", ["/", "/x.png", "list"])
+def test_a_film_on_a_web_server_is_read_again_unless_it_is_known_to_be_unchanged(
+    marks: tuple[str, ...],
+    given: str,
+    serve: Callable[[Path], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Web, "marks", marks)
+    film = write_film(tmp_path / "films/x.png", seed=1, height=210, width=210)
+    os.utime(film, (10**9, 10**9))
+    address = serve(tmp_path / "films")
+    (tmp_path / "list").write_text(f"{address}/x.png\n")
+    root = FileList(str(tmp_path / "list")) if given == "list" else RemotePath(f"{address}{given}")
+
+    def sha256() -> str:
+        (row,) = table(scan(root, tmp_path / "out", executor=InlineExecutor()))
+        return row["sha256"]
+
+    first = sha256()
+    n_read = Web.read.count("/x.png")
+    assert sha256() == first
+    assert (Web.read.count("/x.png") > n_read) == (not marks)  # nothing was told, so nothing is known
+    write_film(film, seed=2, height=210, width=210)
+    os.utime(film, (10**9 + 1, 10**9 + 1))
+    assert sha256() == hashlib.sha256(film.read_bytes()).hexdigest() != first
+
+
+def test_addresses_that_differ_in_what_is_not_shown_are_two_films(web: str, tmp_path: Path) -> None:
+    lines = [f"{web}/NORMAL/1.png?version={number}" for number in (1, 2, 2)]
+    (tmp_path / "list").write_text("\n".join(lines))
+    skipped: list[Skip] = []
+    found = list(find_images([FileList(str(tmp_path / "list"))], on_skip=skipped.append))
+    name = str(RemotePath(lines[0]))
+    assert [source.name for source in found] == [name, f"~2/{name}"]
+    assert [skip.reason for skip in skipped] == ["named twice"]
 
 
 def test_a_web_servers_listing_and_a_single_address_are_read(web: str, local: Path, tmp_path: Path) -> None:
-    of_folder = [{**row, "size_bytes": "0"} for row in table(local) if row["path"].startswith("NORMAL/")]
+    of_folder = [row for row in table(local) if row["path"].startswith("NORMAL/")]
     found = table(scan(RemotePath(f"{web}/NORMAL/"), tmp_path / "a"))
-    assert [{**row, "path": f"NORMAL/{row['path']}"} for row in found] == of_folder  # listings tell no sizes
+    assert [{**row, "path": f"NORMAL/{row['path']}"} for row in found] == of_folder
     (row,) = table(scan(RemotePath(f"{web}/NORMAL/1.png?signature=secret"), tmp_path / "b"))
     assert row["path"] == "1.png"
     assert row["sha256"] == of_folder[0]["sha256"]

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.records import Skip
-from scanner.sources.walk import Filter, count_files, find_images, locate
+from scanner.runs.journal import Journal
+from scanner.sources.walk import FileList, Filter, count_files, find_images, locate
 from scanner.system.text import printable
 from tests.builders import encode, film_pixels, write_film
 
@@ -77,10 +78,20 @@ def test_everything_else_is_skipped_with_a_reason(tmp_path: Path) -> None:
     }
 
 
-def test_an_earlier_runs_folder_is_left_alone(tmp_path: Path) -> None:
+def test_the_pictures_of_an_earlier_run_are_left_alone_and_films_beside_it_are_not(tmp_path: Path) -> None:
     write_film(tmp_path / "out/thumbnails/1.jpg")
-    (tmp_path / "out/journal.sqlite").touch()
-    assert walk(tmp_path) == ([], {"out/": "folder of a cxrscan run"})
+    write_film(tmp_path / "out/film.png")
+    Journal(tmp_path / "out", create=True).close()
+    told = {"out/thumbnails/": "pictures of a cxrscan run", "out/journal.sqlite": "no picture"}
+    assert walk(tmp_path) == (["out/film.png"], told)
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(200), encode(film_pixels(), "PNG")])
+def test_a_file_that_is_only_called_like_a_journal_hides_nothing(tmp_path: Path, content: bytes) -> None:
+    write_film(tmp_path / "ward/film.png")
+    write_film(tmp_path / "ward/thumbnails/film.png")
+    (tmp_path / "ward/journal.sqlite").write_bytes(content)
+    assert {"ward/film.png", "ward/thumbnails/film.png"} <= set(walk(tmp_path)[0])
 
 
 def test_a_dangling_link_is_kept_for_the_record(tmp_path: Path) -> None:
@@ -211,3 +222,29 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "c").rename(tmp_path / ".away")  # between the listing and the visit
     assert list(films) == []
     assert skips == [Skip("c/", "folder cannot be read (No such file or directory)")]
+
+
+def test_a_listed_film_that_is_called_like_another_gets_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "archive/films/1.png")
+    write_film(Path("films/1.png"))
+    write_film(Path("b.png"))
+    (tmp_path / "list").write_text("films/1.png\nfilms/1.png\n./b.png\n")
+    names, skipped = walk(tmp_path / "archive/films", FileList("list"))  # type: ignore[arg-type]
+    assert names == ["films/1.png", "~2/films/1.png", "./b.png"]
+    assert skipped == {"films/1.png": "named twice"}
+
+
+def test_a_folder_that_became_a_link_out_after_it_was_met_is_not_listed(tmp_path: Path) -> None:
+    write_film(tmp_path / "films/a/1.png")
+    write_film(tmp_path / "films/b/1.png")
+    write_film(tmp_path / "outside/secret.png")
+    skips: list[Skip] = []
+    found = find_images([tmp_path / "films"], on_skip=skips.append)
+    assert next(found).name == "a/1.png"
+    (tmp_path / "films/b").rename(tmp_path / "b")
+    (tmp_path / "films/b").symlink_to(tmp_path / "outside")
+    assert list(found) == []
+    assert [skip.name for skip in skips] == ["b/"]
