@@ -61,10 +61,11 @@ HINTS: dict[str, str] = {
     "verdict-taken": "The page now shows the other verdict; give yours once more if it is to replace it.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     # labels
-    "labels-unreadable": "Give a CSV file with the columns path and label.",
-    "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; `cxrscan evaluate --map` takes other spellings.",
+    "labels-unreadable": "Give a CSV file with columns path and label; --path-column and --label-column name others.",
+    "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; --map takes other spellings.",
     "labels-conflict": "Give each film one label; remove the wrong line.",
-    "labels-none": "No film lies in a folder called NORMAL or PNEUMONIA, or is named in the label file.",
+    "labels-none": "Add --labels folders where films lie in folders NORMAL and PNEUMONIA, or --labels FILE.csv.",
+    "labels-unmatched": "Use the names that results.csv shows, or name the right column with --path-column.",
     "runs-disjoint": "Compare two runs over the same films.",
     # training
     "data-unusable": "Give a folder with class folders NORMAL and PNEUMONIA, or train/ and test/ holding them.",

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
-from scanner.evaluation.labels import LabelJoin, open_labels
+from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
@@ -66,10 +66,8 @@ class RunRequest:
     """Name of an operating point, a number, or None for the bundle's default."""
     refer: Band | None = None
     """Films with a probability in this band are called REFER."""
-    labels: str | None = None
-    """``folders``, the path of a CSV file, or None."""
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    """Further spellings of the classes in the label file; see ``labels.parse_label``."""
+    labels: LabelRequest | None = None
+    """Where the truth is, or None."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     keep: Filter = field(default_factory=Filter)
@@ -89,6 +87,8 @@ class Tally:
     outputs: Outputs
     labels: LabelJoin | None = None
     """How the labels fitted the films."""
+    advice: str = ""
+    """What would make more of the run; empty for nothing."""
 
     @property
     def counts(self) -> Counts:
@@ -97,8 +97,9 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 ok, 3 finished with failed files, 130 interrupted, 143 terminated."""
-        finished = 3 if self.counts.n_failed else 0
+        """0 ok, 1 labels that do not fit the films, 3 finished with failed files, 130 interrupted, 143 terminated."""
+        misfit = self.labels is not None and self.labels.misfit
+        finished = 1 if misfit else 3 if self.counts.n_failed else 0
         return {"finished": finished, "interrupted": 130, "terminated": 143}[self.info.exit_reason]
 
     @property
@@ -145,7 +146,7 @@ def run(
     spec = bundle.spec
     threshold_name, threshold = spec.threshold(request.threshold)
     places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
-    labels = open_labels(request.labels, places, mapping=request.mapping) if request.labels else None
+    labels = open_labels(request.labels, places) if request.labels else None
     n_skipped: Counter[str] = Counter()
 
     def skip(what: Skip) -> None:
@@ -191,8 +192,8 @@ def run(
             info = replace(info, exit_reason="terminated")
         except KeyboardInterrupt:
             pass  # as noted at the start
-        journal.clear_truth()
-        joined = journal.set_truth(labels) if labels is not None else None
+        joined = journal.join(labels) if labels is not None else None
+        journal.set_truth(joined.truth if joined is not None else {})
         info = replace(
             info,
             finished_at=_now(),
@@ -200,7 +201,8 @@ def run(
             duration_s=round(info.duration_s + time.monotonic() - start, 3),
             profile_s={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
         )
-        return _render(journal, info, write_outputs, joined)
+        tally = _render(journal, info, write_outputs, joined)
+        return replace(tally, advice=_advice(journal, labels, places))
 
 
 def render(
@@ -209,8 +211,7 @@ def render(
     *,
     threshold: str | None = None,
     refer: Band | Literal["off"] | None = None,
-    labels: str | None = None,
-    mapping: Mapping[str, str] | None = None,
+    labels: LabelRequest | None = None,
     out: Path | None = None,
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
@@ -219,8 +220,6 @@ def render(
     ----------
     threshold, refer, labels
         As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
-    mapping
-        Further spellings of the classes in a label file; see ``scanner.evaluation.labels.parse_label``.
     out
         Another folder for the outputs; the run folder then stays as it is. None for the run folder.
 
@@ -240,7 +239,9 @@ def render(
             info = replace(info, refer=None if refer == "off" else refer)
         joined = None
         if labels is not None:
-            joined = journal.set_truth(open_labels(labels, tuple(map(Path, info.roots)), mapping=mapping))
+            joined = journal.join(open_labels(labels, tuple(map(Path, info.roots))))
+            joined.refuse_misfit()
+            journal.set_truth(joined.truth)
             info = replace(info, labels=joined.source)
         return _render(journal, info, write_outputs, joined, out)
 
@@ -252,6 +253,12 @@ def _make_for_outputs(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{out} cannot be made: {error.strerror}.") from error
+
+
+def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...]) -> str:
+    if labels is None and has_class_folders(journal.names(), places):
+        return "Films lie in folders called NORMAL and PNEUMONIA: add --labels folders for sensitivity and specificity."
+    return ""
 
 
 def _render(

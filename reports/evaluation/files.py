@@ -73,6 +73,7 @@ def evaluation_document(evaluation: Evaluation, info: RunInfo, model: ModelSpec)
             attribute: [{"value": group.value, "small": group.small, **_summary(group.summary)} for group in groups]
             for attribute, groups in evaluation.subgroups.items()
         },
+        "subgroups_of_one_class": list(evaluation.is_label),
         "brier_decomposition": None if evaluation.brier_parts is None else asdict(evaluation.brier_parts),
         "reliability": [asdict(one) for one in reliability_curve(films.truth, films.prob)],
         "decision_curve": {
@@ -172,6 +173,8 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
         yield ""
         notes = [(group.value or "not stated", group.summary, "few films" if group.small else "") for group in groups]
         yield from _side_by_side(attribute, notes)
+    for attribute in evaluation.is_label:
+        yield f"\n{attribute}: no table, since each of its groups holds films of one class only."
 
 
 def _patients(evaluation: Evaluation) -> str:

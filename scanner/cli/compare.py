@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scanner.cli import options
+
+if TYPE_CHECKING:
+    from scanner.evaluation.labels import LabelRequest
 
 
 @click.command(short_help="Compare two runs over the same films.")
 @click.argument("run_a", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("run_b", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @options.labels
-@options.label_map
 @options.as_json
-def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str], as_json: bool) -> None:
+def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool) -> None:
     """Compare RUN_A with RUN_B film by film: McNemar and DeLong tests, differences, films that changed sides.
 
     Each run counts at its own threshold; films that either of them refers are left out. Without --labels the labels
@@ -35,8 +38,9 @@ def compare(run_a: Path, run_b: Path, labels: str | None, mapping: dict[str, str
         if labels is None:
             first = collect_films(journal.films(), {}, refer=info_a.refer)
         else:
-            source = open_labels(labels, tuple(map(Path, info_a.roots)), mapping=mapping)
+            source = open_labels(labels, tuple(map(Path, info_a.roots)))
             joined = source.join([film.result.name for film in journal.films()])
+            joined.refuse_misfit()
             click.echo(joined.sentence, err=True)
             films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
             first = collect_films(films, joined.rows, refer=info_a.refer)

@@ -12,12 +12,14 @@ import click
 
 from scanner import NOTICE
 from scanner.cli import options
+from scanner.errors import LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reports.evaluation.checklist import ChecklistName
-    from scanner.evaluation.labels import LabelRow
+    from scanner.evaluation.label_file import LabelRow
+    from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band, Film
     from scanner.run import Tally
 
@@ -30,7 +32,6 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 @click.command(short_help="Measure a run against labels.")
 @options.run_folder
 @options.labels
-@options.label_map
 @options.threshold
 @options.refer
 @click.option(
@@ -61,8 +62,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 @options.quiet
 def evaluate(
     run_folder: Path,
-    labels: str | None,
-    mapping: dict[str, str],
+    labels: LabelRequest | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     by: tuple[str, ...],
@@ -92,14 +92,14 @@ def evaluate(
     from scanner.runs.journal import Journal
 
     elsewhere = output if not os.access(run_folder, os.W_OK) else None
-    tally = render(
-        run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping, out=elsewhere
-    )
+    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
     rows = tally.labels.rows if tally.labels is not None else {}
     _check_names(by, rows)
     with Journal(run_folder, read_only=True) as journal:
         films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
         model = spec_from_document(journal.get("model"), run_folder)
+    if not tally.info.labels:
+        raise LabelError("labels-none", f"{run_folder} has no labels.")
     evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
     folder = output or run_folder / "evaluation"
     document = write_evaluation(folder, evaluation, tally.info, model)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from scanner import NOTICE
+from scanner.cli.options import error_text
 from scanner.errors import CxrscanError
 from scanner.system.text import printable
 
@@ -51,7 +52,7 @@ def main() -> NoReturn:
     try:
         code = cxrscan.main(standalone_mode=False)
     except CxrscanError as error:
-        click.echo(f"cxrscan: {printable(error.message)} [{error.code}]\n  {error.hint}", err=True)
+        click.echo(error_text(error), err=True)
         code = 1
     except click.ClickException as error:
         error.message = printable(error.message)  # type: ignore[misc]  # what show() prints

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from scanner import NOTICE
-from scanner.errors import CxrscanError
+from scanner.errors import CxrscanError, LabelError
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
@@ -30,15 +31,6 @@ def parse_mapping(context: click.Context, parameter: click.Parameter, value: Seq
         raise click.BadParameter("give SPELLING=CLASS, for example bacterial=PNEUMONIA")
     return {spelling: label for spelling, _, label in pairs}
 
-
-label_map = click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    metavar="SPELLING=CLASS",
-    callback=parse_mapping,
-    help="Another spelling of a class in the label file; may be repeated.",
-)
 
 existing_path = click.Path(exists=True, path_type=Path)
 
@@ -85,11 +77,44 @@ refer = click.option(
     callback=parse_band,
     help="Call films with a probability in this band REFER: a person is to read them. Off unless given.",
 )
-labels = click.option(
-    "--labels",
-    metavar="folders|FILE.csv",
-    help="Truth: class folders NORMAL and PNEUMONIA, or a CSV file with the columns path,label.",
-)
+
+
+def labels(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where the truth is, as one ``labels: LabelRequest | None``."""
+
+    @wraps(command)
+    def with_request(
+        *, labels: str | None, mapping: dict[str, str], path_column: str, label_column: str, **rest: Any
+    ) -> Any:
+        from scanner.evaluation.label_file import LabelColumns
+        from scanner.evaluation.labels import LabelRequest
+
+        columns = LabelColumns(path_column, label_column, mapping)
+        return command(labels=None if labels is None else LabelRequest(labels, columns), **rest)
+
+    for option in (
+        click.option("--label-column", default="", metavar="NAME", help="Column of the label file with the class."),
+        click.option(
+            "--path-column", default="", metavar="NAME", help="Column of the label file with the film's name."
+        ),
+        click.option(
+            "--map",
+            "mapping",
+            multiple=True,
+            metavar="SPELLING=CLASS",
+            callback=parse_mapping,
+            help="Another spelling of a class in the label file; may be repeated.",
+        ),
+        click.option(
+            "--labels",
+            metavar="folders|FILE.csv",
+            help="Truth: class folders NORMAL and PNEUMONIA, or a CSV file with the columns path,label.",
+        ),
+    ):
+        with_request = option(with_request)
+    return with_request
+
+
 model = click.option(
     "--model",
     "bundle",
@@ -151,10 +176,17 @@ def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
     return write_and_upload
 
 
+def error_text(error: CxrscanError) -> str:
+    """An error as people are told it: what is wrong, its code, what to do."""
+    return f"cxrscan: {printable(error.message)} [{error.code}]\n  {error.hint}"
+
+
 def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     """Close a command: counts and places of the outputs to stderr, or JSON to stdout."""
     if as_json:
         click.echo(json.dumps(summary(tally)))
+    if tally.labels is not None and tally.labels.misfit:
+        click.echo(error_text(LabelError("labels-unmatched", tally.labels.misfit)), err=True)
     if quiet:
         return
     outputs = tally.outputs
@@ -162,6 +194,8 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
         click.echo(printable(sentence), err=True)
     if tally.labels is not None:
         click.echo(printable(tally.labels.sentence), err=True)
+    if tally.advice:
+        click.echo(tally.advice, err=True)
     for name, path in {"Report": outputs.html, "Table": outputs.csv, "Manifest": outputs.json}.items():
         click.echo(printable(f"{name:8} {path}"), err=True)
     click.echo(NOTICE, err=True)

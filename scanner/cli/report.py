@@ -11,6 +11,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from reports.outputs import Embed
+    from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band
 
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 @options.threshold
 @options.refer
 @options.labels
-@options.label_map
 @options.outputs
 @options.as_json
 @options.quiet
@@ -34,8 +34,7 @@ def report(
     output: Path | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
-    labels: str | None,
-    mapping: dict[str, str],
+    labels: LabelRequest | None,
     upload: str | None,
     title: str,
     embed: Embed,
@@ -52,7 +51,5 @@ def report(
     from scanner.run import render
 
     write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
-    tally = render(
-        run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, mapping=mapping, out=output
-    )
+    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=output)
     options.tell(tally, as_json=as_json, quiet=quiet)

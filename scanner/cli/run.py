@@ -16,6 +16,7 @@ from scanner.errors import CxrscanError
 if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.engines.base import EngineName
+    from scanner.evaluation.labels import LabelRequest
     from scanner.executors.base import Executor
     from scanner.records import Band, ScanResult, Skip
     from scanner.run import RunRequest, Tally, WriteOutputs
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 )
 @options.model
 @options.labels
-@options.label_map
 @options.threshold
 @options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
@@ -111,8 +111,7 @@ def run(
     from_file: str | None,
     output: Path,
     bundle: Path | None,
-    labels: str | None,
-    mapping: dict[str, str],
+    labels: LabelRequest | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     workers: int | None,
@@ -178,7 +177,6 @@ def run(
         threshold=threshold,
         refer=None if refer == "off" else refer,
         labels=labels,
-        mapping=mapping,
         dicom_ids=include_dicom_ids,
         keep=Filter(include, exclude, shard),
         follow_links=follow_links,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scanner.decision import is_referred
 from scanner.errors import LabelError
-from scanner.evaluation.labels import LabelRow
+from scanner.evaluation.label_file import LabelRow
 from scanner.evaluation.patients import patient_of
 from scanner.metrics import (
     BoolArray,
@@ -101,6 +101,8 @@ class Evaluation:
     """The run's first."""
     subgroups: Mapping[str, tuple[Subgroup, ...]]
     """Attribute -> its subgroups."""
+    is_label: tuple[str, ...]
+    """Attributes that were asked for and say the class themselves, as class folders do: no subgroup holds both."""
     brier_parts: BrierDecomposition | None
     elsewhere: tuple[tuple[float, Estimate, Estimate], ...]
     """(prevalence, PPV, NPV) for the prevalences asked for."""
@@ -184,6 +186,7 @@ def evaluate(
     summary = summarise(truth, prob, info.threshold, interval=interval)
     n_patients = int(np.unique(films.patients).size)
     clustered = n_patients < truth.size
+    is_label = tuple(attribute for attribute, values in films.groups.items() if _says_class(values, truth))
     return Evaluation(
         films=films,
         summary=summary,
@@ -196,12 +199,20 @@ def evaluate(
         subgroups={
             attribute: summarise_subgroups(truth, prob, info.threshold, values)
             for attribute, values in films.groups.items()
+            if attribute not in is_label
         },
+        is_label=is_label,
         brier_parts=decompose_brier(truth, prob),
         elsewhere=tuple(
             (prevalence, *predictive_values_at(summary.confusion, prevalence)) for prevalence in prevalences
         ),
     )
+
+
+def _says_class(values: Sequence[str], truth: BoolArray) -> bool:
+    """Whether each value stands for one class only, although the films are of both."""
+    classes = set(zip(values, truth.tolist(), strict=True))
+    return len(classes) == len(set(values)) and 0 < truth.sum() < truth.size
 
 
 def _thresholds(films: LabelledFilms, info: RunInfo, model: ModelSpec) -> list[tuple[str, str, float, bool]]:

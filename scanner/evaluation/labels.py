@@ -2,47 +2,42 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from scanner.errors import LabelError
+from scanner.evaluation.label_file import LabelColumns, LabelRow, path_parts, read_label_rows
 from scanner.records import NEGATIVE, POSITIVE
 
 FOLDERS = "folders"
 """What the user gives, and the report shows, when class folders are the truth."""
 
-_SPELLINGS = {
-    **dict.fromkeys(("pneumonia", "positive", "pos", "yes", "y", "true", "1", "1.0"), POSITIVE),
-    **dict.fromkeys(("normal", "negative", "neg", "no", "n", "false", "0", "0.0"), NEGATIVE),
-}
-_PATH_COLUMNS = ("path", "file", "filename", "image", "sop_uid_hash", "sop_uid")
-_LABEL_COLUMNS = ("label", "truth", "class")
 _CLASS_FOLDERS = {name.casefold(): name for name in (POSITIVE, NEGATIVE)}
-_MAX_HEADER = 65536
-"""Characters of the first line that are looked at; the csv module refuses longer cells."""
+_ENDING = re.compile(r"\.[a-z][a-z0-9]{0,5}$")
+"""Ending of a file name; numbers after a point belong to the name, as in IM.0001."""
 _NO_ROW, _SHARED = -1, -2
 """No row fits a film; several rows fit it equally well."""
+_LITTLE = 0.1
+"""A join is refused where fewer than this share of the films and of the lines have met."""
+_SAMPLE = 50
+"""Films and lines that are looked through for a pair that nearly meets."""
 
 NO_UIDS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class LabelRow:
-    """One line of a label file."""
+class LabelRequest:
+    """Where the user says that the truth is."""
 
-    line: int
-    path: str
-    truth: str
-    """``PNEUMONIA`` or ``NORMAL``."""
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """The other cells, by column in lower case; ``patient`` names the patient, others can make subgroups."""
+    source: str
+    """``folders``, or the path of a CSV file."""
+    columns: LabelColumns = field(default_factory=LabelColumns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +58,49 @@ class LabelJoin:
     """Lines that name no film."""
     n_other_folder: int = 0
     """Films joined by the end of the path although the folders before it differ, as nothing else fits."""
+    n_by_stem: int = 0
+    """Films joined although case or ending of the name differ, as nothing else fits."""
+
+    @property
+    def n_films(self) -> int:
+        """Films with and without a label."""
+        return len(self.truth) + len(self.unlabelled)
 
     @property
     def sentence(self) -> str:
         """How the join went, for people."""
-        parts = [f"{len(self.truth)} of {len(self.truth) + len(self.unlabelled)} films have a label ({self.source})"]
-        parts += [f"{self.n_other_folder} by file name from another folder"] if self.n_other_folder else []
-        parts += [f"{len(self.ambiguous)} left out because several fit"] if self.ambiguous else []
-        parts += [f"{len(self.unmatched)} lines name no film"] if self.unmatched else []
+        n_unmatched = len(self.unmatched)
+        parts = [f"{len(self.truth):,} of {self.n_films:,} films have a label ({self.source})"]
+        parts += [f"{self.n_other_folder:,} by file name from another folder"] if self.n_other_folder else []
+        parts += [f"{self.n_by_stem:,} by a name in another case or with another ending"] if self.n_by_stem else []
+        parts += [f"{len(self.ambiguous):,} left out because several fit"] if self.ambiguous else []
+        parts += ["1 line names no film"] if n_unmatched == 1 else []
+        parts += [f"{n_unmatched:,} lines name no film"] if n_unmatched > 1 else []
         return ", ".join(parts) + "."
+
+    @property
+    def misfit(self) -> str:
+        """Why the labels do not seem to belong to these films, with an example of each side; empty if they do."""
+        n_lines = len(self.rows) + len(self.unmatched)
+        few = len(self.truth) < _LITTLE * min(self.n_films, n_lines or self.n_films)
+        if not self.n_films or (self.truth and not few):
+            return ""
+        if self.source == FOLDERS:
+            return f"No film lies in a folder called NORMAL or PNEUMONIA; a film is called {self.unlabelled[0]!r}."
+        film, line = _nearest(self.unlabelled, [row.path for row in self.unmatched])
+        told = f"{len(self.truth):,} of {self.n_films:,} films have a label"
+        return f"{told}: a film is called {film!r}, and a line of {self.source} names {line!r}."
+
+    def refuse_misfit(self) -> None:
+        """Stop where the labels do not seem to belong to these films.
+
+        Raises
+        ------
+        LabelError
+            ``labels-unmatched``.
+        """
+        if self.misfit:
+            raise LabelError("labels-unmatched", self.misfit)
 
 
 class Labels(Protocol):
@@ -92,9 +121,6 @@ class Labels(Protocol):
             Film -> SOP instance UID, or its hash, as the run's table shows it; where known.
         """
 
-    def truth_of(self, name: str) -> str | None:
-        """Class of a single film, or None; as ``join`` finds it when there is no other film."""
-
 
 @dataclass(frozen=True, slots=True)
 class FolderLabels:
@@ -109,20 +135,12 @@ class FolderLabels:
 
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
-        truths = {name: self.truth_of(name) for name in names}
+        truths = {name: class_folder(name, self.roots) for name in names}
         return LabelJoin(
             self.source,
             truth={name: truth for name, truth in truths.items() if truth is not None},
             unlabelled=tuple(name for name, truth in truths.items() if truth is None),
         )
-
-    def truth_of(self, name: str) -> str | None:
-        """Class of a single film, or None."""
-        folder = _folder_of(name, self.roots)
-        parents = [folder.name if folder else "", *name.split("/")[:-1]]
-        # Of several roots called NORMAL, the walk shows the second one's films under NORMAL~2.
-        parents = [re.sub(r"~\d+$", "", parent).casefold() for parent in parents]
-        return next((_CLASS_FOLDERS[parent] for parent in reversed(parents) if parent in _CLASS_FOLDERS), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +148,9 @@ class TableLabels:
     """A label file.
 
     A line belongs to the film whose path agrees with it in the most trailing parts: the whole path, the end
-    of it, or at least the file name; or to the film whose SOP instance UID it gives. Where several lines or
-    several films fit equally well there is no label.
+    of it, or at least the file name; or to the film whose SOP instance UID it gives. What is left over is held
+    against each other without case and ending. Where several lines or several films fit equally well there is no
+    label.
     """
 
     source: str
@@ -142,13 +161,38 @@ class TableLabels:
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
         names = list(names)
-        index = _RowIndex(self.rows)
-        row_of_uid = {row.path: i for i, row in enumerate(self.rows)}
+        as_written = self._meet(names, range(len(self.rows)), path_parts, uids)
+        left = [name for name in names if name not in as_written.row_of and name not in as_written.ambiguous]
+        taken = set(as_written.row_of.values()) | as_written.shared
+        by_stem = self._meet(left, [row for row in range(len(self.rows)) if row not in taken], _stem_parts, NO_UIDS)
+        found = {**as_written.row_of, **by_stem.row_of}
+        ambiguous = as_written.ambiguous | by_stem.ambiguous
+        matched = set(found.values())
+        return LabelJoin(
+            self.source,
+            truth={name: self.rows[found[name]].truth for name in names if name in found},
+            rows={name: self.rows[row] for name, row in found.items()},
+            unlabelled=tuple(name for name in names if name not in found),
+            ambiguous=tuple(name for name in names if name in ambiguous),
+            unmatched=tuple(row for i, row in enumerate(self.rows) if i not in matched),
+            n_other_folder=as_written.n_other_folder,
+            n_by_stem=len(by_stem.row_of),
+        )
+
+    def _meet(
+        self,
+        names: Sequence[str],
+        rows: Sequence[int],
+        parts_of: Callable[[str], tuple[str, ...]],
+        uids: Mapping[str, str],
+    ) -> _Meeting:
+        index = _RowIndex({row: parts_of(self.rows[row].path) for row in rows})
+        row_of_uid = {self.rows[row].path: row for row in rows} if uids else {}
         best_fit: dict[int, _Fit] = {}
         films_of: dict[int, list[str]] = {}
         ambiguous = set()
         for name in names:
-            row, fit = index.find(_parts(name), self._folder_parts(name))
+            row, fit = index.find(parts_of(name), self._folder_parts(name))
             if uids.get(name) in row_of_uid:
                 row, fit = row_of_uid[uids[name]], _Fit(exact=True, n_parts=1, whole_row=True)
             if row == _SHARED:
@@ -158,28 +202,29 @@ class TableLabels:
             elif fit == best_fit[row]:
                 films_of[row].append(name)
         best_fit.pop(_NO_ROW, None)
-        found = {films_of[row][0]: row for row in best_fit if len(films_of[row]) == 1}
-        ambiguous.update(name for row in best_fit if len(films_of[row]) > 1 for name in films_of[row])
-        matched = set(found.values())
-        return LabelJoin(
-            self.source,
-            truth={name: self.rows[found[name]].truth for name in names if name in found},
-            rows={name: self.rows[row] for name, row in found.items()},
-            unlabelled=tuple(name for name in names if name not in found),
-            ambiguous=tuple(name for name in names if name in ambiguous),
-            unmatched=tuple(row for i, row in enumerate(self.rows) if i not in matched),
-            n_other_folder=sum(
-                not best_fit[row].whole_row and best_fit[row].n_parts < len(_parts(name)) for name, row in found.items()
-            ),
+        row_of = {films_of[row][0]: row for row in best_fit if len(films_of[row]) == 1}
+        shared = {row for row in best_fit if len(films_of[row]) > 1}
+        ambiguous.update(name for row in shared for name in films_of[row])
+        n_other_folder = sum(
+            not best_fit[row].whole_row and best_fit[row].n_parts < len(parts_of(name)) for name, row in row_of.items()
         )
-
-    def truth_of(self, name: str) -> str | None:
-        """Class of a single film, or None."""
-        return self.join([name]).truth.get(name)
+        return _Meeting(row_of, ambiguous, shared, n_other_folder)
 
     def _folder_parts(self, name: str) -> tuple[str, ...]:
         folder = _folder_of(name, self.roots)
-        return _parts(folder.as_posix()) if folder else ()
+        return path_parts(folder.as_posix()) if folder else ()
+
+
+class _Meeting(NamedTuple):
+    """Films and rows that were held against each other."""
+
+    row_of: Mapping[str, int]
+    """Film -> the one row that fits it."""
+    ambiguous: set[str]
+    """Films that fit several rows, or share one."""
+    shared: set[int]
+    """Rows that fit several films."""
+    n_other_folder: int
 
 
 class _Fit(NamedTuple):
@@ -196,11 +241,11 @@ class _Fit(NamedTuple):
 class _RowIndex:
     """Finds the row that shares the most trailing parts with a film, without looking at every row."""
 
-    def __init__(self, rows: Sequence[LabelRow]) -> None:
+    def __init__(self, rows: Mapping[int, tuple[str, ...]]) -> None:
         self._whole: dict[tuple[str, ...], int] = {}
         self._tails: dict[tuple[str, ...], int] = {}
-        for row, parts in enumerate(_parts(row.path) for row in rows):
-            self._whole[parts] = row
+        for row, parts in rows.items():
+            self._whole[parts] = _SHARED if parts in self._whole else row
             for start in range(len(parts)):
                 tail = parts[start:]
                 self._tails[tail] = _SHARED if tail in self._tails else row
@@ -218,98 +263,50 @@ class _RowIndex:
         return _NO_ROW, _Fit(False, 0, False)
 
 
-def open_labels(labels: str, roots: Sequence[Path] = (), *, mapping: Mapping[str, str] | None = None) -> Labels:
+def open_labels(request: LabelRequest, roots: Sequence[Path] = ()) -> Labels:
     """Class folders for ``folders``, else the label file of that path; see ``load_labels``."""
-    if labels == FOLDERS:
-        return labels_from_folders(roots)
-    return load_labels(Path(labels), roots, mapping=mapping)
+    if request.source == FOLDERS:
+        return FolderLabels(tuple(roots))
+    return load_labels(Path(request.source), roots, request.columns)
 
 
-def labels_from_folders(roots: Sequence[Path] = ()) -> FolderLabels:
-    """Take the class folders that the films lie in for the truth.
+def load_labels(path: Path, roots: Sequence[Path] = (), columns: LabelColumns | None = None) -> TableLabels:
+    """Read a label file: CSV with a column that names the film and one with its class; other columns are kept.
 
-    Parameters
-    ----------
-    roots
-        The folders and files that were scanned; one of them may itself be a class folder.
-    """
-    return FolderLabels(tuple(roots))
-
-
-def load_labels(path: Path, roots: Sequence[Path] = (), *, mapping: Mapping[str, str] | None = None) -> TableLabels:
-    """Read a label file: CSV with the columns ``path`` (or ``sop_uid``) and ``label``; other columns are kept.
-
-    Comma, semicolon or tab; UTF-8 with or without a mark, or UTF-16 as Excel writes it. ``results.csv`` of
-    a labelled run serves too. Lines without a label are passed over.
+    ``results.csv`` of a labelled run serves too. See ``label_file.read_label_rows`` for what is understood.
 
     Parameters
     ----------
     roots
         The folders and files that were scanned.
-    mapping
-        Further spellings of the classes; see ``parse_label``.
+    columns
+        Which columns count, where the usual names do not say it.
 
     Raises
     ------
     LabelError
         ``labels-unreadable``, ``labels-unknown``, ``labels-conflict`` or ``labels-none``, with line numbers.
     """
-    text = _read_text(path)
-    header, path_column, label_column, delimiter = _find_columns(text, path)
-    rows: dict[str, LabelRow] = {}
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        next(reader)
-        for cells in reader:
-            line = reader.line_num
-            cells += [""] * (len(header) - len(cells))
-            film, label = _plain_path(cells[path_column]), cells[label_column].strip()
-            if not label:
-                continue
-            if not film:
-                raise LabelError("labels-unreadable", f"{path.name}, line {line}: there is a label but no path.")
-            truth = parse_label(label, mapping, where=f"{path.name}, line {line}: ")
-            others = {
-                column: cells[i].strip() for i, column in enumerate(header) if i not in (path_column, label_column)
-            }
-            row = LabelRow(line, film, truth, others)
-            first = rows.setdefault("/".join(_parts(film)), row)
-            if first.truth != truth:
-                raise LabelError(
-                    "labels-conflict",
-                    f"{path.name}, lines {first.line} and {line}: {film} is {first.truth} and {truth}.",
-                )
-    except csv.Error as error:
-        raise LabelError("labels-unreadable", f"{path.name}, line {reader.line_num}: {error}.") from error
-    if not rows:
-        raise LabelError("labels-none", f"{path.name} holds no line with a label.")
-    return TableLabels(path.name, tuple(rows.values()), tuple(roots))
+    return TableLabels(path.name, read_label_rows(path, columns or LabelColumns()), tuple(roots))
 
 
-def parse_label(text: str, mapping: Mapping[str, str] | None = None, *, where: str = "") -> str:
-    """``PNEUMONIA`` or ``NORMAL`` from one of many spellings, in any case.
+def class_folder(name: str, roots: tuple[Path, ...] = ()) -> str | None:
+    """Class of the nearest folder called NORMAL or PNEUMONIA that a film lies in, or None."""
+    folder = _folder_of(name, roots)
+    parents = [folder.name if folder else "", *name.split("/")[:-1]]
+    # Of several roots called NORMAL, the walk shows the second one's films under NORMAL~2.
+    parents = [re.sub(r"~\d+$", "", parent).casefold() for parent in parents]
+    return next((_CLASS_FOLDERS[parent] for parent in reversed(parents) if parent in _CLASS_FOLDERS), None)
 
-    Parameters
-    ----------
-    mapping
-        Spelling -> class in any known spelling; goes before the built-in ones (NORMAL/PNEUMONIA, 0/1,
-        yes/no, true/false, positive/negative).
-    where
-        Put before the error message, for instance file and line.
 
-    Raises
-    ------
-    LabelError
-        ``labels-unknown``.
-    """
-    key = text.strip().casefold()
-    for spelling, label in (mapping or {}).items():
-        if spelling.strip().casefold() == key:
-            return parse_label(label, where=where)
-    try:
-        return _SPELLINGS[key]
-    except KeyError:
-        raise LabelError("labels-unknown", f"{where}{text.strip()!r} is not a known label.") from None
+def has_class_folders(names: Iterable[str], roots: tuple[Path, ...] = ()) -> bool:
+    """Whether films of both classes lie in folders that say so."""
+    found: set[str | None] = set()
+    for name in names:
+        found.add(class_folder(name, roots))
+        if found >= {POSITIVE, NEGATIVE}:
+            return True
+    return False
 
 
 def _folder_of(name: str, roots: tuple[Path, ...]) -> Path | None:
@@ -320,33 +317,12 @@ def _folder_of(name: str, roots: tuple[Path, ...]) -> Path | None:
     return roots[0].resolve() if len(roots) == 1 else None
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(part for part in unicodedata.normalize("NFC", path).split("/") if part not in ("", "."))
+def _stem_parts(path: str) -> tuple[str, ...]:
+    """Parts of a path in one case, without the ending of the name."""
+    return path_parts(_ENDING.sub("", path.casefold()))
 
 
-def _plain_path(cell: str) -> str:
-    """A path as written by people or by cxrscan, which guards cells against formulas with an apostrophe."""
-    cell = re.sub(r"^'(?=[=+\-@])", "", cell.strip())
-    return cell if "/" in cell else cell.replace("\\", "/")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-        return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except OSError as error:
-        raise LabelError("labels-unreadable", f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise LabelError("labels-unreadable", f"{path} is no text in UTF-8 or UTF-16.") from error
-
-
-def _find_columns(text: str, path: Path) -> tuple[list[str], int, int, str]:
-    """Header in lower case, index of the path and of the label column, and the delimiter."""
-    first_line = re.split(r"[\r\n]", text, maxsplit=1)[0][:_MAX_HEADER]
-    for delimiter in ",;\t":
-        header = [cell.strip().casefold() for cell in next(csv.reader([first_line], delimiter=delimiter), [])]
-        path_column = next((header.index(name) for name in _PATH_COLUMNS if name in header), None)
-        label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
-        if path_column is not None and label_column is not None:
-            return header, path_column, label_column, delimiter
-    raise LabelError("labels-unreadable", f"{path.name} has no columns path and label in its first line.")
+def _nearest(names: Sequence[str], lines: Sequence[str]) -> tuple[str, str]:
+    """A film and a line of a sample that look most alike."""
+    pairs = product(names[:_SAMPLE], lines[:_SAMPLE])
+    return max(pairs, key=lambda pair: SequenceMatcher(None, *pair).ratio())

@@ -10,7 +10,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -219,19 +219,18 @@ class Journal:
         """Drop the results of files that this session's complete walk did not meet."""
         self._execute("DELETE FROM films WHERE session <> ?", (self._session,))
 
-    def set_truth(self, labels: Labels) -> LabelJoin:
-        """Join the labels to all films."""
+    def join(self, labels: Labels) -> LabelJoin:
+        """What the labels say of all films; nothing is written."""
         rows = self._execute("SELECT name, attributes FROM films ORDER BY name").fetchall()
-        names = [name for name, _ in rows]
-        joined = labels.join(names, {name: uid for name, said in rows if (uid := _sop_uid(json.loads(said)))})
-        with self._transaction():
-            for name in names:
-                self._execute("UPDATE films SET truth = ? WHERE name = ?", (joined.truth.get(name), name))
-        return joined
+        uids = {name: uid for name, said in rows if (uid := _sop_uid(json.loads(said)))}
+        return labels.join([name for name, _ in rows], uids)
 
-    def clear_truth(self) -> None:
-        """Forget the labels of an earlier session."""
-        self._execute("UPDATE films SET truth = NULL")
+    def set_truth(self, truth: Mapping[str, str]) -> None:
+        """Give the films these classes, by name, and the others none."""
+        with self._transaction():
+            self._execute("UPDATE films SET truth = NULL")
+            for name, label in truth.items():
+                self._execute("UPDATE films SET truth = ? WHERE name = ?", (label, name))
 
     # -- reading results
 

@@ -12,6 +12,7 @@ import pytest
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
+from scanner.evaluation.labels import LabelRequest
 from scanner.records import ScanResult, Skip
 from scanner.run import RunRequest, Tally, render, run
 from scanner.runs.merge import merge_runs
@@ -54,7 +55,7 @@ def test_every_file_is_accounted_for(films: Path, tmp_path: Path) -> None:
 
 
 def test_class_folders_give_truth_and_metrics(films: Path, tmp_path: Path) -> None:
-    tally = run(request(films, tmp_path / "out", labels="folders"), write_outputs)
+    tally = run(request(films, tmp_path / "out", labels=LabelRequest("folders")), write_outputs)
     assert [row["truth"] for row in rows(tally)] == ["NORMAL"] * 3 + [""] + ["PNEUMONIA"] * 3
     manifest = json.loads(tally.outputs.json.read_text())
     confusion = manifest["evaluation"]["confusion_matrix"]
@@ -65,7 +66,7 @@ def test_class_folders_give_truth_and_metrics(films: Path, tmp_path: Path) -> No
 def test_a_label_file_gives_truth(films: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("path,label\nNORMAL/0.jpg,1\npneumonia/3.jpg,0\nelsewhere.jpg,1\n")
-    tally = run(request(films, tmp_path / "out", labels=str(labels)), write_outputs)
+    tally = run(request(films, tmp_path / "out", labels=LabelRequest(str(labels))), write_outputs)
     assert {row["path"]: row["truth"] for row in rows(tally) if row["truth"]} == {
         "NORMAL/0.jpg": "PNEUMONIA",
         "pneumonia/3.jpg": "NORMAL",
@@ -134,7 +135,7 @@ def test_a_folder_without_films_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_outputs_are_rendered_again_without_films_or_model(films: Path, tmp_path: Path) -> None:
-    first = run(request(films, tmp_path / "out", labels="folders"), write_outputs)
+    first = run(request(films, tmp_path / "out", labels=LabelRequest("folders")), write_outputs)
     before = first.outputs.csv.read_bytes()
     for file in films.rglob("*.jpg"):
         file.unlink()
@@ -146,15 +147,15 @@ def test_outputs_are_rendered_again_without_films_or_model(films: Path, tmp_path
 
 
 def test_labels_of_an_earlier_session_do_not_linger(films: Path, tmp_path: Path) -> None:
-    run(request(films, tmp_path / "out", labels="folders"), write_outputs)
+    run(request(films, tmp_path / "out", labels=LabelRequest("folders")), write_outputs)
     tally = run(request(films, tmp_path / "out"), write_outputs)
     assert {row["truth"] for row in rows(tally)} == {""}
     assert tally.info.labels == ""
 
 
 def test_runs_of_one_model_are_merged_under_the_names_of_their_folders(films: Path, tmp_path: Path) -> None:
-    run(request(films / "NORMAL", tmp_path / "a", labels="folders"), write_outputs)
-    run(request(films / "pneumonia", tmp_path / "b", labels="folders"), write_outputs)
+    run(request(films / "NORMAL", tmp_path / "a", labels=LabelRequest("folders")), write_outputs)
+    run(request(films / "pneumonia", tmp_path / "b", labels=LabelRequest("folders")), write_outputs)
     merge_runs([tmp_path / "a", tmp_path / "b"], tmp_path / "both")
     tally = render(tmp_path / "both", write_outputs)
     assert [row["path"] for row in rows(tally)] == [f"a/{i}.jpg" for i in range(3)] + [

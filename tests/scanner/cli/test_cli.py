@@ -51,6 +51,21 @@ def test_json_goes_to_stdout_and_nothing_else(films: Path, tmp_path: Path) -> No
     assert done.stderr == ""
 
 
+def test_class_folders_are_noticed(films: Path, tmp_path: Path) -> None:
+    assert "add --labels folders" in cxrscan("run", films, "-o", tmp_path / "out").stderr
+    assert "--labels folders" not in cxrscan("run", films, "-o", tmp_path / "out", "--labels", "folders").stderr
+
+
+def test_labels_of_other_films_fail_the_run_after_its_results_are_written(films: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    labels.write_text("path,label\nwrist.png,1\n")
+    done = cxrscan("run", films, "-o", tmp_path / "out", "--labels", labels, "-q")
+    assert done.returncode == 1
+    assert "0 of 2 films have a label: a film is called" in done.stderr
+    assert "[labels-unmatched]" in done.stderr
+    assert (tmp_path / "out" / "results.csv").is_file()
+
+
 def test_failed_files_end_with_exit_code_3_and_are_told_at_v(films: Path, tmp_path: Path) -> None:
     (films / "empty.jpg").touch()
     (films / "notes.txt").write_text("no film")

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from reports.outputs import write_outputs
 from scanner.cli.compare import compare
 from scanner.cli.evaluate import evaluate
+from scanner.cli.main import cxrscan
 from scanner.errors import LabelError
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
@@ -42,8 +43,36 @@ def test_a_run_is_measured_against_class_folders(run_folder: Path) -> None:
     assert result.exit_code == 0
     assert "6 films with truth and call: 3 PNEUMONIA, 3 NORMAL" in result.stdout
     assert "6 of 6 films have a label (folders)." in result.stderr
-    assert (run_folder / "evaluation" / "subgroups_folder.svg").is_file()
+    assert (run_folder / "evaluation" / "subgroups_kind.svg").is_file()
     assert json.loads((run_folder / "run.json").read_text())["labels"] == "folders"
+
+
+def test_a_subgroup_that_is_the_label_is_not_tabulated(run_folder: Path) -> None:
+    result = cxrscan_evaluate(run_folder, "--labels", "folders", "--by", "folder")
+    assert "folder: no table, since each of its groups holds films of one class only." in result.stdout
+    assert not (run_folder / "evaluation" / "subgroups_folder.svg").exists()
+    assert json.loads((run_folder / "evaluation" / "metrics.json").read_text())["subgroups"] == {}
+
+
+def test_columns_of_a_label_file_can_be_named(run_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    labels.write_text("Film;Reading\nNORMAL/0;0\nPNEUMONIA/3;1\n")
+    result = cxrscan_evaluate(run_folder, "--labels", labels, "--path-column", "film", "--label-column", "reading")
+    assert "2 of 6 films have a label (truth.csv), 2 by a name in another case or with another ending." in result.stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "compare"])
+def test_labels_of_other_films_are_refused_and_the_runs_own_stay(
+    run_folder: Path, tmp_path: Path, command: str
+) -> None:
+    cxrscan_evaluate(run_folder, "--labels", "folders")
+    labels = tmp_path / "truth.csv"
+    labels.write_text("path,label\nwrist.png,1\n")
+    runs = [run_folder, run_folder] if command == "compare" else [run_folder]
+    with pytest.raises(LabelError, match=r"0 of 6 films have a label.*'wrist\.png'") as error:
+        CliRunner().invoke(cxrscan, [command, *map(str, runs), "--labels", str(labels)], catch_exceptions=False)
+    assert error.value.code == "labels-unmatched"
+    assert json.loads(cxrscan_evaluate(run_folder, "--json", "-q").stdout)["labels"] == "folders"
 
 
 def test_labels_stay_with_the_run(run_folder: Path) -> None:
@@ -57,7 +86,7 @@ def test_a_label_file_that_misses_and_adds_films_is_told(run_folder: Path, tmp_p
     labels.write_text("path,label,site\nNORMAL/0.jpg,healthy,x\nPNEUMONIA/3.jpg,1,y\ngone.jpg,0,x\n")
     result = cxrscan_evaluate(run_folder, "--labels", labels, "--map", "healthy=normal", "--by", "site")
     assert "2 films with truth and call" in result.stdout
-    assert "2 of 6 films have a label (truth.csv), 1 lines name no film." in result.stderr
+    assert "2 of 6 films have a label (truth.csv), 1 line names no film." in result.stderr
     assert "line 4: gone.jpg: names no film" in result.stderr
 
 
@@ -69,7 +98,7 @@ def test_an_unknown_spelling_is_refused_with_its_line(run_folder: Path, tmp_path
 
 
 def test_a_run_without_labels_cannot_be_evaluated(run_folder: Path) -> None:
-    with pytest.raises(LabelError) as error:
+    with pytest.raises(LabelError, match="has no labels") as error:
         cxrscan_evaluate(run_folder)
     assert error.value.code == "labels-none"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import PASSING, RunFolderError
-from scanner.evaluation.labels import labels_from_folders, load_labels
+from scanner.evaluation.labels import FolderLabels, load_labels
 from scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, ScanResult
 from scanner.runs.journal import Journal
 
@@ -116,7 +116,7 @@ def test_files_that_a_later_walk_does_not_meet_are_forgotten(tmp_path: Path) -> 
 def test_truth_is_joined_and_can_be_joined_again(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.add([SCORED, FAILED, REJECTED])
-        journal.set_truth(labels_from_folders())
+        journal.set_truth(journal.join(FolderLabels()).truth)
         assert [film.truth for film in journal.films()] == ["NORMAL", "PNEUMONIA", None]
 
 
@@ -125,7 +125,8 @@ def test_truth_is_joined_by_object_identifier(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("sop_uid_hash,label\nf00d,normal\nbeef,pneumonia\n")
     with open_journal(tmp_path / "run") as journal:
         journal.add([film])
-        joined = journal.set_truth(load_labels(tmp_path / "labels.csv"))
+        joined = journal.join(load_labels(tmp_path / "labels.csv"))
+        journal.set_truth(joined.truth)
         assert [film.truth for film in journal.films()] == ["NORMAL"]
     assert [row.path for row in joined.unmatched] == ["beef"]
 
@@ -198,7 +199,7 @@ def test_a_journal_that_is_only_read_leaves_the_folder_as_it_is_and_takes_truth_
         journal.put("run", {"version": "1"})
     before = stored(tmp_path)
     with Journal(tmp_path, read_only=True) as journal:
-        journal.set_truth(labels_from_folders([tmp_path]))
+        journal.set_truth(journal.join(FolderLabels((tmp_path,))).truth)
         journal.put("run", {"version": "2"})
         assert {film.result.name: film.truth for film in journal.films()} == {
             SCORED.name: "PNEUMONIA",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
+from scanner.evaluation.labels import LabelRequest
 from scanner.run import RunRequest, Tally, render, run
 from scanner.runs.merge import merge_runs
 from scanner.settings import ScanSettings
@@ -45,7 +46,7 @@ def scan(films: Path, out: Path, *, shard: Shard | None = None, threshold: str |
         out,
         ScanSettings(),
         n_workers=1,
-        labels="folders",
+        labels=LabelRequest("folders"),
         threshold=threshold,
         keep=Filter(shard=shard),
     )
@@ -94,7 +95,12 @@ def test_an_unfinished_shard_is_refused(films: Path, shards: list[Path], tmp_pat
         raise KeyboardInterrupt
 
     request = RunRequest(
-        (films,), tmp_path / "3", ScanSettings(), n_workers=1, labels="folders", keep=Filter(shard=Shard(3, 3))
+        (films,),
+        tmp_path / "3",
+        ScanSettings(),
+        n_workers=1,
+        labels=LabelRequest("folders"),
+        keep=Filter(shard=Shard(3, 3)),
     )
     run(request, write_outputs, on_file=stop)
     error = refusal([*shards[:2], tmp_path / "3"], tmp_path / "out")
@@ -116,7 +122,7 @@ def test_other_settings_and_thresholds_are_refused_by_name(films: Path, shards: 
         tmp_path / "3",
         ScanSettings(gate="off", window=1),
         n_workers=1,
-        labels="folders",
+        labels=LabelRequest("folders"),
         keep=Filter(shard=Shard(3, 3)),
     )
     run(request, write_outputs)

@@ -27,6 +27,7 @@ from werkzeug.wrappers import Request
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
+from scanner.evaluation.labels import LabelRequest
 from scanner.executors.base import Executor
 from scanner.executors.dask import DaskExecutor, LocalWorkers
 from scanner.executors.inline import InlineExecutor
@@ -242,8 +243,8 @@ def test_a_web_servers_listing_and_a_single_address_are_read(web: str, local: Pa
 
 
 def test_a_bucket_gives_the_rows_and_truth_of_a_folder(bucket: str, films: Path, tmp_path: Path) -> None:
-    here = scan(films, tmp_path / "here", labels="folders")
-    assert table(scan(RemotePath(bucket), tmp_path / "there", labels="folders")) == table(here)
+    here = scan(films, tmp_path / "here", labels=LabelRequest("folders"))
+    assert table(scan(RemotePath(bucket), tmp_path / "there", labels=LabelRequest("folders"))) == table(here)
 
 
 @pytest.mark.parametrize("executor", [ProcessExecutor(2), DaskExecutor(LocalWorkers(2))], ids=["processes", "dask"])

@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from reports.outputs import write_outputs
 from scanner import NOTICE
 from scanner.errors import HINTS
+from scanner.evaluation.labels import LabelRequest
 from scanner.model_bundle import load_bundle
 from scanner.records import Film, ScanResult
 from scanner.run import RunRequest, run
@@ -322,7 +323,12 @@ def finished_run(tmp_path: Path) -> Path:
         write_film(films / label / f"{number}.png", seed=number, height=300, width=320)
     (films / "NORMAL" / "broken.jpg").write_bytes(b"x")
     request = RunRequest(
-        roots=(films,), out=tmp_path / "out", settings=ScanSettings(), n_workers=1, labels="folders", threshold="0"
+        roots=(films,),
+        out=tmp_path / "out",
+        settings=ScanSettings(),
+        n_workers=1,
+        labels=LabelRequest("folders"),
+        threshold="0",
     )
     return run(request, write_outputs).outputs.csv.parent
 
