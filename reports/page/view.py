@@ -47,11 +47,6 @@ class FlowStep:
     excluded: tuple[tuple[str, int], ...] = ()
     """(reason, files)."""
 
-    @property
-    def n_excluded(self) -> int:
-        """Files that leave the flow here."""
-        return sum(n for _, n in self.excluded)
-
 
 @dataclass(frozen=True, slots=True)
 class FlowOutcome:

@@ -5,24 +5,11 @@ Nothing here reads a file or knows a film. Undefined figures are ``Estimate(None
 
 from scanner.metrics.arrays import BoolArray, FloatArray
 from scanner.metrics.bootstrap import bootstrap_by_patient, bootstrap_difference_by_patient
-from scanner.metrics.calibration import BrierDecomposition, ReliabilityBin, decompose_brier, reliability_curve
-from scanner.metrics.comparison import PairedDifference, compare_auc, compare_models, compare_proportions, mcnemar_exact
-from scanner.metrics.confusion import ConfusionMatrix, confusion_matrix
-from scanner.metrics.curves import (
-    PrecisionRecallCurve,
-    RocCurve,
-    average_precision,
-    precision_recall_curve,
-    roc_curve,
-    youden_threshold,
-)
-from scanner.metrics.decision import (
-    CoverageCurve,
-    DecisionCurve,
-    coverage_curve,
-    decision_curve,
-    predictive_values_at,
-)
+from scanner.metrics.calibration import BrierDecomposition, decompose_brier, reliability_curve
+from scanner.metrics.comparison import PairedDifference, compare_models
+from scanner.metrics.confusion import ConfusionMatrix
+from scanner.metrics.curves import precision_recall_curve, roc_curve, youden_threshold
+from scanner.metrics.decision import coverage_curve, decision_curve, predictive_values_at
 from scanner.metrics.delong import auc_delong
 from scanner.metrics.figures import figure_estimates, figure_table
 from scanner.metrics.intervals import clopper_pearson_interval, wilson_interval
@@ -32,30 +19,20 @@ __all__ = [
     "BoolArray",
     "BrierDecomposition",
     "ConfusionMatrix",
-    "CoverageCurve",
-    "DecisionCurve",
     "FloatArray",
     "PairedDifference",
-    "PrecisionRecallCurve",
-    "ReliabilityBin",
-    "RocCurve",
     "Subgroup",
     "Summary",
     "auc_delong",
-    "average_precision",
     "bootstrap_by_patient",
     "bootstrap_difference_by_patient",
     "clopper_pearson_interval",
-    "compare_auc",
     "compare_models",
-    "compare_proportions",
-    "confusion_matrix",
     "coverage_curve",
     "decision_curve",
     "decompose_brier",
     "figure_estimates",
     "figure_table",
-    "mcnemar_exact",
     "precision_recall_curve",
     "predictive_values_at",
     "reliability_curve",

@@ -40,7 +40,7 @@ _JSON = re.compile(r'(<script type="application/json" (?:id="config"|class="rows
 _TIMES = (
     re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\+00:00|Z| UTC)?)?"),
     re.compile(r"(?<= in )[\d.,]+ (?:s|min|h)\b"),
-    re.compile(r"'sha256-[^']+'"),
+    re.compile(r"'sha256-[^']+'|&#39;sha256-.+?&#39;"),
 )
 
 

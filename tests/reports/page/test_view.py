@@ -33,7 +33,7 @@ def test_the_view_of_a_small_run_is_the_golden_one():
 
 def test_the_flow_leads_from_all_files_to_the_scored_ones():
     view = view_of(small_run())
-    assert [(step.label, step.n, step.n_excluded) for step in view.flow] == [
+    assert [(step.label, step.n, sum(n for _, n in step.excluded)) for step in view.flow] == [
         ("Files found", 15, 3),
         ("Taken for films", 12, 2),
         ("Readable", 10, 1),

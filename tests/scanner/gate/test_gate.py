@@ -245,10 +245,9 @@ def test_what_shows_no_chest_has_no_score(
     ],
 )
 def test_anatomy_and_edges_reject_and_brightness_warns(
-    monkeypatch: pytest.MonkeyPatch, anatomy: float, edges: float, brightness: float, reasons: tuple[str, ...]
+    anatomy: float, edges: float, brightness: float, reasons: tuple[str, ...]
 ) -> None:
     statistics = GateStatistics.from_document(read_document(DEFAULT_BUNDLE)["gate"])
-    monkeypatch.setattr(GateStatistics, "features", lambda self, embedding: self.scales.features.median)
     look = Look((), None, anatomy=anatomy, edges=edges, brightness=brightness)
     decision = judge_answer((), look, statistics.feature_mean, np.zeros((7, 7), np.float32), statistics)
     assert decision.reasons == reasons

@@ -10,7 +10,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.metrics import BoolArray, FloatArray, compare_auc, compare_models, compare_proportions, mcnemar_exact
+from scanner.metrics import BoolArray, FloatArray, compare_models
+from scanner.metrics.comparison import compare_auc, compare_proportions, mcnemar_exact
 
 
 def paired(both: int, only_first: int, only_second: int, neither: int) -> tuple[BoolArray, BoolArray]:

@@ -17,10 +17,10 @@ from scanner.metrics import (
     ConfusionMatrix,
     FloatArray,
     clopper_pearson_interval,
-    confusion_matrix,
     figure_estimates,
     wilson_interval,
 )
+from scanner.metrics.confusion import confusion_matrix
 from scanner.records import Estimate
 
 counts = st.integers(0, 60)

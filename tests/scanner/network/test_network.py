@@ -226,10 +226,13 @@ def test_a_weight_file_that_is_none_is_refused(tmp_path: Path, content: bytes | 
 
 
 @pytest.mark.parametrize("side", [2, 4])
-def test_a_graph_of_another_first_convolution_is_refused(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
-    graph = export_graph(trained_network(SMALL))
-    # the graph's kernel is one too large or too small for it
-    monkeypatch.setattr("scanner.network.restore._FIRST_KERNEL", side)
+def test_a_graph_of_another_first_convolution_is_refused(side: int) -> None:
+    def other(layer: keras.layers.Layer) -> keras.layers.Layer:
+        """The same layer, but for a first kernel one smaller or larger and a frame that fits it."""
+        changed = {STEM: {"kernel_size": side}, "frame": {"padding": ((0, side - 2),) * 2}}.get(layer.name, {})
+        return type(layer).from_config({**layer.get_config(), **changed})
+
+    graph = export_graph(keras.models.clone_model(trained_network(SMALL), clone_function=other))
     with pytest.raises(ValueError, match="first convolution"):
         restore_network(graph, input_px=SMALL.input_px, alpha=SMALL.alpha)
 

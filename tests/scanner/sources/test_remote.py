@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -28,16 +28,16 @@ from werkzeug.wrappers import Request
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
 from scanner.evaluation.labels import LabelRequest
-from scanner.executors.base import Executor
+from scanner.executors.base import Chunk, Executor
 from scanner.executors.dask import DaskExecutor, LocalWorkers
-from scanner.executors.inline import InlineExecutor
 from scanner.executors.processes import ProcessExecutor
-from scanner.records import Skip
+from scanner.records import ScanResult, Skip
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from scanner.sources import remote
 from scanner.sources.remote import RemotePath
 from scanner.sources.walk import FileList, Filter, Root, Shard, find_images
+from scanner.worker import scan_chunk
 from tests.builders import dicom_film, encode, film_pixels, write_film
 from tests.faults.harness import COMMAND, table
 
@@ -143,9 +143,16 @@ def test_an_archive_gives_the_rows_of_its_folder(films: Path, local: Path, tmp_p
     assert table(scan(RemotePath(f"zip://::{tmp_path}/films.zip"), tmp_path / "b")) == table(local)
 
 
+class ThisProcess:
+    """Scans here: no other process sees ``memory://``."""
+
+    def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
+        return (scan_chunk(chunk, settings) for chunk in chunks)
+
+
 def test_memory_gives_the_rows_of_a_folder(films: Path, local: Path, tmp_path: Path) -> None:
     fsspec.filesystem("memory").put(f"{films}/", "/films/", recursive=True)
-    found = scan(RemotePath("memory://films"), tmp_path, executor=InlineExecutor())  # no other process sees that memory
+    found = scan(RemotePath("memory://films"), tmp_path, executor=ThisProcess())
     assert table(found) == table(local)
 
 
@@ -210,7 +217,7 @@ def test_a_film_on_a_web_server_is_read_again_unless_it_is_known_to_be_unchanged
     root = FileList(str(tmp_path / "list")) if given == "list" else RemotePath(f"{address}{given}")
 
     def sha256() -> str:
-        (row,) = table(scan(root, tmp_path / "out", executor=InlineExecutor()))
+        (row,) = table(scan(root, tmp_path / "out", executor=ThisProcess()))
         return row["sha256"]
 
     first = sha256()

@@ -1,7 +1,5 @@
 """The page as a whole: hostile names, paper, phone, theme, keyboard, ten thousand films."""
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
@@ -75,22 +73,10 @@ def test_an_empty_run_is_a_whole_page(page, tmp_path):
     assert status(page) == "0 of 0 files"
 
 
-def test_ten_thousand_films_open_filter_and_scroll_at_once(page, many):
-    start = time.perf_counter()
+def test_ten_thousand_films_open_filter_and_scroll(page, many):
     open_report(page, many)
     assert status(page) == "10,000 of 10,000 files"
-    assert time.perf_counter() - start < 5  # 0.8 s measured; the rest is for busy machines
-    taken = page.evaluate(
-        """async () => {
-          const start = performance.now();
-          const field = document.getElementById("query");
-          field.value = "film 0123";
-          field.dispatchEvent(new Event("input"));
-          await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-          return performance.now() - start;
-        }"""
-    )
-    assert taken < 1000  # milliseconds; 120 measured
+    page.fill("#query", "film 0123")
     assert status(page) == "11 of 10,000 files"
     page.click("#clear")
     page.locator("#scroller").evaluate("box => { box.scrollTop = box.scrollHeight; }")
