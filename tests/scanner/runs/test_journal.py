@@ -206,7 +206,7 @@ def test_a_journal_that_is_only_read_leaves_the_folder_as_it_is_and_takes_truth_
             REJECTED.name: "NORMAL",
         }
         assert journal.get("run") == {"version": "2"}
-        journal.clear_truth()
+        journal.set_truth({})
         assert {film.truth for film in journal.films()} == {None}
         assert [film.result for film in journal.films()] == [REJECTED, SCORED]
     assert stored(tmp_path) == before
