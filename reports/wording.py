@@ -97,7 +97,7 @@ def figure_text(value: float | None, form: Form) -> str:
     if value is None:
         return "\N{EN DASH}"
     if form == "share":
-        return f"{fixed(100 * value, 1)} %"
+        return f"{fixed(100 * value, 1)} %".replace("-", "\N{MINUS SIGN}")
     if form == "ratio":
         return fixed(value, 0) if value >= 100 else significant(value, 3)
     return fixed(value, 3).replace("-", "\N{MINUS SIGN}")
@@ -119,18 +119,32 @@ def significant(value: float, digits: int) -> str:
 
 
 def interval_text(estimate: Estimate, form: Form) -> str:
-    """Write a 95 % interval in the form of its figure; empty without one."""
+    """Write a 95 % interval in the form of its figure, without unit; empty without one."""
     if estimate.low is None or estimate.high is None:
         return ""
-    low, high = (figure_text(bound, form) for bound in (estimate.low, estimate.high))
-    return f"{low.removesuffix(' %')} to {high}"
+    low, high = (figure_text(bound, form).removesuffix(" %") for bound in (estimate.low, estimate.high))
+    # A dash beside a minus sign would be read as one.
+    return f"{low} to {high}" if estimate.low < 0 else f"{low}\N{EN DASH}{high}"
 
 
 def with_interval(key: str, estimate: Estimate) -> str:
-    """Write a figure with its interval, in the form of its metric."""
-    form = form_of(key)
-    interval = interval_text(estimate, form)
-    return figure_text(estimate.value, form) + (f" (95 % CI {interval})" if interval else "")
+    """Write a figure with its interval, in the form of its metric: ``97.9 % (96.0–99.0)``."""
+    return _beside(figure_text(estimate.value, form_of(key)), interval_text(estimate, form_of(key)))
+
+
+def difference_text(key: str, difference: Estimate) -> str:
+    """Write the difference of two figures of a metric with its interval; that of shares in percentage points."""
+    value = figure_text(difference.value, form_of(key)).replace(" %", " points")
+    return _beside(value, interval_text(difference, form_of(key)))
+
+
+def _beside(value: str, interval: str) -> str:
+    return f"{value} ({interval})" if interval else value
+
+
+def terminal_text(text: str) -> str:
+    """Write dashes and minus signs so that every terminal has them."""
+    return text.translate({ord("\N{EN DASH}"): "-", ord("\N{MINUS SIGN}"): "-"})
 
 
 def title_of(key: str) -> str:

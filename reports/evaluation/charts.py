@@ -7,18 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reports.atomic import replacing
-from scanner.evaluation.evaluate import Evaluation
-from scanner.metrics import (
-    Subgroup,
-    coverage_curve,
-    decision_curve,
-    precision_recall_curve,
-    reliability_curve,
-    roc_curve,
+from reports.curves import (
+    Skin,
+    coverage_curves,
+    coverage_range,
+    draw_coverage,
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
 )
+from reports.wording import figure_text, with_interval
+from scanner.evaluation.evaluate import Evaluation
+from scanner.metrics import Subgroup, decision_curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,10 +82,21 @@ def _write(
     return svg, png
 
 
-def _unit_axes(axes: Axes, x: str, y: str) -> None:
+def _label(axes: Axes, x: str, y: str) -> None:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=x, ylabel=y)
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+_SKIN = Skin(
+    muted=_GREY,
+    accent=_COLOUR,
+    second="#b4510d",
+    line_points=1.5,
+    dashes=(0, (4, 2)),
+    thin=lambda x, y: (x, y),
+    label=_label,
+)
 
 
 def _mark_thresholds(axes: Axes, evaluation: Evaluation, x: str, y: str) -> None:
@@ -99,44 +111,29 @@ def _mark_thresholds(axes: Axes, evaluation: Evaluation, x: str, y: str) -> None
 
 
 def _roc(axes: Axes, evaluation: Evaluation) -> None:
-    curve, auc = roc_curve(evaluation.films.truth, evaluation.films.prob), evaluation.summary.estimates["auc"]
-    interval = "" if auc.low is None else f" ({auc.low:.3f} to {auc.high:.3f})"
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle="--")
-    axes.plot(curve.fpr, curve.tpr, color=_COLOUR, label=f"AUC {auc.value:.3f}{interval}")
-    _unit_axes(axes, "1 - specificity", "Sensitivity")
+    films = evaluation.films
+    legend = f"AUC {with_interval('auc', evaluation.summary.estimates['auc'])}"
+    draw_roc(axes, films.truth, films.prob, _SKIN, legend=legend)
     _mark_thresholds(axes, evaluation, "specificity", "sensitivity")
 
 
 def _precision_recall(axes: Axes, evaluation: Evaluation) -> None:
-    curve = precision_recall_curve(evaluation.films.truth, evaluation.films.prob)
-    axes.axhline(evaluation.summary.n_positive / evaluation.summary.n, color=_GREY, linewidth=0.8, linestyle="--")
-    average = evaluation.summary.estimates["average_precision"].value
-    axes.step(curve.recall, curve.precision, where="pre", color=_COLOUR, label=f"average precision {average:.3f}")
-    _unit_axes(axes, "Sensitivity (recall)", "PPV (precision)")
+    films = evaluation.films
+    average = figure_text(evaluation.summary.estimates["average_precision"].value, "score")
+    draw_precision_recall(axes, films.truth, films.prob, _SKIN, legend=f"average precision {average}")
     _mark_thresholds(axes, evaluation, "sensitivity", "ppv")
 
 
 def _reliability(axes: Axes, evaluation: Evaluation) -> None:
-    bins = reliability_curve(evaluation.films.truth, evaluation.films.prob)
-    observed = np.array([one.observed for one in bins])
-    errors = np.abs(np.array([one.interval for one in bins]).T - observed)
-    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle="--")
-    axes.errorbar([one.mean_prob for one in bins], observed, errors, fmt="o", color=_COLOUR, markersize=4, linewidth=1)
-    for one in bins:
-        axes.annotate(f"{one.n}", (one.mean_prob, one.observed), (5, -9), textcoords="offset points", fontsize=7)
-    _unit_axes(axes, "Predicted probability", "Observed share of pneumonia (95 % interval, films)")
+    draw_reliability(axes, evaluation.films.truth, evaluation.films.prob, _SKIN)
+    axes.set_title("Larger dots: more films. Bars: 95 % intervals, film by film", fontsize="medium")
 
 
 def _coverage(axes: Axes, evaluation: Evaluation) -> None:
-    films, threshold = evaluation.films, evaluation.summary.threshold
-    curves = [coverage_curve(films.truth, films.prob, threshold)]
-    axes.plot(curves[0].coverage, curves[0].accuracy, color=_COLOUR, label="far from the threshold first")
-    if np.isfinite(films.distance).all():
-        curves.append(coverage_curve(films.truth, films.prob, threshold, -films.distance))
-        axes.plot(curves[1].coverage, curves[1].accuracy, color=_GREY, label="near the training films first (gate)")
-        axes.legend(loc="lower left")
-    _unit_axes(axes, "Share of films answered, the surest first", "Accuracy")
-    axes.set_ylim(min(0.9, *(float(curve.accuracy.min()) for curve in curves)) - 0.01, 1.005)
+    films = evaluation.films
+    curves = coverage_curves(films.truth, films.prob, films.distance, evaluation.summary.threshold)
+    draw_coverage(axes, curves, _SKIN)
+    axes.set_ylim(*coverage_range(curves))
 
 
 def _decision(axes: Axes, evaluation: Evaluation) -> None:

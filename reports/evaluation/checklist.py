@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reports.evaluation.files import figure
+from reports.wording import probability_text, significant, title_of, with_interval
 from scanner.evaluation.evaluate import Evaluation
 from scanner.model_bundle import ModelSpec
 from scanner.records import NEGATIVE, POSITIVE, Counts, RunInfo
@@ -168,7 +168,8 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
         "preprocessing": f"Decoded to grey, whole film resized by area to {model.input_px} x {model.input_px} pixels, "
         "values in [0, 1]; the steps for each file are in the journal.",
         "index_test": f"cxrscan {info.version}, model {model.label} (weights SHA-256 {model.weights_sha256}): "
-        f"MobileNetV2 with a dense head, calibrated probability of pneumonia (temperature {model.temperature:.3f}).",
+        "MobileNetV2 with a dense head, calibrated probability of pneumonia "
+        f"(temperature {significant(model.temperature, 4)}).",
         "software": ", ".join(f"{library} {version}" for library, version in info.versions.items()) + ".",
         "hardware": "Platform as above; the scan needs no graphics processor.",
         "licence": f"cxrscan: Apache-2.0. Model: {model.licence}.",
@@ -192,7 +193,7 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
         f"({summary.n_positive} {POSITIVE}, {summary.n - summary.n_positive} {NEGATIVE}). Diagram: report.html.",
         "table": f"TP {table.tp}, FP {table.fp}, FN {table.fn}, TN {table.tn}.",
         "estimates": "; ".join(
-            f"{metric.replace('_', ' ')} {figure(summary.estimates[metric])}"
+            f"{title_of(metric)} {with_interval(metric, summary.estimates[metric])}"
             for metric in ("sensitivity", "specificity", "ppv", "npv", "auc")
         )
         + ".",
@@ -203,7 +204,7 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
         "a localisation.",
         "validation": "Validation films of the model: "
         + "; ".join(
-            f"{name}: " + ", ".join(f"{metric} {figure(value)}" for metric, value in metrics.items())
+            f"{name}: " + ", ".join(f"{title_of(key)} {with_interval(key, value)}" for key, value in metrics.items())
             for name, metrics in model.validation.items()
         )
         + ".",
@@ -213,8 +214,8 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
 def _threshold(info: RunInfo, model: ModelSpec) -> str:
     point = model.operating_points.get(info.threshold_name)
     if point is None:
-        return f"{info.threshold:.4f}, given by the user; say whether before the labels were seen."
-    return f"{info.threshold:.4f} ({point.name}): {point.rule}, on {point.data}; shipped with the model."
+        return f"{probability_text(info.threshold)}, given by the user; say whether before the labels were seen."
+    return f"{probability_text(info.threshold)} ({point.name}): {point.rule}, on {point.data}; shipped with the model."
 
 
 def _partition(training: dict[str, Any]) -> str:

@@ -12,6 +12,16 @@ from reports.atomic import replacing_text
 from reports.evaluation.charts import write_charts
 from reports.json_file import write_json
 from reports.tables.csv_file import neutralised
+from reports.wording import (
+    figure_text,
+    fixed,
+    form_of,
+    interval_text,
+    probability_text,
+    terminal_text,
+    title_of,
+    with_interval,
+)
 from scanner.errors import RunFolderError
 from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
@@ -25,6 +35,7 @@ _CSV_HEADER = (
 )
 _FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 """Metrics that stand side by side for several thresholds or subgroups."""
+_NO_INTERVAL = Estimate(None)
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, info: RunInfo, model: ModelSpec) -> dict[str, Any]:
@@ -127,7 +138,7 @@ def _csv_rows(
         yield [
             neutralised(scope),
             neutralised(group),
-            f"{summary.threshold:.4f}",
+            fixed(summary.threshold, 4),
             str(summary.n),
             str(summary.n_positive),
             name,
@@ -138,7 +149,7 @@ def _csv_rows(
 
 def evaluation_text(evaluation: Evaluation, info: RunInfo) -> str:
     """Return the evaluation as lines for a terminal."""
-    return "\n".join(_lines(evaluation, info)) + "\n"
+    return terminal_text("\n".join(_lines(evaluation, info))) + "\n"
 
 
 def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
@@ -151,7 +162,7 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
         told = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.films.unscored.items()))
         yield f"Labelled but without a call, and so left out: {told}."
     refer = f"; {info.refer[0]:g} to {info.refer[1]:g} referred" if info.refer else ""
-    yield f"Threshold {info.threshold:.4f} ({info.threshold_name}){refer}."
+    yield f"Threshold {probability_text(info.threshold)} ({info.threshold_name}){refer}."
     yield ""
     yield f"{'':20}{'called ' + POSITIVE:>18}{'called ' + NEGATIVE:>18}"
     yield f"{'truly ' + POSITIVE:20}{table.tp:18}{table.fn:18}"
@@ -159,12 +170,17 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     yield ""
     yield f"{'':24}{'value':>8}  {'95 % interval':18}" + ("  clustered by patient" if evaluation.by_patient else "")
     for name, estimate in summary.estimates.items():
-        clustered = _interval(evaluation.by_patient.get(name))
-        line = f"{metric_title(name):24}{number(estimate.value):>8}  {_interval(estimate):18}  {clustered}".rstrip()
-        yield line if estimate.low is not None or clustered else f"{line}  {estimate.reason}"
+        form = form_of(name)
+        clustered = interval_text(evaluation.by_patient.get(name, _NO_INTERVAL), form)
+        value, interval = figure_text(estimate.value, form), interval_text(estimate, form)
+        line = f"{title_of(name):24}{value:>8}  {interval:18}  {clustered}".rstrip()
+        yield line if interval or clustered else f"{line}  {estimate.reason}"
     for prevalence, ppv, npv in evaluation.elsewhere:
         yield ""
-        yield f"Where {prevalence:.2%} of the films show pneumonia: PPV {figure(ppv)}, NPV {figure(npv)}."
+        yield (
+            f"Where {figure_text(prevalence, 'share')} of the films show pneumonia: "
+            f"PPV {with_interval('ppv', ppv)}, NPV {with_interval('npv', npv)}."
+        )
     yield ""
     yield from _side_by_side("threshold", [(_threshold_name(row), row.summary, "") for row in evaluation.thresholds])
     if any(row.exploratory for row in evaluation.thresholds):
@@ -184,38 +200,11 @@ def _patients(evaluation: Evaluation) -> str:
 
 
 def _side_by_side(title: str, rows: list[tuple[str, Summary, str]]) -> Iterator[str]:
-    yield f"{title:22}{'n':>7}" + "".join(f"  {metric_title(name):19}" for name in _FRONT).rstrip()
+    yield f"{title:22}{'n':>7}" + "".join(f"  {title_of(name):20}" for name in _FRONT).rstrip()
     for name, summary, note in rows:
-        cells = "".join(f"  {figure(summary.estimates[metric]):19}" for metric in _FRONT)
+        cells = "".join(f"  {with_interval(metric, summary.estimates[metric]):20}" for metric in _FRONT)
         yield f"{name:22.22}{summary.n:7}{cells}  {note}".rstrip()
 
 
 def _threshold_name(row: ThresholdRow) -> str:
-    return f"{row.name} {row.summary.threshold:.4f}{' *' if row.exploratory else ''}"
-
-
-def metric_title(metric: str) -> str:
-    """Name of a metric for people."""
-    short = {"ppv": "PPV", "npv": "NPV", "f1": "F1", "mcc": "MCC", "auc": "AUC", "ece": "ECE"}
-    signs = {"lr_positive": "LR+", "lr_negative": "LR-", "brier": "Brier score"}
-    return short.get(metric) or signs.get(metric) or metric.replace("_", " ").capitalize()
-
-
-def figure(estimate: Estimate) -> str:
-    """Value with its interval, ``-`` when undefined."""
-    interval = _interval(estimate)
-    return f"{number(estimate.value)} ({interval})" if interval else number(estimate.value)
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None or estimate.low is None:
-        return ""
-    # A dash beside a minus sign would be read as one.
-    return f"{number(estimate.low)}{'-' if estimate.low >= 0 else ' to '}{number(estimate.high)}"
-
-
-def number(value: float | None) -> str:
-    """Value with three decimals, one above 10, ``-`` when undefined."""
-    if value is None:
-        return "-"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{row.name} {probability_text(row.summary.threshold)}{' *' if row.exploratory else ''}"

@@ -10,18 +10,22 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scanner.metrics import (
-    BoolArray,
-    FloatArray,
-    coverage_curve,
-    precision_recall_curve,
-    reliability_curve,
-    roc_curve,
+from reports.curves import (
+    Skin,
+    coverage_curves,
+    coverage_range,
+    draw_coverage,
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
 )
+from reports.wording import fixed, probability_text
+from scanner.metrics import BoolArray, FloatArray, reliability_curve
 from scanner.records import NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
@@ -33,7 +37,6 @@ _LEFT, _RIGHT, _BOTTOM, _TOP = 42, 8, 38, 8
 _N_BINS = 20
 _MIN_FOR_COVERAGE = 20
 """With fewer labelled films a curve of accuracy against coverage is noise."""
-_MIN_COVERAGE = 0.05
 
 # Stand-ins for the page's colours: matplotlib wants a value, the page wants a name.
 _INK, _MUTED, _LINE, _ACCENT, _POSITIVE, _NEGATIVE = (f"#00000{i}" for i in range(1, 7))
@@ -95,40 +98,17 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
     """
     if truth.size < _MIN_FOR_COVERAGE:
         return ()
-    curves = [("nearest the threshold", _ACCENT, coverage_curve(truth, prob, threshold))]
-    if np.isfinite(distance).all():
-        curves.append(("unlike training films", _POSITIVE, coverage_curve(truth, prob, threshold, -distance)))
-    shown = [curve.accuracy[curve.coverage >= _MIN_COVERAGE] for _, _, curve in curves]
-    low = np.floor(20 * min(float(accuracy.min()) for accuracy in shown) - 0.25) / 20
-    ticks = np.arange(1, low - 0.01, -0.05 if low >= 0.75 else -0.1 if low >= 0.5 else -0.25)
-
-    def draw(axes: Axes) -> None:
-        for i, (name, colour, curve) in enumerate(curves):
-            kept = curve.coverage >= _MIN_COVERAGE
-            x, y = _thinned(curve.coverage[kept], curve.accuracy[kept])
-            axes.plot(x, y, color=colour, linewidth=1.8)
-            axes.text(0.02, low + (0.16 - 0.09 * i) * (1 - low), f"aside: {name}", color=colour)
-        axes.set_yticks(ticks, [f"{tick:.3g}" for tick in ticks])
-        axes.set_xlabel("Share of films not set aside", labelpad=5)
-        axes.set_ylabel("Accuracy")
-        axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDTH - _LEFT - _RIGHT), 0.5)
-
+    curves = coverage_curves(truth, prob, distance, threshold)
+    low, high = coverage_range(curves)
     told = " ".join(
-        f"With the films {name} set aside first, accuracy is {curve.accuracy_at(1):.3f} for all films, "
-        f"{curve.accuracy_at(0.9):.3f} when 90 % keep their call and {curve.accuracy_at(0.8):.3f} when 80 % do."
-        for name, _, curve in curves
+        f"With films {name} set aside first, accuracy is {fixed(curve.accuracy_at(1), 3)} for all films, "
+        f"{fixed(curve.accuracy_at(0.9), 3)} when 90 % keep their call and {fixed(curve.accuracy_at(0.8), 3)} when "
+        "80 % do."
+        for name, curve in curves.items()
     )
     alt = f"Accuracy against coverage of {truth.size:,} labelled films. {told}"
-    return (
-        _chart(
-            "coverage",
-            "Accuracy and coverage",
-            alt,
-            draw,
-            low=low,
-            high=1.0 + (1 - low) * 0.02,
-        ),
-    )
+    draw = partial(draw_coverage, curves=curves, skin=_SKIN)
+    return (_chart("coverage", "Accuracy and coverage", alt, draw, low=low, high=high),)
 
 
 def unlabelled_charts(probs: FloatArray, threshold: float) -> tuple[Chart, ...]:
@@ -137,63 +117,41 @@ def unlabelled_charts(probs: FloatArray, threshold: float) -> tuple[Chart, ...]:
 
 
 def _roc(truth: BoolArray, prob: FloatArray, threshold: float) -> Chart:
-    curve = roc_curve(truth, prob)
     at = prob >= threshold
     fpr, tpr = float(at[~truth].mean()), float(at[truth].mean())
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        x, y = _thinned(curve.fpr, curve.tpr)
-        axes.fill_between(x, y, color=_ACCENT, alpha=0.1, linewidth=0)
-        axes.plot(x, y, color=_ACCENT, linewidth=1.8)
+        draw_roc(axes, truth, prob, _SKIN)
         _mark(axes, fpr, tpr)
-        _label(axes, "1 \N{MINUS SIGN} specificity", "Sensitivity")
 
     alt = (
         f"Receiver operating characteristic of {truth.size:,} labelled films. At the run's threshold: "
-        f"sensitivity {tpr:.3f} at a false positive rate of {fpr:.3f}."
+        f"sensitivity {fixed(tpr, 3)} at a false positive rate of {fixed(fpr, 3)}."
     )
     return _chart("roc", "ROC curve", alt, draw)
 
 
 def _precision_recall(truth: BoolArray, prob: FloatArray, threshold: float) -> Chart:
-    curve = precision_recall_curve(truth, prob)
-    prevalence = float(truth.mean())
     at = prob >= threshold
-    recall = float(at[truth].mean())
 
     def draw(axes: Axes) -> None:
-        axes.axhline(prevalence, color=_MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.step(*_thinned(curve.recall, curve.precision), where="pre", color=_ACCENT, linewidth=1.8)
+        draw_precision_recall(axes, truth, prob, _SKIN)
         if at.any():
-            _mark(axes, recall, float(truth[at].mean()))
-        _label(axes, "Sensitivity (recall)", "PPV (precision)")
+            _mark(axes, float(at[truth].mean()), float(truth[at].mean()))
 
     alt = (
         f"Precision against recall of {truth.size:,} labelled films. The dashed line is the share of pneumonia films, "
-        f"{prevalence:.3f}: what calling every film pneumonia would reach."
+        f"{fixed(float(truth.mean()), 3)}: what calling every film pneumonia would reach."
     )
     return _chart("pr", "Precision and recall", alt, draw)
 
 
 def _reliability(truth: BoolArray, prob: FloatArray) -> Chart:
-    bins = reliability_curve(truth, prob)
-    predicted, observed = [b.mean_prob for b in bins], [b.observed for b in bins]
-    errors = np.array([[b.observed - b.interval[0], b.interval[1] - b.observed] for b in bins]).T
-
-    def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
-        axes.errorbar(
-            predicted, observed, np.maximum(errors, 0), color=_ACCENT, linewidth=1.2, elinewidth=1, alpha=0.75
-        )
-        sizes = [8 + 60 * b.n / truth.size for b in bins]
-        axes.scatter(predicted, observed, s=sizes, color=_ACCENT, linewidth=0, zorder=3)
-        _label(axes, "Predicted probability", "Observed share of pneumonia")
-
     alt = "Reliability diagram in ten bins. " + " ".join(
-        f"Predicted {b.mean_prob:.2f}, observed {b.observed:.2f} ({b.n:,} films)." for b in bins
+        f"Predicted {fixed(b.mean_prob, 2)}, observed {fixed(b.observed, 2)} ({b.n:,} films)."
+        for b in reliability_curve(truth, prob)
     )
-    return _chart("reliability", "Reliability", alt, draw)
+    return _chart("reliability", "Reliability", alt, partial(draw_reliability, truth=truth, prob=prob, skin=_SKIN))
 
 
 def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) -> Chart:
@@ -218,7 +176,7 @@ def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) ->
     alt = (
         f"Histogram of the probabilities by class. {int((prob[truth] >= threshold).sum()):,} of {int(truth.sum()):,} "
         f"pneumonia films and {int((prob[~truth] >= threshold).sum()):,} of {int((~truth).sum()):,} normal films lie "
-        f"at or above the run's threshold {threshold:.2f}."
+        f"at or above the run's threshold {probability_text(threshold)}."
     )
     return _chart("histogram", "Films by probability and class", alt, draw, low=-1.04, high=1.04)
 
@@ -236,7 +194,7 @@ def _histogram(probs: FloatArray, threshold: float) -> Chart:
 
     alt = (
         f"Histogram of the probabilities of {probs.size:,} scored films; {int((probs >= threshold).sum()):,} lie at or "
-        f"above the run's threshold {threshold:.2f}."
+        f"above the run's threshold {probability_text(threshold)}."
     )
     return _chart("histogram", "Films by probability", alt, draw, high=1.04, width=_WIDE)
 
@@ -266,6 +224,18 @@ def _label(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x, labelpad=5)
     axes.set_ylabel(y)
     axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDTH - _LEFT - _RIGHT), 0.5)
+
+
+_SKIN = Skin(
+    muted=_MUTED,
+    accent=_ACCENT,
+    second=_POSITIVE,
+    line_points=1.8,
+    dashes=(0, (3, 3)),
+    thin=_thinned,
+    label=_label,
+    shade=True,
+)
 
 
 # -- from matplotlib to the page

@@ -23,10 +23,12 @@ from reports.wording import (
     duration_text,
     field_title,
     figure_text,
+    fixed,
     interval_text,
     plain_text,
     probability_text,
     reject_title,
+    significant,
     title_of,
     with_interval,
 )
@@ -198,7 +200,7 @@ def build_view(
             (code, GATE_REASONS.get(code, code), n)
             for code, n in sorted(survey.warnings.items(), key=lambda item: (-item[1], item[0]))
         ),
-        heat_scale=f"{model.heat_scale:.3g}",
+        heat_scale=significant(model.heat_scale, 3),
         model=model_card(model, info),
         methods=_methods(survey, summary, info, model),
         versions=tuple(info.versions.items()),
@@ -335,7 +337,7 @@ def _performance(summary: Summary, survey: Survey) -> Performance:
         at_threshold=tuple(view for view in views if view.key in of_table),
         headline=tuple(view for view in views if view.key in _HEADLINE),
         overall=tuple(view for view in views if view.key not in of_table),
-        prevalence=f"{100 * summary.n_positive / summary.n:.1f}" if summary.n else "",
+        prevalence=fixed(100 * summary.n_positive / summary.n, 1) if summary.n else "",
         unscored=" ".join(
             _left_out(truths, what)
             for truths, what in ((survey.unscored_truth, "no score"), (survey.referred_truth, "no call but REFER"))
@@ -382,7 +384,7 @@ def model_card(model: ModelSpec, info: RunInfo) -> ModelCard:
         facts=(
             ("Weights, SHA-256", model.weights_sha256),
             ("Input", f"{model.input_px} x {model.input_px} pixels, grey"),
-            ("Temperature", f"{model.temperature:.4g}"),
+            ("Temperature", significant(model.temperature, 4)),
             ("Initial weights", model.initial_weights),
             *((field_title(name), plain_text(value)) for name, value in training.items()),
             ("Licence", model.licence),

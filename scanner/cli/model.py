@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from scanner.model_bundle import ModelSpec
-    from scanner.records import Estimate
 
 _bundle = click.argument("bundle", required=False, type=click.Path(path_type=Path))
 
@@ -32,6 +31,7 @@ def model() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print model.json.")
 def info(bundle: Path | None, as_json: bool) -> None:
     """Say what the model is, what it was trained on and where its limits are."""
+    from reports.wording import terminal_text
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.trial import open_bundle
 
@@ -40,10 +40,12 @@ def info(bundle: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(opened.document, indent=2))
         return
     for line in _description(opened.spec):
-        click.echo(printable(line))
+        click.echo(printable(terminal_text(line)))
 
 
 def _description(spec: ModelSpec) -> Iterator[str]:
+    from reports.wording import probability_text, title_of, with_interval
+
     yield f"{spec.label}  ({spec.folder})"
     yield f"For      {spec.intended_use}"
     yield from (f"{'' if i else 'Limits':8} {limit}" for i, limit in enumerate(spec.limits))
@@ -51,12 +53,15 @@ def _description(spec: ModelSpec) -> Iterator[str]:
     for point in spec.operating_points.values():
         mark = "*" if point.name == spec.default_operating_point else " "
         yield (
-            f" {mark} {point.name:8} p >= {point.threshold:.4f}   sensitivity {_figure(point.sensitivity)}"
-            f"   specificity {_figure(point.specificity)}"
+            f" {mark} {point.name:8} p >= {probability_text(point.threshold)}   "
+            f"sensitivity {with_interval('sensitivity', point.sensitivity)}   "
+            f"specificity {with_interval('specificity', point.specificity)}"
         )
     yield "   (* the default; figures from validation films, with 95 % intervals)"
     for films, metrics in spec.validation.items():
-        yield f"Validation, {films}: " + ", ".join(f"{name} {_figure(value)}" for name, value in metrics.items())
+        yield f"Validation, {films}: " + ", ".join(
+            f"{title_of(name)} {with_interval(name, value)}" for name, value in metrics.items()
+        )
     yield f"Weights  SHA-256 {spec.weights_sha256}"
     yield f"Licence  {spec.licence}"
 
@@ -102,10 +107,3 @@ def _drawn_png() -> bytes:
 
     film = draw_film(FilmModel.load(), 1, np.random.default_rng(0), 640)
     return cv2.imencode(".png", np.rint(film * 255).astype(np.uint8))[1].tobytes()
-
-
-def _figure(estimate: Estimate) -> str:
-    if estimate.value is None:
-        return f"undefined ({estimate.reason})"
-    interval = f" ({estimate.low:.3f}-{estimate.high:.3f})" if estimate.low is not None else ""
-    return f"{estimate.value:.3f}{interval}"

@@ -16,7 +16,7 @@ from reports.page.colour_scale import STOPS
 from reports.page.view import ModelCard
 from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
-from reports.wording import OUTCOMES, figure_text, fixed, interval_text, probability_text
+from reports.wording import OUTCOMES, fixed, probability_text, significant, with_interval
 from scanner.decision import outcome, prediction
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
@@ -85,10 +85,8 @@ def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:
             sentences.append("The threshold is nearer than that: a close call, which could as well go the other way.")
     point = model.operating_points.get(info.threshold_name)
     if point is not None:
-        found, cleared = (
-            f"{figure_text(estimate.value, 'share')} ({interval_text(estimate, 'share')})"
-            for estimate in (point.sensitivity, point.specificity)
-        )
+        found = with_interval("sensitivity", point.sensitivity)
+        cleared = with_interval("specificity", point.specificity)
         sentences.append(
             f"At this operating point {found} of the validation films with pneumonia were called {POSITIVE}, "
             f"and {cleared} of the normal ones {NEGATIVE}; other hospitals' films do worse."
@@ -216,7 +214,8 @@ def legend_html(scale: float) -> str:
     return (
         '<div class="cxr-legend" title="Grad-CAM in logit units; the same scale for every film of this model">'
         f"<span>Film with heat map</span><span>0</span>"
-        f'<i style="background-image:linear-gradient(90deg, {colours})"></i><span>{scale:.3g} logit units</span></div>'
+        f'<i style="background-image:linear-gradient(90deg, {colours})"></i>'
+        f"<span>{significant(scale, 3)} logit units</span></div>"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from reports.wording import significant
 from scanner import NOTICE
 from scanner.errors import HINTS
 from scanner.model_bundle import ModelSpec
@@ -116,10 +117,11 @@ def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, mode
     heading, footing = answer.result_lines(film, info, model)
     if zoom > 1 or window != (0, 100):
         footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")
+    scale = f"{significant(model.heat_scale, 3)} logit units"
     with st.container(horizontal=True):
         st.download_button(
             "Annotated picture (PNG)",
-            partial(pictures.annotated_png, panes, heading, [*footing, NOTICE], f"{model.heat_scale:.3g} logit units"),
+            partial(pictures.annotated_png, panes, heading, [*footing, NOTICE], scale),
             f"{PurePath(film.result.name).stem}-cxrscan.png",
             "image/png",
             on_click="ignore",

@@ -6,7 +6,7 @@
  * @param {Form} form */
 export function figureText(value, form) {
   if (value === null) return "\u2013";
-  if (form === "share") return `${(100 * value).toFixed(1)} %`;
+  if (form === "share") return `${(100 * value).toFixed(1)} %`.replace("-", "\u2212");
   if (form === "ratio") return value >= 100 ? value.toFixed(0) : significant(value, 3);
   return value.toFixed(3).replace("-", "\u2212");
 }
@@ -21,12 +21,13 @@ export function significant(value, digits) {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
-/** A 95 % interval in the form of its figure; empty without one.
+/** A 95 % interval in the form of its figure, without unit; empty without one.
  * @param {{low: number | null, high: number | null}} bounds
  * @param {Form} form */
 export function intervalText({ low, high }, form) {
   if (low === null || high === null) return "";
-  return `${figureText(low, form).replace(" %", "")} to ${figureText(high, form)}`;
+  const [from, to] = [low, high].map((bound) => figureText(bound, form).replace(" %", ""));
+  return low < 0 ? `${from} to ${to}` : `${from}\u2013${to}`; // a dash beside a minus sign would be read as one
 }
 
 /** A threshold with two to four digits.

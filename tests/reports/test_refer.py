@@ -102,7 +102,7 @@ def test_the_chart_of_coverage_has_a_second_line_where_the_gate_measured() -> No
     for some in (films, measured):
         survey = survey_films(some, 0.5)
         (chart,) = coverage_chart(survey.truth, survey.prob, survey.distance, 0.5)
-        lines.append(chart.svg.count("aside: "))
+        lines.append(chart.svg.count("aside first: "))
         assert "200 labelled films" in chart.alt
     assert lines == [1, 2]
     none = np.array([], dtype=np.bool_), np.array([]), np.array([])

@@ -14,7 +14,8 @@ import pytest
 
 from reports.evaluation.checklist import TO_FILL, ChecklistName, checklist_text
 from reports.evaluation.comparison import comparison_text
-from reports.evaluation.files import evaluation_text, figure, write_evaluation
+from reports.evaluation.files import evaluation_text, write_evaluation
+from reports.wording import terminal_text, with_interval
 from scanner.errors import LabelError
 from scanner.evaluation.compare import compare_runs
 from scanner.evaluation.evaluate import LabelledFilms, age_band, collect_films, evaluate
@@ -224,25 +225,25 @@ def test_the_table_tells_counts_intervals_and_what_is_left_out() -> None:
     assert "66 films with truth and call: 44 PNEUMONIA, 22 NORMAL; 22 patients." in text
     assert "left out: 1 failed." in text
     assert f"truly PNEUMONIA {table.tp:>22}{table.fn:>18}" in text
-    assert figure(evaluation.summary.estimates["specificity"]) in text
+    assert terminal_text(with_interval("specificity", evaluation.summary.estimates["specificity"])) in text
     assert "best here" in text
     assert "exploration only" in text
     assert "few films" in text
-    assert "Where 5.00% of the films show pneumonia: PPV" in text
+    assert "Where 5.0 % of the films show pneumonia: PPV" in text
 
 
 @pytest.mark.parametrize(
-    ("estimate", "text"),
+    ("key", "estimate", "text"),
     [
-        (Estimate(0.9, 0.8, 0.95), "0.900 (0.800-0.950)"),
-        (Estimate(-0.5, -1.25, 0.25), "-0.500 (-1.250 to 0.250)"),
-        (Estimate(12.34, 10.0, 20.0), "12.3 (10.0-20.0)"),
-        (Estimate(1.0, reason="no spread"), "1.000"),
-        (Estimate(None, reason="no film"), "-"),
+        ("ppv", Estimate(0.9, 0.8, 0.95), "90.0 % (80.0–95.0)"),
+        ("mcc", Estimate(-0.5, -1.25, 0.25), "−0.500 (−1.250 to 0.250)"),
+        ("lr_positive", Estimate(12.34, 10.0, 20.0), "12.3 (10–20)"),
+        ("auc", Estimate(1.0, reason="no spread"), "1.000"),
+        ("auc", Estimate(None, reason="no film"), "–"),
     ],
 )
-def test_figures_are_written_for_people(estimate: Estimate, text: str) -> None:
-    assert figure(estimate) == text
+def test_figures_are_written_for_people(key: str, estimate: Estimate, text: str) -> None:
+    assert with_interval(key, estimate) == text
 
 
 @pytest.mark.parametrize(("name", "n_items"), [("stard-ai", 40), ("claim", 42)])
@@ -256,10 +257,10 @@ def test_a_checklist_has_every_item_with_what_the_run_knows(name: ChecklistName,
     for known in (
         f"TP {table.tp}, FP {table.fp}, FN {table.fn}, TN {table.tn}",
         "model net 7",
-        "0.4000 (balanced): largest sum, on 100 validation films",
+        "0.40 (balanced): largest sum, on 100 validation films",
         "72 files; 2 no films; 1 unreadable; 3 rejected; 66 scored",
         "80 films of 40 patients for training",
-        figure(evaluation.summary.estimates["auc"]),
+        with_interval("auc", evaluation.summary.estimates["auc"]),
         "a \\| b",
     ):
         assert known in text

@@ -110,7 +110,7 @@ def test_figures_are_written_by_their_form(value, form, text):
 
 
 def test_an_interval_is_written_with_one_unit():
-    assert interval_text(Estimate(0.5, 0.25, 0.75), "share") == "25.0 to 75.0 %"
+    assert interval_text(Estimate(0.5, 0.25, 0.75), "share") == "25.0–75.0"
     assert interval_text(Estimate(0.5, reason="no interval"), "share") == ""
 
 

@@ -34,7 +34,7 @@ def test_a_call_is_close_when_the_threshold_is_nearer_than_the_calibration_error
 
 
 def test_the_operating_point_brings_its_validation_figures_and_an_own_threshold_none() -> None:
-    assert "90.0 % (80.0 to 95.0 %) of the validation films with pneumonia" in sentences(0.5)
+    assert "90.0 % (80.0–95.0) of the validation films with pneumonia" in sentences(0.5)
     assert "validation films with pneumonia" not in sentences(0.5, 0.123, "custom")
 
 

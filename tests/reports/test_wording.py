@@ -1,0 +1,58 @@
+"""Figures, numbers and titles: one way to write each."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import reports
+import scanner
+from reports.wording import METRICS, OUTCOMES, difference_text, figure_text, interval_text, terminal_text, with_interval
+from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table
+from scanner.records import Estimate
+
+PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, scanner)]
+# What is no figure of films: places in a picture or page, seconds, sizes, values for machines.
+NO_FIGURES = re.compile(
+    r"%;|rem\b|/ last|style=|_s:|_s\b|\bs \{|ms per film|GB|bytes|:\.6g|minutes|metrics\[name\]|plain\[name\]"
+)
+
+
+def test_every_figure_of_the_table_has_a_title_and_a_form():
+    assert {figure["key"] for figure in figure_table()} <= {metric.key for metric in METRICS}
+    assert figure_estimates(ConfusionMatrix(1, 2, 3, 4)).keys() == {figure["key"] for figure in figure_table()}
+
+
+def test_numbers_are_rounded_in_one_place():
+    found = [
+        f"{path.name}: {line.strip()}"
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        if path.name != "wording.py"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"\{[^{}]*:[,+<>\d]*\.\d+[fg%]\}", line) and not NO_FIGURES.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("form", "text"), [("share", "6.3 %"), ("score", "0.063"), ("ratio", "0.0625"), ("plain", "0.063")]
+)
+def test_one_in_sixteen(form, text):
+    assert figure_text(1 / 16, form) == text
+
+
+def test_a_figure_stands_beside_its_interval():
+    assert with_interval("sensitivity", Estimate(0.979, 0.96, 0.99)) == "97.9 % (96.0–99.0)"
+    assert interval_text(Estimate(0.1, -0.25, 0.4), "plain") == "−0.250 to 0.400"
+    assert with_interval("auc", Estimate(0.5, reason="one film")) == "0.500"
+
+
+def test_a_difference_of_shares_is_in_points_and_every_terminal_can_write_it():
+    text = difference_text("sensitivity", Estimate(-0.021, -0.05, 0.008))
+    assert terminal_text(text) == "-2.1 points (-5.0 to 0.8)"
+    assert difference_text("auc", Estimate(0.01, 0.002, 0.018)) == "0.010 (0.002–0.018)"
+
+
+def test_an_outcome_is_called_once():
+    assert len({outcome.title for outcome in OUTCOMES.values()}) == len(OUTCOMES)
