@@ -11,13 +11,13 @@ import numpy as np
 from reports.wording import fixed
 from scanner.metrics import (
     BoolArray,
-    CoverageCurve,
     FloatArray,
     coverage_curve,
     precision_recall_curve,
     reliability_curve,
     roc_curve,
 )
+from scanner.metrics.decision import CoverageCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
