@@ -1,19 +1,17 @@
-"""``run.json``, the manifest of a run, and the table as JSON Lines."""
+"""``run.json``, the manifest of a run."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from reports.atomic import replacing_text
-from reports.tables.columns import Column
 from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
 from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.records import RunInfo
 
 _SCHEMA_VERSION = 1
 
@@ -63,17 +61,3 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     with replacing_text(path) as stream:
         json.dump(document, stream, ensure_ascii=False, allow_nan=False, indent=2)
         stream.write("\n")
-
-
-def write_jsonl(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
-    """Write the table as JSON Lines: one object per file, numbers rounded as in ``results.csv``, null for empty.
-
-    Raises
-    ------
-    RunFolderError
-        ``output-unwritable``.
-    """
-    with replacing_text(path) as stream:
-        for film in films:
-            row = {column.name: column.value(film, info, model) for column in columns}
-            stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")

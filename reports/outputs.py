@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from reports.atomic import replacing
-from reports.json_file import run_document, write_json, write_jsonl
+from reports.json_file import run_document, write_json
 from reports.page.html_file import load_templates, write_html
 from reports.page.view import build_view
 from reports.tables.columns import columns_with_ids
-from reports.tables.csv_file import write_csv
-from reports.tables.parquet_file import write_parquet
+from reports.tables.formats import TABLES
 from scanner.errors import RunFolderError
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
@@ -30,7 +29,6 @@ EMBED_MAX_FILMS = 2_000
 EMBED_MAX_BYTES = 25_000_000
 """Budget of pictures, as base64, inside the report with ``auto``: what mail servers and phones still take."""
 
-_OTHER_TABLES = {"parquet": write_parquet, "jsonl": write_jsonl}
 _IMAGES = "thumbnails"
 _IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg|\.[0-9a-f]{16}\.jpg\.part")  # or half of one, of a killed run
 
@@ -68,7 +66,7 @@ def write_outputs(
         Whether the report carries the films' pictures itself: ``all``, ``none`` (they lie in ``thumbnails/`` beside
         it), or ``auto``: within the budget, starting with those that a reader looks at first.
     tables
-        Further forms of the table beside ``results.csv``: ``parquet``, ``jsonl``.
+        Names of further forms of the table beside ``results.csv``; see ``reports.tables.formats``.
 
     Raises
     ------
@@ -83,12 +81,10 @@ def write_outputs(
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
-    write_csv(files.csv, films(), columns, info, model)
-    (folder / f"{other}.csv").unlink(missing_ok=True)
-    for name, write_table in _OTHER_TABLES.items():
-        path, stale = (folder / f"{each}.{name}" for each in (stem, other))
-        if name in tables or path.exists() or stale.exists():  # one that is there must not grow stale
-            write_table(path, films(), columns, info, model)
+    for table in TABLES:
+        path, stale = (folder / f"{each}.{table.name}" for each in (stem, other))
+        if table.always or table.name in tables or path.exists() or stale.exists():  # none there must grow stale
+            table.write(path, films(), columns, info, model)
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, films(), embedded)

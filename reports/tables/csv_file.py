@@ -16,7 +16,7 @@ from scanner.records import Film, RunInfo
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def write_csv(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
     """Write the table; see ``columns.data_dictionary`` for the format.
 
     Raises

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as arrow
+from pyarrow.parquet import ParquetWriter
+
 from reports.atomic import replacing
 from reports.tables.columns import Column
-from scanner.errors import CxrscanError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
 
@@ -16,21 +18,14 @@ _TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
 _ROWS_PER_GROUP = 10_000
 
 
-def write_parquet(
-    path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec
-) -> None:
+def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
     """Write the table with the types of its columns, numbers rounded as in ``results.csv``, null for empty.
 
     Raises
     ------
-    CxrscanError
-        ``extra-missing`` without pyarrow, ``output-unwritable``.
+    RunFolderError
+        ``output-unwritable``.
     """
-    try:
-        import pyarrow as arrow
-        from pyarrow.parquet import ParquetWriter
-    except ModuleNotFoundError:
-        raise CxrscanError("extra-missing", "Parquet files need pyarrow, from the extra `parquet`.") from None
     schema = arrow.schema([(column.name, arrow.type_for_alias(_TYPES[column.kind])) for column in columns])
     rows = ({column.name: column.value(film, info, model) for column in columns} for film in films)
     with replacing(path) as part, ParquetWriter(part, schema) as writer:

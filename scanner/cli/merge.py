@@ -10,7 +10,7 @@ import click
 from scanner.cli import options
 
 if TYPE_CHECKING:
-    from reports.outputs import Embed
+    from scanner.run import WriteOutputs
 
 
 @click.command(short_help="Merge the shards of a run, or runs of one model.")
@@ -30,11 +30,7 @@ def merge(
     out: Path,
     runs: tuple[Path, ...],
     partial: bool,
-    upload: str | None,
-    title: str,
-    embed: Embed,
-    parquet: bool,
-    jsonl: bool,
+    write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -51,7 +47,6 @@ def merge(
     from scanner.run import render
     from scanner.runs.merge import merge_runs
 
-    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     merge_runs(runs, out, partial=partial)
     tally = render(out, write_outputs)
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from reports.tables.formats import TABLES, TableFormat
 from scanner import NOTICE
 from scanner.errors import CxrscanError, LabelError
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reports.outputs import Embed
+    from scanner.evaluation.labels import LabelRequest
     from scanner.model_bundle import ModelSpec
     from scanner.records import Band, Film, Outputs, RunInfo
     from scanner.run import Tally, WriteOutputs
+
+
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Gives a command options."""
+
+
+def as_one(name: str, make: Callable[..., Any], *options: Options) -> Options:
+    """Options that reach a command as one argument: what ``make`` makes of their values."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_record(**values: Any) -> Any:
+            own = {option: values.pop(option) for option in names}
+            return command(**values, **{name: make(**own)})
+
+        n_others = len(getattr(with_record, "__click_params__", ()))
+        for give in reversed(options):  # as decorators do, the one that is written last comes first
+            give(with_record)
+        names = [option.name for option in with_record.__click_params__[n_others:]]  # type: ignore[attr-defined]
+        return with_record
+
+    return decorate
 
 
 def parse_mapping(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:
@@ -79,42 +103,36 @@ refer = click.option(
 )
 
 
-def labels(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say where the truth is, as one ``labels: LabelRequest | None``."""
+def label_request(
+    labels: str | None, mapping: dict[str, str], path_column: str, label_column: str
+) -> LabelRequest | None:
+    """Where the truth is, from the options of ``labels``."""
+    from scanner.evaluation.label_file import LabelColumns
+    from scanner.evaluation.labels import LabelRequest
 
-    @wraps(command)
-    def with_request(
-        *, labels: str | None, mapping: dict[str, str], path_column: str, label_column: str, **rest: Any
-    ) -> Any:
-        from scanner.evaluation.label_file import LabelColumns
-        from scanner.evaluation.labels import LabelRequest
-
-        columns = LabelColumns(path_column, label_column, mapping)
-        return command(labels=None if labels is None else LabelRequest(labels, columns), **rest)
-
-    for option in (
-        click.option("--label-column", default="", metavar="NAME", help="Column of the label file with the class."),
-        click.option(
-            "--path-column", default="", metavar="NAME", help="Column of the label file with the film's name."
-        ),
-        click.option(
-            "--map",
-            "mapping",
-            multiple=True,
-            metavar="SPELLING=CLASS",
-            callback=parse_mapping,
-            help="Another spelling of a class in the label file; may be repeated.",
-        ),
-        click.option(
-            "--labels",
-            metavar="folders|FILE.csv",
-            help="Truth: class folders NORMAL and PNEUMONIA, or a CSV file with the columns path,label.",
-        ),
-    ):
-        with_request = option(with_request)
-    return with_request
+    columns = LabelColumns(path_column, label_column, mapping)
+    return None if labels is None else LabelRequest(labels, columns)
 
 
+labels = as_one(
+    "labels",
+    label_request,
+    click.option(
+        "--labels",
+        metavar="folders|FILE.csv",
+        help="Truth: class folders NORMAL and PNEUMONIA, or a CSV file with the columns path,label.",
+    ),
+    click.option(
+        "--map",
+        "mapping",
+        multiple=True,
+        metavar="SPELLING=CLASS",
+        callback=parse_mapping,
+        help="Another spelling of a class in the label file; may be repeated.",
+    ),
+    click.option("--path-column", default="", metavar="NAME", help="Column of the label file with the film's name."),
+    click.option("--label-column", default="", metavar="NAME", help="Column of the label file with the class."),
+)
 model = click.option(
     "--model",
     "bundle",
@@ -126,37 +144,40 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 
-def outputs(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of ``output_writer``."""
-    for option in (
-        click.option("--jsonl", is_flag=True, help="Also write the table as results.jsonl."),
-        click.option("--parquet", is_flag=True, help="Also write the table as results.parquet (extra `parquet`)."),
-        click.option(
-            "--embed",
-            type=click.Choice(["auto", "all", "none"]),
-            default="auto",
-            show_default=True,
-            help="Pictures inside the report, or in thumbnails/ beside it; auto: inside up to 2,000 films or 25 MB.",
-        ),
-        click.option("--title", default="", help="Heading of the report."),
-        click.option("--upload", metavar="URL", help="Copy the outputs, not the journal, there too: s3://bucket/run …"),
-    ):
-        command = option(command)
-    return command
-
-
-def output_writer(title: str, embed: Embed, *, upload: str | None, parquet: bool, jsonl: bool) -> WriteOutputs:
+def output_writer(upload: str | None, title: str, embed: Embed, **wanted: bool) -> WriteOutputs:
     """What renders a run, from the options of ``outputs``."""
-    if parquet and find_spec("pyarrow") is None:  # better now than at the end of a long scan
-        raise CxrscanError("extra-missing", "Parquet files need pyarrow, from the extra `parquet`.")
-    tables = [name for name, wanted in (("parquet", parquet), ("jsonl", jsonl)) if wanted]
+    tables = [table for table in TABLES if wanted.get(table.name)]
+    for table in tables:
+        table.refuse_if_unable()
 
     def write(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
         from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
 
-        return write_outputs(folder, films, info, model, title=title, embed=embed, tables=tables)
+        names = [table.name for table in tables]
+        return write_outputs(folder, films, info, model, title=title, embed=embed, tables=names)
 
     return _uploading(write, upload) if upload else write
+
+
+def _table_option(table: TableFormat) -> Options:
+    needs = f" (extra `{table.extra}`)" if table.extra else ""
+    return click.option(f"--{table.name}", is_flag=True, help=f"Also write the table as results.{table.name}{needs}.")
+
+
+outputs = as_one(
+    "write_outputs",
+    output_writer,
+    click.option("--upload", metavar="URL", help="Copy the outputs, not the journal, there too: s3://bucket/run …"),
+    click.option("--title", default="", help="Heading of the report."),
+    click.option(
+        "--embed",
+        type=click.Choice(["auto", "all", "none"]),
+        default="auto",
+        show_default=True,
+        help="Pictures inside the report, or in thumbnails/ beside it; auto: inside up to 2,000 films or 25 MB.",
+    ),
+    *(_table_option(table) for table in TABLES if not table.always),
+)
 
 
 def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:

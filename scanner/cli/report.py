@@ -10,9 +10,9 @@ import click
 from scanner.cli import options
 
 if TYPE_CHECKING:
-    from reports.outputs import Embed
     from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band
+    from scanner.run import WriteOutputs
 
 
 @click.command(short_help="Render a run's outputs again.")
@@ -35,11 +35,7 @@ def report(
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     labels: LabelRequest | None,
-    upload: str | None,
-    title: str,
-    embed: Embed,
-    parquet: bool,
-    jsonl: bool,
+    write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -50,6 +46,5 @@ def report(
     """
     from scanner.run import render
 
-    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=output)
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -14,7 +14,6 @@ from scanner.cli import options
 from scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
-    from reports.outputs import Embed
     from scanner.engines.base import EngineName
     from scanner.evaluation.labels import LabelRequest
     from scanner.executors.base import Executor
@@ -132,11 +131,7 @@ def run(
     timeout: float,
     max_memory: float,
     resume: bool,
-    upload: str | None,
-    title: str,
-    embed: Embed,
-    parquet: bool,
-    jsonl: bool,
+    write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -183,7 +178,6 @@ def run(
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
     )
-    write_outputs = options.output_writer(title, embed, upload=upload, parquet=parquet, jsonl=jsonl)
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     if verbose:

@@ -10,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.json_file import write_jsonl
+from reports.tables import csv_file, jsonl_file, parquet_file
 from reports.tables.columns import COLUMNS
-from reports.tables.csv_file import neutralised, write_csv
-from reports.tables.parquet_file import write_parquet
 from scanner.errors import RunFolderError
 from tests.reports.films import INFO, MODEL, failed, scored, small_run
 
@@ -22,7 +20,7 @@ GOLDEN = Path(__file__).with_name("golden_results.csv")
 
 def written(folder: Path, films) -> Path:
     path = folder / "results.csv"
-    write_csv(path, films, COLUMNS, INFO, MODEL)
+    csv_file.write_table(path, films, COLUMNS, INFO, MODEL)
     return path
 
 
@@ -46,7 +44,7 @@ def test_excel_recognises_the_encoding_by_its_mark(tmp_path):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_formulas_are_neutralised(start):
-    assert neutralised(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
+    assert csv_file.neutralised(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
 
 
 @given(name=st.text(min_size=1).filter(lambda name: "\0" not in name), message=st.text())
@@ -55,8 +53,8 @@ def test_any_name_and_message_survive_the_csv(tmp_path_factory, name, message):
     with path.open(encoding="utf-8-sig", newline="") as stream:
         _, row = csv.reader(stream)
     cells = dict(zip((column.name for column in COLUMNS), row, strict=True))
-    assert cells["path"] == neutralised(name)
-    assert cells["error_message"] == neutralised(message)
+    assert cells["path"] == csv_file.neutralised(name)
+    assert cells["error_message"] == csv_file.neutralised(message)
 
 
 def test_bytes_that_are_no_text_are_written_with_backslashes(tmp_path):
@@ -67,7 +65,7 @@ def test_bytes_that_are_no_text_are_written_with_backslashes(tmp_path):
 
 def test_json_lines_carry_typed_and_rounded_values(tmp_path):
     path = tmp_path / "results.jsonl"
-    write_jsonl(path, small_run(), COLUMNS, INFO, MODEL)
+    jsonl_file.write_table(path, small_run(), COLUMNS, INFO, MODEL)
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 12
     assert rows[4]["prob_pneumonia"] == 0.4999
@@ -78,7 +76,7 @@ def test_json_lines_carry_typed_and_rounded_values(tmp_path):
 
 def test_parquet_holds_what_the_csv_holds(tmp_path):
     path = tmp_path / "results.parquet"
-    write_parquet(path, small_run(), COLUMNS, INFO, MODEL)
+    parquet_file.write_table(path, small_run(), COLUMNS, INFO, MODEL)
     table = pd.read_parquet(path)
     expected = pd.read_csv(written(tmp_path, small_run()))
     assert list(table.columns) == list(expected.columns)
@@ -90,6 +88,6 @@ def test_parquet_holds_what_the_csv_holds(tmp_path):
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     (tmp_path / "results.jsonl").mkdir()
     with pytest.raises(RunFolderError) as caught:
-        write_jsonl(tmp_path / "results.jsonl", small_run(), COLUMNS, INFO, MODEL)
+        jsonl_file.write_table(tmp_path / "results.jsonl", small_run(), COLUMNS, INFO, MODEL)
     assert caught.value.code == "output-unwritable"
     assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]

@@ -1,0 +1,67 @@
+"""The files that the table of films is written to; the command line has an option for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scanner.errors import CxrscanError
+
+if TYPE_CHECKING:  # the command line imports this for its options
+    from reports.tables.columns import Column
+    from scanner.model_bundle import ModelSpec
+    from scanner.records import Film, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TableFormat:
+    """One form of the table."""
+
+    name: str
+    """Ending of the file, and of the option that asks for it."""
+    module: str
+    """Holds ``write_table``; imported when a table is written."""
+    always: bool = False
+    """Whether it is written without being asked for; there is no option then."""
+    library: str = ""
+    """Import name of a library that it needs and a plain install lacks."""
+    extra: str = ""
+    """The extra that brings the library."""
+
+    def refuse_if_unable(self) -> None:
+        """Say before a long scan, not after it, that a library is missing.
+
+        Raises
+        ------
+        CxrscanError
+            ``extra-missing``.
+        """
+        if self.library and find_spec(self.library) is None:
+            raise CxrscanError(
+                "extra-missing", f"{self.name.capitalize()} files need {self.library}, from the extra `{self.extra}`."
+            )
+
+    def write(
+        self, path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec
+    ) -> None:
+        """Write a table; it appears as a whole or not at all.
+
+        Raises
+        ------
+        CxrscanError
+            ``extra-missing`` or ``output-unwritable``.
+        """
+        self.refuse_if_unable()
+        import_module(self.module).write_table(path, films, columns, info, model)
+
+
+TABLES = (
+    TableFormat("csv", "reports.tables.csv_file", always=True),
+    TableFormat("parquet", "reports.tables.parquet_file", library="pyarrow", extra="parquet"),
+    TableFormat("jsonl", "reports.tables.jsonl_file"),
+)
+"""In the order in which they are written."""
