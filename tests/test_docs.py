@@ -50,12 +50,32 @@ def test_every_make_target_of_the_readme_exists() -> None:
         assert target in targets
 
 
-def test_every_module_of_the_architecture_page_exists() -> None:
+def modules_named() -> list[str]:
+    """``folder/module`` for each module that docs/architecture.md names in its list of folders."""
+    text = (ROOT / "docs/architecture.md").read_text().partition("## What lies where")[2].partition("\n## ")[0]
+    lines = re.findall(r"^ {4}(\S+) +(.+(?:\n {20,}.+)*)", text, re.MULTILINE)
+    parts = [(folder, re.split("[·:;]", re.sub(r"\([^)]*\)", "", listing))) for folder, listing in lines]
+    return [
+        f"{folder}/{part.strip()}" for folder, those in parts for part in those if re.fullmatch(r"\w+", part.strip())
+    ]
+
+
+def test_the_architecture_page_names_every_module_once() -> None:
+    modules = [
+        str(path.relative_to(ROOT).with_suffix(""))
+        for package in ("scanner", "reports", "training")
+        for path in (ROOT / package).rglob("*.py")
+        if path.stem != "__init__"
+    ]
+    assert sorted(modules_named()) == sorted(modules)
+
+
+def test_the_architecture_page_is_two_pages_of_short_sentences() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
-    for line in re.findall(r"^ {4}([a-z_]+)/ .*\n((?: {6,}.*\n)+)", text, re.MULTILINE):
-        folder, listing = line
-        for module in re.findall(r"\b([a-z_]+\.py)\b", listing):
-            assert list((ROOT / folder).rglob(module)), f"{folder}/…/{module}"
+    prose = re.sub(r"^ {4}.*$|^[|#].*$", "\n", text, flags=re.MULTILINE)
+    sentences = [" ".join(one.split()) for one in re.split(r"(?<=[.!?:])\s|\n\s*\n|\n- ", prose)]
+    assert [one for one in sentences if len(one.split()) > 25] == []
+    assert len(text.splitlines()) <= 120
 
 
 @pytest.mark.parametrize("page", ["SECURITY.md", "docs/security.md"])
