@@ -40,6 +40,10 @@ def prepare(*, charts: bool) -> None:
         import_module("matplotlib.figure")
 
 
+_FEW = 20
+"""Films up to which a command tells each by itself."""
+
+
 def write_outputs(
     folder: Path,
     films: Callable[[], Iterable[Film]],
@@ -78,6 +82,8 @@ def write_outputs(
     stems = ["results", "results.partial"]
     stem, other = stems if info.exit_reason == "finished" else stems[::-1]
     files = Outputs(folder / f"{stem}.csv", folder / "report.html", folder / "run.json", survey.counts)
+    by_number = sorted(survey.failures.items(), key=lambda item: (-item[1].n, item[0]))
+    files = replace(files, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
@@ -91,7 +97,9 @@ def write_outputs(
     view = build_view(survey, summary, info, model, columns, title=title)
     write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
-    files = replace(files, render_s=round(time.perf_counter() - start, 4))
+    figures = summary.estimates if summary is not None else {}
+    few = tuple(films()) if survey.counts.n_films <= _FEW else ()
+    files = replace(files, figures=figures, films=few, render_s=round(time.perf_counter() - start, 4))
     timed = replace(info, profile_s={**info.profile_s, "render": files.render_s})
     write_json(files.json, run_document(timed, model, survey, summary))
     return files

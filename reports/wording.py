@@ -178,6 +178,13 @@ def probability_text(prob: float) -> str:
     return text[:-2] if text.endswith("00") else text
 
 
+def film_probability_text(prob: float) -> str:
+    """Write a film's probability; never as certainty, which no network has."""
+    if prob > 0.99:
+        return "> 0.99"
+    return "< 0.01" if prob < 0.01 else fixed(prob, 2)
+
+
 def duration_text(seconds: float) -> str:
     """Write a duration in the two largest units that fit."""
     if seconds < 60:
@@ -186,11 +193,6 @@ def duration_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """Write a number with its noun in the right form."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def date_text(iso: str) -> str:

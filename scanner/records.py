@@ -7,6 +7,7 @@ This module imports nothing of ours, so every package may import it.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -336,3 +337,9 @@ class Outputs:
     counts: Counts
     render_s: float = 0.0
     """Wall time that rendering took."""
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Error code -> files, most first."""
+    figures: Mapping[str, Estimate] = field(default_factory=dict)
+    """Metric -> figure at the run's threshold; empty without labels."""
+    films: tuple[Film, ...] = ()
+    """The films themselves, where they are few enough to be told one by one."""

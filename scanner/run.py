@@ -24,6 +24,7 @@ from scanner.runs.layout import JOURNAL_NAME
 from scanner.settings import ScanSettings
 from scanner.sources.walk import Filter, Root, find_images
 from scanner.system.stopwatch import Stopwatch
+from scanner.system.text import count
 from scanner.trial import open_bundle
 
 #: Libraries whose version can change a number; the manifest names them.
@@ -36,7 +37,19 @@ class Terminated(KeyboardInterrupt):
     """The process was asked to end (SIGTERM)."""
 
 
-OnStart = Callable[[int], None]
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is known when the workers start."""
+
+    n_first: int
+    """Films to scan; 32 stands for more."""
+    n_there: int
+    """Results of earlier sessions in the folder."""
+    model: str
+    """Name and version."""
+
+
+OnStart = Callable[[Start], None]
 OnFile = Callable[[ScanResult | Skip | None], None]
 
 
@@ -87,6 +100,8 @@ class Tally:
     outputs: Outputs
     labels: LabelJoin | None = None
     """How the labels fitted the films."""
+    n_new: int | None = None
+    """Films that this session scanned; None where it only rendered."""
     advice: str = ""
     """What would make more of the run; empty for nothing."""
 
@@ -105,23 +120,38 @@ class Tally:
     @property
     def sentence(self) -> str:
         """What happened, for people."""
-        counts, how = self.counts, self.info.exit_reason
-        rate = f" in {self.info.duration_s:.1f} s" if how == "finished" else " before the interruption"
-        parts = [f"{counts.n_films} files: {counts.n_scored} scored{rate}, {counts.n_positive} positive"]
-        parts += [f"{counts.n_referred} referred"] if counts.n_referred else []
-        parts += [f"{counts.n_warned} with warnings"] if counts.n_warned else []
-        parts += [f"{counts.n_rejected} rejected (no frontal chest film)"] if counts.n_rejected else []
-        parts += [f"{counts.n_failed} failed"] if counts.n_failed else []
-        n_skipped = sum(self.info.n_skipped.values())
-        parts += [f"{n_skipped} other files skipped"] if n_skipped else []
+        counts, n_skipped = self.counts, sum(self.info.n_skipped.values())
+        parts = [f"{count(counts.n_films, 'file')}: {counts.n_scored:,} scored{self._time}"]
+        parts += [f"{counts.n_positive:,} positive"]
+        parts += [f"{counts.n_referred:,} referred"] if counts.n_referred else []
+        parts += [f"{counts.n_warned:,} with warnings"] if counts.n_warned else []
+        parts += [f"{counts.n_rejected:,} rejected (no frontal chest film)"] if counts.n_rejected else []
+        parts += [f"{counts.n_failed:,} failed ({self._causes}; see Problems in the report)"] if counts.n_failed else []
+        parts += [f"{count(n_skipped, 'other file')} skipped"] if n_skipped else []
         return ", ".join(parts) + "."
+
+    @property
+    def _time(self) -> str:
+        if self.info.exit_reason != "finished":
+            return " before the interruption"
+        if self.n_new is None:
+            return ""
+        if not self.n_new:
+            return " by earlier sessions and none now"
+        n_there = self.counts.n_films - self.n_new
+        before = f", {n_there:,} of them by earlier sessions" if n_there > 0 else ""
+        return f" in {self.info.duration_s:.1f} s{before}"
+
+    @property
+    def _causes(self) -> str:
+        return ", ".join(f"{code} {n:,}" for code, n in self.outputs.failures.items())
 
 
 def run(
     request: RunRequest,
     write_outputs: WriteOutputs,
     *,
-    on_start: OnStart = lambda n_films: None,
+    on_start: OnStart = lambda start: None,
     on_file: OnFile = lambda outcome: None,
 ) -> Tally:
     """Scan, journal and render.
@@ -133,7 +163,7 @@ def run(
     write_outputs
         Renders the outputs from the journal.
     on_start
-        Called once the workers are starting, with the number of films to scan; 32 stands for more.
+        Called once the workers are starting.
     on_file
         Called for every file: its result, why it was skipped, or None when an earlier session did it.
 
@@ -184,8 +214,18 @@ def run(
         settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
         request = replace(request, settings=settings)
         journal.start_session(settings.result_key(spec.weights_sha256))
+        n_there, n_new = journal.n_results(), 0
+
+        def begin(n_first: int) -> None:
+            on_start(Start(n_first, n_there, f"{spec.name} {spec.version}"))
+
+        def note(outcome: ScanResult | None) -> None:
+            nonlocal n_new
+            n_new += outcome is not None
+            on_file(outcome)
+
         try:
-            _scan(sources, request, journal, watch, skip, on_start, on_file)
+            _scan(sources, request, journal, watch, skip, begin, note)
             journal.forget_unmet()
             info = replace(info, exit_reason="finished")
         except Terminated:
@@ -198,11 +238,11 @@ def run(
             info,
             finished_at=_now(),
             n_skipped=dict(sorted(n_skipped.items())),
-            duration_s=round(info.duration_s + time.monotonic() - start, 3),
+            duration_s=round(time.monotonic() - start, 3) if n_new else info.duration_s,
             profile_s={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
         )
         tally = _render(journal, info, write_outputs, joined)
-        return replace(tally, advice=_advice(journal, labels, places))
+        return replace(tally, n_new=n_new, advice=_advice(journal, labels, places))
 
 
 def render(
@@ -281,7 +321,7 @@ def _scan(
     journal: Journal,
     watch: Stopwatch,
     on_skip: Callable[[Skip], None],
-    on_start: OnStart,
+    on_start: Callable[[int], None],
     on_file: Callable[[ScanResult | None], None],
 ) -> None:
     def missing() -> Iterator[ImageSource]:

@@ -18,7 +18,6 @@ from reports.wording import (
     Form,
     Metric,
     code_title,
-    count,
     date_text,
     duration_text,
     field_title,
@@ -38,6 +37,7 @@ from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
+from scanner.system.text import count
 
 
 @dataclass(frozen=True, slots=True)

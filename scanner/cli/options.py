@@ -210,16 +210,41 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
         click.echo(error_text(LabelError("labels-unmatched", tally.labels.misfit)), err=True)
     if quiet:
         return
-    outputs = tally.outputs
-    for sentence in (tally.sentence, *tally.info.notes):
+    outputs, info = tally.outputs, tally.info
+    sentences = [*(_answer(film, info) for film in outputs.films), tally.sentence, *info.notes]
+    sentences += [tally.labels.sentence] if tally.labels is not None else []
+    sentences += [_figures(tally)] if outputs.figures else []
+    sentences += [tally.advice] if tally.advice else []
+    sentences += ["Run the same command again to continue."] if info.exit_reason != "finished" else []
+    for sentence in sentences:
         click.echo(printable(sentence), err=True)
-    if tally.labels is not None:
-        click.echo(printable(tally.labels.sentence), err=True)
-    if tally.advice:
-        click.echo(tally.advice, err=True)
     for name, path in {"Report": outputs.html, "Table": outputs.csv, "Manifest": outputs.json}.items():
         click.echo(printable(f"{name:8} {path}"), err=True)
     click.echo(NOTICE, err=True)
+
+
+def _answer(film: Film, info: RunInfo) -> str:
+    """What came of one film, in a line."""
+    from reports.wording import film_probability_text
+    from scanner.decision import prediction
+
+    result = film.result
+    if result.failure is not None:
+        return f"        failed: {result.failure.message}  {result.name}"
+    if result.status == "rejected" or result.prob_pneumonia is None:
+        return f"        rejected: {', '.join(result.gate_reasons)}  {result.name}"
+    called = prediction(result, info.threshold, info.refer)
+    caveat = f" (caveat: {', '.join(result.gate_reasons)})" if result.gate_reasons else ""
+    return f"{film_probability_text(result.prob_pneumonia):>6}  {called}{caveat}  {result.name}"
+
+
+def _figures(tally: Tally) -> str:
+    """Sensitivity and specificity, and of how many films."""
+    from reports.wording import title_of, with_interval
+
+    figures, n_referred = tally.outputs.figures, tally.counts.n_referred
+    told = ", ".join(f"{title_of(key)} {with_interval(key, figures[key])}" for key in ("sensitivity", "specificity"))
+    return f"{told}; {n_referred:,} referred films left out." if n_referred else f"{told}."
 
 
 def summary(tally: Tally) -> dict[str, Any]:
@@ -232,5 +257,8 @@ def summary(tally: Tally) -> dict[str, Any]:
         "exit_code": tally.exit_code,
         "threshold": tally.info.threshold,
         "duration_s": tally.info.duration_s,
+        "n_new": tally.n_new,
+        "failures": dict(outputs.failures),
+        "figures": {key: asdict(figure) for key, figure in outputs.figures.items()},
         "outputs": {"csv": str(outputs.csv), "html": str(outputs.html), "json": str(outputs.json)},
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from scanner.engines.base import EngineName
     from scanner.evaluation.labels import LabelRequest
     from scanner.executors.base import Executor
-    from scanner.records import Band, ScanResult, Skip
+    from scanner.records import Band
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode
     from scanner.sources.remote import RemotePath
@@ -218,16 +217,14 @@ def _executor(
 
 
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
-    """Run a request with a progress bar on stderr where that is a terminal."""
+    """Run a request and tell how it goes on standard error."""
     import signal
     from threading import Thread
 
-    from tqdm import tqdm
-
-    from scanner.run import Terminated
+    from scanner.cli.progress import progress
+    from scanner.run import Start, Terminated
     from scanner.run import run as run_request
     from scanner.sources.walk import count_files
-    from scanner.system.text import printable
 
     def terminate(number: int, frame: object) -> None:
         raise Terminated
@@ -235,23 +232,14 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     signal.signal(signal.SIGTERM, terminate)
     # One thread per process, as the workers will have it: others spin for 0.1 s of CPU when NumPy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # disable=None: silent when stderr is not a terminal
-    with tqdm(unit=" files", dynamic_ncols=True, disable=True if quiet else None) as bar:
+    where = f"scanning {', '.join(map(str, request.roots))} into {request.out}"
+    with progress(where, lambda: count_files(request.roots), quiet=quiet, verbose=verbose) as teller:
 
-        def set_total() -> None:
-            bar.total = count_files(request.roots)
+        def on_start(start: Start) -> None:
+            Thread(target=_load_report, kwargs={"charts": start.n_first != 1}).start()
+            teller.start(start)
 
-        def on_start(n_films: int) -> None:
-            Thread(target=_load_report, kwargs={"charts": n_films != 1}).start()
-
-        def on_file(outcome: ScanResult | Skip | None) -> None:
-            bar.update()
-            if verbose and (line := _line(outcome)):
-                tqdm.write(printable(line), file=sys.stderr)
-
-        if not bar.disable:
-            Thread(target=set_total, daemon=True).start()
-        return run_request(request, write_outputs, on_start=on_start, on_file=on_file)
+        return run_request(request, write_outputs, on_start=on_start, on_file=teller.file)
 
 
 def _load_report(*, charts: bool) -> None:
@@ -272,17 +260,6 @@ def _profile(tally: Tally) -> str:
         if stage in spent
     ]
     return "\n".join(["Time by stage, all workers together:", *rows])
-
-
-def _line(outcome: ScanResult | Skip | None) -> str:
-    """What ``-v`` says of a file: nothing of those that went well."""
-    if outcome is None:
-        return ""
-    failure = getattr(outcome, "failure", None)
-    if failure is not None:
-        return f"failed   {outcome.name}: {failure.message} [{failure.code}]"
-    reason = getattr(outcome, "reason", None)
-    return f"skipped  {outcome.name}: {reason}" if reason else ""
 
 
 def _plain(value: object) -> object:

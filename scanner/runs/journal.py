@@ -253,6 +253,10 @@ class Journal:
             for (name,) in rows:
                 yield name
 
+    def n_results(self) -> int:
+        """How many films have a result."""
+        return int(self._execute("SELECT count(*) FROM films").fetchone()[0])
+
     def result_keys(self) -> set[str]:
         """The settings and weights that shaped the results; see ``ScanSettings.result_key``."""
         return {key for (key,) in self._db.execute("SELECT DISTINCT result_key FROM films")}

@@ -15,3 +15,8 @@ def printable(text: str) -> str:
 
 def _escape(char: str) -> str:
     return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """Write a number with its noun in the right form: ``1 file``, ``9,634 files``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,32 @@ def test_json_goes_to_stdout_and_nothing_else(films: Path, tmp_path: Path) -> No
     assert (summary["n_films"], summary["n_scored"], summary["exit_code"]) == (2, 2, 0)
     assert Path(summary["outputs"]["html"]).is_file()
     assert done.stderr == ""
+
+
+def test_few_films_are_told_one_by_one(films: Path, tmp_path: Path) -> None:
+    (films / "empty.jpg").touch()
+    said = cxrscan("run", films, "-o", tmp_path / "out", "--labels", "folders").stderr
+    assert re.search(r"^ *([<>] )?0\.\d\d  (PNEUMONIA|NORMAL).*  NORMAL/1\.jpg$", said, re.MULTILINE)
+    assert "failed: The file is empty.  empty.jpg" in said
+    assert re.search(r"^Sensitivity .*%.*, Specificity .*%", said, re.MULTILINE)
+    assert "1 failed (empty-file 1; see Problems in the report)" in said
+
+
+def test_without_a_terminal_the_log_starts_with_a_stamp(films: Path, tmp_path: Path) -> None:
+    said = cxrscan("run", films, "-o", tmp_path / "out").stderr
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  cxrscan \S+, cxrscan-mobilenetv2 \S+: scanning ", said)
+
+
+def test_a_second_run_says_that_nothing_was_scanned_and_keeps_the_time(films: Path, tmp_path: Path) -> None:
+    first = json.loads(cxrscan("run", films, "-o", tmp_path / "out", "--json").stdout)
+    again = cxrscan("run", films, "-o", tmp_path / "out", "--json")
+    second = json.loads(again.stdout)
+    assert "2 files: 2 scored by earlier sessions and none now" in again.stderr
+    assert (first["n_new"], second["n_new"]) == (2, 0)
+    assert first["duration_s"] == second["duration_s"]
+    (films / "new.jpg").write_bytes((films / "NORMAL/1.jpg").read_bytes())
+    assert ", 2 of them by earlier sessions" in cxrscan("run", films, "-o", tmp_path / "out").stderr
+    assert "3 files: 3 scored, " in cxrscan("report", tmp_path / "out").stderr
 
 
 def test_class_folders_are_noticed(films: Path, tmp_path: Path) -> None:
