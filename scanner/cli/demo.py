@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -32,6 +34,12 @@ def demo(output: Path) -> int:
         err=True,
     )
     arguments = [str(films), "--labels", "folders", "-o", str(output / "results")]
-    click.echo(f"$ {shlex.join(['cxrscan', 'run', *arguments])}", err=True)
+    click.echo(f"$ {shlex.join([_command(), 'run', *arguments])}", err=True)
     code: int = run.main(arguments, prog_name="cxrscan run", standalone_mode=False)
     return 0 if code == 3 else code  # 3: some files failed, and one is meant to
+
+
+def _command() -> str:
+    """What starts cxrscan in the user's shell: its name, or its path where the environment is not activated."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "cxrscan" and not shutil.which("cxrscan") else "cxrscan"

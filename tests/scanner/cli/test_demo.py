@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -64,3 +65,11 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 def rows(run: Path) -> list[dict[str, str]]:
     with (run / "results.csv").open(encoding="utf-8-sig", newline="") as file:
         return [{**row, "duration_ms": ""} for row in csv.DictReader(file)]
+
+
+def test_the_command_works_when_copied_though_no_environment_is_activated(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("cxrscan")
+    bare = {**os.environ, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([command, "demo"], cwd=tmp_path, capture_output=True, text=True, check=False, env=bare)
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("$ "))
+    assert shlex.split(line)[1:3] == [str(command), "run"]
