@@ -62,14 +62,22 @@ class OutcomeTitle:
         return "call" if self.kind == "truth" else self.kind
 
 
-VERDICTS = {"agree": "Agree", "disagree": "Disagree", "unsure": "Unsure"}
-"""What a reader can say about a film's result."""
+VERDICTS = {"pneumonia": "Pneumonia", "no-pneumonia": "No pneumonia", "unsure": "Unsure"}
+"""What a reader can say about a film."""
+
+AGREEMENTS = {
+    "agree": {POSITIVE: "pneumonia", NEGATIVE: "no-pneumonia", REFERRED: "unsure"},
+    "disagree": {POSITIVE: "no-pneumonia", NEGATIVE: "pneumonia", REFERRED: "unsure"},
+}
+"""Verdict on a call, as older sheets hold it -> call -> what the reader says about the film."""
 
 VERDICT_COLUMNS = (
     *("path", "sha256", "prediction", "prob_pneumonia", "threshold", "model"),
-    *("verdict", "comment", "reader", "reviewed_at"),
+    *("verdict", "comment", "reader", "reviewed_at", "blind"),
 )
-"""Columns of ``verdicts.csv``, which the report and the viewer write and read."""
+"""Columns of ``verdicts.csv``, which the report and the viewer write and read.
+
+All but the last five say what the verdict was given on, and stay as they were then."""
 
 OUTCOMES = {
     outcome.key: outcome
@@ -84,7 +92,7 @@ OUTCOMES = {
         OutcomeTitle("fp", "truth", "False positive"),
         OutcomeTitle("tn", "truth", "True negative"),
         OutcomeTitle("warned", "gate", "Caveat"),
-        *(OutcomeTitle(key, "verdict", title) for key, title in VERDICTS.items()),
+        *(OutcomeTitle(key, "verdict", f"Read: {title.lower()}") for key, title in VERDICTS.items()),
     )
 }
 """In the order of the report."""

@@ -12,9 +12,11 @@ from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabell
 from reports.page.colour_scale import STOPS
 from reports.tables.columns import Column
 from reports.wording import (
+    AGREEMENTS,
     METRICS,
     OUTCOMES,
     VERDICT_COLUMNS,
+    VERDICTS,
     Form,
     Metric,
     code_title,
@@ -466,6 +468,8 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
         ],
         "classes": {"positive": POSITIVE, "negative": NEGATIVE, "referred": REFERRED},
         "outcomes": [{"key": one.key, "kind": one.kind, "title": one.title} for one in OUTCOMES.values()],
+        "verdicts": VERDICTS,
+        "agreements": AGREEMENTS,
         "verdictColumns": VERDICT_COLUMNS,
         "heatStops": STOPS,
         "reasons": {code: {"title": code_title(code), "text": text} for code, text in GATE_REASONS.items()},

@@ -123,9 +123,9 @@ def turn_page(names: Sequence[str]) -> int:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.html(answer.heading_html(names[page - 1]))
         if len(names) > 1:
-            st.button("Previous", key="previous", shortcut="P", disabled=page == 1, on_click=turn, args=(-1,))
+            st.button("Previous", key="previous", shortcut="Left", disabled=page == 1, on_click=turn, args=(-1,))
             st.number_input(f"Film of {len(names):,}", 1, len(names), key="page", width=130)
-            st.button("Next", key="next", shortcut="N", disabled=page == len(names), on_click=turn, args=(1,))
+            st.button("Next", key="next", shortcut="Right", disabled=page == len(names), on_click=turn, args=(1,))
     return page - 1
 
 
@@ -136,14 +136,23 @@ def page_through(run: FinishedRun, threshold: str | None) -> None:
         st.caption(f"Run {answer.plain_markdown(run.folder.name)}, {len(run.films):,} films")
         info = choose_threshold(run.model, run.info, threshold)
         chosen = choose_films(run, info)
+        blind = st.toggle(
+            "Blind reading",
+            key="blind",
+            help="Call, label, name and heat map of a film are hidden until you have read it.",
+        )
         offer_model_card(run.model, info)
     if not chosen:
         st.info("No film of this run fits the filters.")
         return
-    film = chosen[turn_page([film.result.name for film in chosen])]
-    picture = show_film(film.result.name, film, lambda: film_picture(run, film), info, run.model)
-    take_verdict(run, film, info)
-    show_details(film.result.name, film, picture, info, run.model)
+    read = {name for name, verdict in run.verdicts.items() if verdict.verdict}
+    names = [film.result.name for film in chosen]
+    film = chosen[turn_page([name if not blind or name in read else "Blind reading" for name in names])]
+    hidden = blind and film.result.name not in read
+    picture = show_film(film.result.name, film, lambda: film_picture(run, film), info, run.model, hidden=hidden)
+    take_verdict(run, film, info, blind=hidden)
+    if not hidden:
+        show_details(film.result.name, film, picture, info, run.model)
 
 
 main()

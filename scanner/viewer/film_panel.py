@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 
@@ -17,7 +18,13 @@ from scanner.viewer import answer, pictures
 
 
 def show_film(
-    key: str, film: Film, load: Callable[[], tuple[Radiograph | None, str]], info: RunInfo, model: ModelSpec
+    key: str,
+    film: Film,
+    load: Callable[[], tuple[Radiograph | None, str]],
+    info: RunInfo,
+    model: ModelSpec,
+    *,
+    hidden: bool = False,
 ) -> Radiograph | None:
     """Show a film: the gate's verdict first, then the prediction, then the pictures.
 
@@ -28,6 +35,8 @@ def show_film(
     load
         Reads the film for display, after the answer is on the page: the film, or None without a picture, and a
         sentence on its quality.
+    hidden
+        Show the film alone: what was found is not to be known yet.
 
     Returns
     -------
@@ -38,14 +47,17 @@ def show_film(
         tell_problem(failure.code, failure.message)
         offer_row(film, info, model)
         return None
-    _show_answer(film, info, model)
+    if hidden:
+        film = replace(film, result=replace(film.result, heat_map=None), truth=None)
+    else:
+        _show_answer(film, info, model)
     picture, note = _load_once(key, load)
     if note:
         st.caption(note)
-    if picture is None:
+    if picture is None and not hidden:
         offer_row(film, info, model)
-    else:
-        show_pictures(key, film, picture, info, model)
+    if picture is not None:
+        show_pictures(key, film, picture, info, model, hidden=hidden)
     return picture
 
 
@@ -88,7 +100,9 @@ def forget_picture() -> None:
 
 
 @st.fragment
-def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, model: ModelSpec) -> None:
+def show_pictures(
+    key: str, film: Film, picture: Radiograph, info: RunInfo, model: ModelSpec, *, hidden: bool = False
+) -> None:
     """Film and heat map side by side with their controls, which run nothing but this function again."""
     heat_map = film.result.heat_map
     left, right = st.columns(2) if heat_map else (st.container(width=620), None)
@@ -114,6 +128,8 @@ def show_pictures(key: str, film: Film, picture: Radiograph, info: RunInfo, mode
         right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
         right.html(answer.legend_html(model.heat_scale))
         panes.append(heated)
+    if hidden:
+        return
     heading, footing = answer.result_lines(film, info, model)
     if zoom > 1 or window != (0, 100):
         footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")

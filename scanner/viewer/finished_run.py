@@ -42,8 +42,8 @@ class FinishedRun:
         """Whether any film has a label."""
         return any(film.truth for film in self.films)
 
-    def judge(self, film: Film, verdict: str, comment: str, reader: str, info: RunInfo) -> None:
-        """Note a reader's verdict in ``verdicts.csv``; an empty one is taken back.
+    def judge(self, film: Film, given: Verdict, info: RunInfo) -> None:
+        """Note a reader's verdict in ``verdicts.csv``, with the time; an empty one is taken back.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class FinishedRun:
             ``output-unwritable``, ``verdicts-unreadable``, or ``verdict-taken`` when another reader was faster; the
             verdict is not kept.
         """
-        given = Verdict(verdict, comment, reader, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        given = replace(given, reviewed_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
         known = self.verdicts.get(film.result.name)
         with self._writing:
             try:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from reports.page.view import model_card
 from reports.wording import OUTCOMES, VERDICTS, probability_text
+from scanner.decision import prediction
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
@@ -83,8 +84,13 @@ def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
     return chosen
 
 
-def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
+def take_verdict(run: FinishedRun, film: Film, info: RunInfo, *, blind: bool) -> None:
     """Take the reader's verdict on the film in front and write it down at once.
+
+    Parameters
+    ----------
+    blind
+        Whether call, label and heat map are hidden.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
 
     choice, remark, who = st.columns([2, 3, 1])
     verdict = choice.segmented_control(
-        "Your verdict",
+        "You read",
         list(VERDICTS),
         default=known.verdict or None,
         format_func=VERDICTS.__getitem__,
@@ -110,10 +116,23 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo) -> None:
     last = max(run.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
     reader = who.text_input("Reader", last.reader, key="reader", persist_state="session")
     if st.session_state.pop("judged", None) == name:
+        given = Verdict(verdict or "", comment, reader, blind=blind if verdict != known.verdict else known.blind)
         try:
-            run.judge(film, verdict or "", comment, reader, info)
+            run.judge(film, given, info)
         except RunFolderError:
             for key in (f"verdict {name}", f"comment {name}"):  # the page is to show what is kept
                 st.session_state.pop(key, None)
             raise
+        if blind and verdict:
+            st.rerun()  # what was hidden stands above
+    note_given(known, film, info, run.model)
     st.caption(f"Kept in {answer.plain_markdown(str(run.verdicts_path))}, which the report can import.")
+
+
+def note_given(known: Verdict, film: Film, info: RunInfo, model: ModelSpec) -> None:
+    """Say what a verdict was given on where the page says something else now."""
+    called = prediction(film.result, info.threshold, info.refer) or ""
+    if known.called and (known.called, known.model) != (called, model.label):
+        by = f" by {known.model}" if known.model != model.label else ""
+        text = f"Read{' blind' if known.blind else ''} when the call was {known.called}{by}, "
+        st.caption(answer.plain_markdown(f"{text}at the threshold {known.threshold}."))

@@ -7,13 +7,13 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reports.atomic import replacing_text
 from reports.tables.columns import COLUMNS
 from reports.tables.csv_file import csv_cell, neutralised
-from reports.wording import VERDICT_COLUMNS, VERDICTS
+from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
@@ -23,7 +23,7 @@ FILE_NAME = "verdicts.csv"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a reader thinks of a film's result."""
+    """What a reader says about a film."""
 
     verdict: str = ""
     """Key of VERDICTS, or empty for a comment alone."""
@@ -31,6 +31,14 @@ class Verdict:
     reader: str = ""
     reviewed_at: str = ""
     """ISO 8601, UTC, whole seconds, ending in ``Z``."""
+    blind: bool = False
+    """Given before call, label and heat map were shown."""
+    called: str = field(default="", compare=False)
+    """The call beside which it was given; empty where nobody noted it."""
+    threshold: str = field(default="", compare=False)
+    """Threshold of that call, as in the sheet."""
+    model: str = field(default="", compare=False)
+    """Name and version of the model that made that call."""
 
 
 Row = dict[str, str]
@@ -39,19 +47,29 @@ Row = dict[str, str]
 def read_verdicts(path: Path, films: Iterable[Film]) -> dict[str, Verdict]:
     """Read a sheet of verdicts: film's name -> verdict; empty when there is no file.
 
-    Rows of other films or with an unknown verdict are left out, as the report does.
+    Rows of other films, of another content or with an unknown verdict are left out, as the report does. An older
+    sheet's agreement is with the call beside it.
 
     Raises
     ------
     RunFolderError
         ``verdicts-unreadable``.
     """
-    names = {neutralised(film.result.name): film.result.name for film in films}
-    return {
-        names[row["path"]]: _verdict(row)
-        for row in _read_rows(path)
-        if row["path"] in names and (row["verdict"] in VERDICTS or not row["verdict"])
-    }
+    results = {neutralised(film.result.name): film.result for film in films}
+    found: dict[str, Verdict] = {}
+    for row in _read_rows(path):
+        result, said = results.get(row["path"]), _said(row)
+        if result is not None and said is not None and row.get("sha256", "") in ("", result.sha256):
+            found[result.name] = _verdict(row, said)
+    return found
+
+
+def _said(row: Row) -> str | None:
+    """What a row says about the film; None when nobody can know."""
+    verdict = row["verdict"]
+    if not verdict or verdict in VERDICTS:
+        return verdict
+    return AGREEMENTS.get(verdict, {}).get(row.get("prediction", ""))
 
 
 def _read_rows(path: Path) -> list[Row]:
@@ -67,9 +85,15 @@ def _read_rows(path: Path) -> list[Row]:
     return [{name: text for name, text in row.items() if isinstance(name, str)} for row in rows]
 
 
-def _verdict(row: Row) -> Verdict:
-    comment, reader = (_original(row.get(name)) for name in ("comment", "reader"))
-    return Verdict(row["verdict"], comment, reader, row.get("reviewed_at") or "")
+def _verdict(row: Row, said: str) -> Verdict:
+    return Verdict(
+        said,
+        _original(row.get("comment")),
+        _original(row.get("reader")),
+        row.get("reviewed_at", ""),
+        row.get("blind") == "yes",
+        *(row.get(name, "") for name in ("prediction", "threshold", "model")),
+    )
 
 
 def _original(text: str | None) -> str:
@@ -112,9 +136,12 @@ def change_verdict(
     with _alone(path.parent):
         rows = {row["path"]: row for row in _read_rows(path)}
         there = rows.get(name)
-        if there is not None and _verdict(there) not in (known, given) and _verdict(there).reader != given.reader:
+        taken = None if there is None else _verdict(there, _said(there) or "")
+        if taken is not None and taken not in (known, given) and taken.reader != given.reader:
             raise RunFolderError("verdict-taken", f"Another reader has judged {film.result.name} meanwhile.")
-        rows[name] = _row(film, given, info, model)
+        # A comment that is added later leaves the verdict on what it was given on.
+        same = there is not None and taken is not None and taken.verdict == given.verdict
+        rows[name] = (there if same and there else {}) | _row(film, given, info, model, anew=not same)
         if not (given.verdict or given.comment):
             del rows[name]
         _write_rows(path, rows, [neutralised(film.result.name) for film in films])
@@ -140,14 +167,17 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _row(film: Film, verdict: Verdict, info: RunInfo, model: ModelSpec) -> Row:
-    columns = {column.name: column for column in COLUMNS}
-    known = {name: str(csv_cell(columns[name], film, info, model)) for name in VERDICT_COLUMNS[:6]}
-    return known | {
+def _row(film: Film, verdict: Verdict, info: RunInfo, model: ModelSpec, *, anew: bool) -> Row:
+    """Return the row's cells; without ``anew`` those that say what was read, not what it was given on."""
+    known = {
+        column.name: str(csv_cell(column, film, info, model)) for column in COLUMNS if column.name in VERDICT_COLUMNS
+    }
+    return (known if anew else {}) | {
         "verdict": verdict.verdict,
         "comment": neutralised(verdict.comment),
         "reader": neutralised(verdict.reader),
         "reviewed_at": verdict.reviewed_at,
+        "blind": "yes" if verdict.blind else "no",
     }
 
 

@@ -16,6 +16,7 @@ import { countText } from "./wording.mjs";
 
 const ALWAYS_SHOWN = new Set(["positive", "negative", ...outcomesOfKind("truth")]);
 const SORTS_DOWN = new Set(["prob_pneumonia", "duration_ms", "verdict"]);
+const TELLING_SORTS = new Set(["prob_pneumonia", "prediction", "outcome", "truth", "gate_reasons", "gate_distance"]);
 const MAX_SUGGESTED = 40;
 
 export class Browser {
@@ -62,6 +63,7 @@ export class Browser {
     on("high", "change", (field) => { state.high = Math.max(within(number(field.value), 0, 1) ?? 1, state.low); });
     on("low-slide", "input", (field) => { state.low = Math.min(Number(field.value), state.high); });
     on("high-slide", "input", (field) => { state.high = Math.max(Number(field.value), state.low); });
+    on("blind", "change", (field) => this.readBlind(field.checked));
     on("clear", "click", () => Object.assign(state, { query: "", show: [], low: 0, high: 1, columns: {} }));
     on("add-filter", "change", (field) => {
       const column = columnByName.get(field.value);
@@ -69,6 +71,16 @@ export class Browser {
       this.focusFilter = field.value;
       field.value = "";
     });
+  }
+
+  /** Hide what the model says until a film is read; order and filters must not tell it either.
+   * @param {boolean} blind */
+  readBlind(blind) {
+    state.blind = blind;
+    if (!blind) return;
+    if (TELLING_SORTS.has(state.sort)) Object.assign(state, { sort: "path", descending: false });
+    state.show = state.show.filter((key) => outcomesOfKind("verdict").includes(key));
+    Object.assign(state, { low: 0, high: 1, columns: {} });
   }
 
   listenToButtons() {
@@ -87,7 +99,7 @@ export class Browser {
 
   listenToSheet() {
     byId("export").addEventListener("click", () => {
-      download("verdicts.csv", csvText(verdictRows((film, name) => valueOf(film, name, reading))));
+      download("verdicts.csv", csvText(verdictRows()));
     });
     const reader = fieldById("reader");
     reader.value = sheet.reader;
@@ -95,7 +107,7 @@ export class Browser {
     byId("import").addEventListener("change", async (event) => {
       const field = fieldOf(event), file = field.files?.[0];
       if (!file) return;
-      byId("verdict-message").textContent = importVerdicts(await file.text());
+      byId("verdict-message").textContent = importVerdicts(await file.text(), (film, name) => valueOf(film, name, reading));
       reader.value = sheet.reader;
       field.value = "";
       this.verdictsChanged();
@@ -161,6 +173,8 @@ export class Browser {
     this.showFields();
     this.showDirection();
     allOf("[data-view]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.view === state.view)));
+    fieldById("blind").checked = state.blind;
+    document.documentElement.classList.toggle("blind", state.blind);
     this.showHeat();
     this.showColumnFilters();
     const filtered = this.chosen.length !== films.length || state.query || state.show.length || Object.keys(state.columns).length;

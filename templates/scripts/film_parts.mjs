@@ -57,7 +57,7 @@ export function caveatMark(film) {
 export function verdictMark(film) {
   const verdict = verdictOf(film);
   if (!verdict) return null;
-  const label = outcomeTitles.get(verdict.verdict) ?? "Comment";
+  const label = config.verdicts[verdict.verdict] ?? "Comment";
   return element("span", { class: `verdict ${verdict.verdict}`, title: verdict.comment || null }, label);
 }
 

@@ -7,7 +7,7 @@
 export function startState(threshold) {
   return {
     query: "", show: [], low: 0, high: 1, columns: {}, sort: "path", descending: false, view: "gallery",
-    threshold, prevalence: null, heat: 60,
+    threshold, prevalence: null, heat: 60, blind: false,
   };
 }
 
@@ -27,6 +27,7 @@ export function writeFragment(state, start) {
   if (state.threshold !== start.threshold) parts.set("t", String(state.threshold));
   if (state.prevalence !== null) parts.set("prevalence", String(state.prevalence));
   if (state.heat !== start.heat) parts.set("heat", String(state.heat));
+  if (state.blind) parts.set("blind", "1");
   return parts.toString();
 }
 
@@ -56,6 +57,7 @@ export function readFragment(text, { threshold, columns, outcomes }) {
   state.threshold = within(number(parts.get("t")), 0, 1) ?? state.threshold;
   state.prevalence = within(number(parts.get("prevalence")), 0.0001, 0.9999);
   state.heat = within(number(parts.get("heat")), 0, 100) ?? state.heat;
+  state.blind = parts.get("blind") === "1";
   return state;
 }
 

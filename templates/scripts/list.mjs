@@ -7,7 +7,7 @@ import {
   shortReason, spokenFilm, verdictMark,
 } from "./film_parts.mjs";
 import { cellOf, valueOf } from "./filters.mjs";
-import { prediction, reading, state } from "./state.mjs";
+import { isHidden, prediction, reading, state } from "./state.mjs";
 
 /** @typedef {{perRow: number, rowHeight: number, margin: number}} Measures  Films in a row; heights in CSS pixels */
 
@@ -153,7 +153,8 @@ export class Gallery extends VirtualList {
    * @param {Film} film */
   update(card, film) {
     const scored = prediction(film) !== null;
-    card.children[0].setAttribute("aria-label", spokenFilm(film));
+    card.classList.toggle("hidden-call", isHidden(film));
+    card.children[0].setAttribute("aria-label", isHidden(film) ? "Film that is not read yet" : spokenFilm(film));
     card.children[1].replaceChildren(
       probabilityBar(film) ?? element("span", { class: "bar empty" }),
       element("p", { class: "line" },
@@ -244,7 +245,8 @@ export class Table extends VirtualList {
   /** @param {HTMLElement} row
    * @param {Film} film */
   update(row, film) {
-    row.querySelector("button")?.setAttribute("aria-label", `Open ${film.path}`);
+    row.classList.toggle("hidden-call", isHidden(film));
+    row.querySelector("button")?.setAttribute("aria-label", isHidden(film) ? "Open a film that is not read yet" : `Open ${film.path}`);
     this.columns.forEach((column, i) => row.children[i + 1].replaceChildren(...this.cell(film, column.name)));
   }
 

@@ -23,6 +23,12 @@ export function truthOutcome(film) {
   return outcomeOf(film, state.threshold, config);
 }
 
+/** Whether a film is to be read before its call, label and heat map are shown.
+ * @param {Film} film */
+export function isHidden(film) {
+  return state.blind && !verdictOf(film)?.verdict;
+}
+
 /** Whether the threshold is another than the run's. */
 export function exploring() {
   return state.threshold !== config.threshold;

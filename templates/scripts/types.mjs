@@ -34,6 +34,8 @@
  * @property {Column[]} columns
  * @property {Classes} classes
  * @property {Outcome[]} outcomes
+ * @property {Record<string, string>} verdicts  Verdict -> what it is called
+ * @property {Record<string, Record<string, string>>} agreements  Verdict of an older sheet -> call -> verdict
  * @property {string[]} verdictColumns
  * @property {[number, number, number][]} heatStops
  * @property {Record<string, {title: string, text: string}>} reasons  Gate reasons
@@ -63,7 +65,13 @@
  * @property {string} [searchText] */
 
 /** A reader's verdict on a film.
- * @typedef {{verdict: string, comment: string, at: string}} Verdict */
+ * @typedef {object} Verdict
+ * @property {string} verdict  Key of Config.verdicts, or empty for a comment alone
+ * @property {string} comment
+ * @property {string} reader
+ * @property {string} at  ISO 8601, UTC
+ * @property {boolean} blind  Given before call, label and heat map were shown
+ * @property {Record<string, string>} on  What it was given on: column -> text, as in the sheet */
 
 /** A range of numbers; null is open.
  * @typedef {{low: number | null, high: number | null}} Range */
@@ -80,7 +88,8 @@
  * @property {string} view
  * @property {number} threshold
  * @property {number | null} prevalence
- * @property {number} heat */
+ * @property {number} heat
+ * @property {boolean} blind  Call, label and heat map are hidden until a film is read */
 
 /** All that decides what a film is called and shown as.
  * @typedef {{config: Config, state: State, verdictOf: (film: Film) => Verdict | undefined}} Reading */

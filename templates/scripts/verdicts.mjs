@@ -1,9 +1,10 @@
 // The second reader's sheet: a verdict and a comment per film, kept in this browser.
 /** @import { Cell, Film, Verdict } from "./types.mjs" */
-import { cellText, neutralised, original, parseCsv } from "./csv.mjs";
-import { columnByName, config, films, outcomesOfKind } from "./data.mjs";
+import { config, films } from "./data.mjs";
+import { givenOn, readSheet, sheetRows } from "./sheet.mjs";
+import { counted } from "./wording.mjs";
 
-const STORE = `cxrscan:verdicts:${config.runId}`;
+const STORE = `cxrscan:readings:${config.runId}`;
 export const sheet = openSheet();
 
 function openSheet() {
@@ -33,49 +34,45 @@ export function verdictOf(film) {
   return sheet.verdicts[film.path];
 }
 
-/** @type {(film: Film, change: Partial<Verdict>) => void} */
-export function setVerdict(film, change) {
-  const next = { verdict: "", comment: "", ...verdictOf(film), ...change, at: new Date().toISOString().slice(0, 19) + "Z" };
+/** @typedef {(film: Film, name: string) => Cell} ValueOf  What the page says of a film now */
+
+/** Note a verdict with what it is given on now, or only a comment on one that stays as it was given.
+ * @param {Film} film
+ * @param {{verdict?: string, comment?: string, blind?: boolean}} change
+ * @param {ValueOf} valueOf */
+export function setVerdict(film, change, valueOf) {
+  const known = verdictOf(film) ?? { verdict: "", comment: "", blind: false, reader: "", at: "", on: {} };
+  const again = verdictOf(film) !== undefined && (change.verdict ?? known.verdict) === known.verdict;
+  const next = {
+    ...known, ...change, reader: sheet.reader, at: new Date().toISOString().slice(0, 19) + "Z",
+    on: again ? known.on : givenOn(film, config, valueOf),
+  };
   if (next.verdict || next.comment) sheet.verdicts[film.path] = next;
   else delete sheet.verdicts[film.path];
   keepSheet();
 }
 
-/** The sheet as rows of a CSV file.
- * @param {(film: Film, name: string) => Cell} valueOf
+/** The sheet as rows of a CSV file, in the order of the films.
  * @returns {string[][]} */
-export function verdictRows(valueOf) {
-  const read = films.filter(verdictOf);
-  return [config.verdictColumns, ...read.map((film) => {
-    const { verdict, comment, at } = /** @type {Verdict} */ (verdictOf(film));
-    /** @type {Record<string, string>} */
-    const own = { verdict, comment: neutralised(comment), reader: neutralised(sheet.reader), reviewed_at: at };
-    return config.verdictColumns.map((name) => {
-      const column = columnByName.get(name);
-      return own[name] ?? (column ? cellText(column, valueOf(film, name)) : "");
-    });
-  })];
+export function verdictRows() {
+  return sheetRows(films.map(verdictOf).filter((verdict) => verdict !== undefined), sheet.reader, config.verdictColumns);
 }
 
 /** Take over an exported sheet; says what happened.
- * @param {string} text */
-export function importVerdicts(text) {
-  const [head = [], ...rows] = parseCsv(text);
-  const at = Object.fromEntries(head.map((name, i) => [name.trim(), i]));
-  if (at.path === undefined || at.verdict === undefined) return "This file has no columns path and verdict.";
-  const filmByPath = new Map(films.map((film) => [neutralised(film.path), film]));
-  const known = new Set(outcomesOfKind("verdict"));
-  let taken = 0;
-  for (const row of rows) {
-    const film = filmByPath.get(row[at.path]), verdict = row[at.verdict] ?? "";
-    if (!film || (verdict && !known.has(verdict))) continue;
-    setVerdict(film, { verdict, comment: original(row[at.comment] ?? "") });
-    const kept = verdictOf(film);
-    if (kept && row[at.reviewed_at]) kept.at = row[at.reviewed_at];
-    taken++;
+ * @param {string} text
+ * @param {ValueOf} valueOf */
+export function importVerdicts(text, valueOf) {
+  const found = readSheet(text, films, (film) => givenOn(film, config, valueOf), config);
+  if (found === null) return "This file has no columns path and verdict.";
+  for (const [film, verdict] of found.taken) {
+    if (verdict.verdict || verdict.comment) sheet.verdicts[film.path] = verdict;
   }
-  if (at.reader !== undefined && rows[0]?.[at.reader] && !sheet.reader) sheet.reader = rows[0][at.reader];
+  sheet.reader ||= found.taken.find(([, { reader }]) => reader)?.[1].reader ?? "";
   keepSheet();
-  const left = rows.length - taken;
-  return `${taken} verdicts taken over${left ? `, ${left} rows left out: no such film, or no known verdict` : ""}.`;
+  const notes = [
+    found.nUnknown && `${counted(found.nUnknown, "row")} left out: no such film, or no known verdict`,
+    found.nOtherContent && `${counted(found.nOtherContent, "row")} left out: given on a file of another content`,
+    found.nOtherModel && `${counted(found.nOtherModel, "verdict")} given beside another model's call, which is kept`,
+  ].filter(Boolean);
+  return [`${counted(found.taken.length, "verdict")} taken over`, ...notes].join("; ") + ".";
 }

@@ -1,15 +1,19 @@
 // The large view of one film: the film alone and with its heat map, what was found, and the reader's verdict.
 /** @import { Film } from "./types.mjs" */
-import { config, outcomeTitles, outcomesOfKind } from "./data.mjs";
+import { config } from "./data.mjs";
 import { byId, element } from "./elements.mjs";
 import {
   callBadge, filmFrame, outcomeBadge, pathLabel, plainText, probabilityBar, probabilityText, reasonsOf,
 } from "./film_parts.mjs";
 import { valueOf } from "./filters.mjs";
 import { legend } from "./heat.mjs";
-import { exploring, prediction, reading, state } from "./state.mjs";
+import { exploring, isHidden, prediction, reading, state } from "./state.mjs";
 import { setVerdict, sheet, verdictOf } from "./verdicts.mjs";
 import { countText, thresholdText } from "./wording.mjs";
+
+/** What the page says of a film now.
+ * @type {import("./verdicts.mjs").ValueOf} */
+const nowOf = (film, name) => valueOf(film, name, reading);
 
 const IN_FRONT = new Set(["path", "prediction", "prob_pneumonia", "threshold", "truth", "gate_reasons", "error_message"]);
 
@@ -56,7 +60,7 @@ export class Viewer {
   onKey(event) {
     const at = /** @type {HTMLElement} */ (event.target);
     if (at.matches("textarea, input[type=text]") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const verdict = outcomesOfKind("verdict").find((key) => key[0] === event.key);
+    const verdict = Object.keys(config.verdicts).find((key) => key[0] === event.key);
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.step(event.key === "ArrowLeft" ? -1 : 1);
     else if (event.key === "Home" || event.key === "End") this.step(event.key === "Home" ? -Infinity : Infinity);
     else if (verdict) this.judge(verdict);
@@ -67,17 +71,20 @@ export class Viewer {
 
   build() {
     const film = this.film, focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key;
+    const hidden = isHidden(film), heat = !hidden && Boolean(film.heat);
     this.dialog.replaceChildren(
       element("header", {},
         this.stepButton("back", "\u2190", "Previous film (left arrow)", -1), this.stepButton("on", "\u2192", "Next film (right arrow)", 1),
         element("span", { class: "small" }, `${countText(this.position + 1)} of ${countText(this.selection.length)}`),
-        element("h3", { id: "viewer-title" }, pathLabel(film)),
+        element("h3", { id: "viewer-title" }, hidden ? "Blind reading" : pathLabel(film)),
         element("button", { type: "button", class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.dialog.close() }, "\u2715")),
       element("div", { class: "viewer-body" },
-        element("div", { class: `viewer-films${film.heat ? "" : " single"}` },
-          this.figure(film, false, "Film"), film.heat ? this.figure(film, true, "With heat map") : null,
-          film.heat ? element("p", { class: "small viewer-note" }, this.heatNote(film.heat)) : null),
-        element("div", { class: "viewer-side" }, this.result(film), this.verdictForm(film), this.details(film))));
+        element("div", { class: `viewer-films${heat ? "" : " single"}` },
+          this.figure(film, false, "Film"), heat ? this.figure(film, true, "With heat map") : null,
+          heat ? element("p", { class: "small viewer-note" }, this.heatNote(film.heat ?? "")) : null),
+        element("div", { class: "viewer-side" }, ...hidden
+          ? [element("p", { class: "small" }, "Call, label, name and heat map are hidden until you have read the film."), this.verdictForm(film)]
+          : [this.result(film), this.verdictForm(film), this.details(film)])));
     for (const key of [focused, "on", "back"]) {
       const again = /** @type {HTMLElement | null} */ (this.dialog.querySelector(`[data-key="${key}"]:not(:disabled)`));
       if (again) return again.focus();
@@ -105,7 +112,7 @@ export class Viewer {
    * @param {boolean} heat
    * @param {string} caption */
   figure(film, heat, caption) {
-    return element("figure", {}, filmFrame(film, { heat, attributes: { role: "img", "aria-label": `${caption}: ${film.path}` } }),
+    return element("figure", {}, filmFrame(film, { heat, attributes: { role: "img", "aria-label": isHidden(film) ? caption : `${caption}: ${film.path}` } }),
       element("figcaption", {}, caption, heat ? legend() : null));
   }
 
@@ -136,20 +143,30 @@ export class Viewer {
   /** @param {Film} film */
   verdictForm(film) {
     const verdict = verdictOf(film);
-    const choice = (/** @type {string} */ key) => element("button", {
+    const choice = (/** @type {[string, string]} */ [key, title]) => element("button", {
       type: "button", "data-key": key, "aria-pressed": String(verdict?.verdict === key),
-      title: `${outcomeTitles.get(key)} (${key[0]})`, onclick: () => this.judge(key),
-    }, outcomeTitles.get(key));
+      title: `${title} (${key[0]})`, onclick: () => this.judge(key),
+    }, title);
     this.comment = element("textarea", { rows: "2", value: verdict?.comment ?? "", "aria-label": "Comment", placeholder: "Comment", onchange: () => this.commit() });
-    return element("fieldset", { class: "verdict-form" }, element("legend", {}, "Your reading"),
-      element("div", { class: "segment" }, ...outcomesOfKind("verdict").map(choice)), this.comment,
-      sheet.kept ? null : element("p", { class: "small" }, "This browser keeps nothing for local files: export the verdicts before you close the page."));
+    return element("fieldset", { class: "verdict-form" }, element("legend", {}, "You read"),
+      element("div", { class: "segment" }, ...Object.entries(config.verdicts).map(choice)), this.comment,
+      this.givenNote(film),
+      sheet.kept ? null : element("p", { class: "small" }, "This browser keeps nothing for local files: export your readings before you close the page."));
+  }
+
+  /** What a verdict was given on, where the page says something else now.
+   * @param {Film} film */
+  givenNote(film) {
+    const { on = {}, blind = false } = verdictOf(film) ?? {};
+    if (!on.prediction || (on.prediction === (prediction(film) ?? "") && on.model === config.model)) return null;
+    const model = on.model && on.model !== config.model ? ` by ${on.model}` : "";
+    return element("p", { class: "small given" }, `Read${blind ? " blind" : ""} when the call was ${on.prediction}${model}, at the threshold ${on.threshold}.`);
   }
 
   /** @param {string} key */
   judge(key) {
     const same = verdictOf(this.film)?.verdict === key;
-    setVerdict(this.film, { verdict: same ? "" : key, comment: this.comment.value });
+    setVerdict(this.film, { verdict: same ? "" : key, comment: this.comment.value, blind: isHidden(this.film) }, nowOf);
     this.build();
     this.onVerdict();
   }
@@ -157,7 +174,7 @@ export class Viewer {
   /** Keep a comment that was typed. */
   commit() {
     if (this.comment.value === (verdictOf(this.film)?.comment ?? "")) return;
-    setVerdict(this.film, { comment: this.comment.value });
+    setVerdict(this.film, { comment: this.comment.value }, nowOf);
     this.onVerdict();
   }
 

@@ -36,6 +36,13 @@ export function thresholdText(value) {
   return value.toFixed(4).replace(/00$/, "");
 }
 
+/** A count with its noun.
+ * @param {number} n
+ * @param {string} one */
+export function counted(n, one) {
+  return `${countText(n)} ${one}${n === 1 ? "" : "s"}`;
+}
+
 /** A count with its thousands apart.
  * @param {number} n */
 export function countText(n) {

@@ -12,7 +12,7 @@ const FILMS = [
   film("c.jpg", 0.1),
   film("d.jpg", null),
 ];
-const VERDICTS = { "b.jpg": { verdict: "disagree", comment: "", at: "" } };
+const VERDICTS = { "b.jpg": { verdict: "no-pneumonia", comment: "", reader: "", at: "", blind: false, on: {} } };
 
 /** @param {Record<string, any>} change */
 function choose(change, of = FILMS) {
@@ -48,16 +48,16 @@ test("all words of a search must occur somewhere in a film's row", () => {
 
 test("outcomes of one group add up, groups narrow each other", () => {
   assert.deepEqual(choose({ show: ["tp", "fp"] }).names, ["a10.jpg", "b.jpg"]);
-  assert.deepEqual(choose({ show: ["tp", "fp", "disagree"] }).names, ["b.jpg"]);
+  assert.deepEqual(choose({ show: ["tp", "fp", "no-pneumonia"] }).names, ["b.jpg"]);
   assert.deepEqual(choose({ show: ["fn", "warned"] }).names, ["a2.jpg"]);
   assert.deepEqual(choose({ show: ["failed"] }).names, ["d.jpg"]);
 });
 
 test("a chip counts what pressing it would show under the other filters", () => {
-  const { counts } = choose({ show: ["disagree"] });
+  const { counts } = choose({ show: ["no-pneumonia"] });
   assert.equal(counts.get("fp"), 1);
   assert.equal(counts.get("tp"), 0);
-  assert.equal(counts.get("disagree"), 1);
+  assert.equal(counts.get("no-pneumonia"), 1);
   assert.equal(choose({}).counts.get("positive"), 2);
 });
 

@@ -13,7 +13,7 @@ test("what stands as at the start needs no fragment", () => {
 test("every choice comes back from its fragment", () => {
   const chosen = {
     query: "a b&c=#ü", show: ["fn", "warned"], low: 0.25, high: 0.75, columns: { manufacturer: "A..B", width_px: { low: 3, high: null } },
-    sort: "prob_pneumonia", descending: true, view: "table", threshold: 0.123456, prevalence: 0.02, heat: 0,
+    sort: "prob_pneumonia", descending: true, view: "table", threshold: 0.123456, prevalence: 0.02, heat: 0, blind: true,
   };
   assert.deepEqual(readFragment(`#${writeFragment(chosen, START)}`, config), chosen);
 });

@@ -12,7 +12,11 @@ from scanner.viewer.verdicts import Verdict
 from tests.reports.films import INFO, MODEL, small_run
 
 FILMS = small_run()
-VERDICTS = {"NORMAL/a.jpg": Verdict("agree"), "NORMAL/d.jpg": Verdict("disagree"), "NORMAL/b.jpg": Verdict("", "note")}
+VERDICTS = {
+    "NORMAL/a.jpg": Verdict("no-pneumonia"),
+    "NORMAL/d.jpg": Verdict("pneumonia"),
+    "NORMAL/b.jpg": Verdict("", "note"),
+}
 
 
 def names(threshold: float = 0.5, **choice: object) -> list[str]:
@@ -54,7 +58,7 @@ def test_outcomes_of_one_group_add_up_and_groups_narrow_each_other() -> None:
 
 
 def test_verdicts_filter_and_a_comment_alone_is_none() -> None:
-    assert names(outcomes=frozenset({"agree", "disagree"})) == ["a.jpg", "d.jpg"]
+    assert names(outcomes=frozenset({"pneumonia", "no-pneumonia"})) == ["a.jpg", "d.jpg"]
 
 
 def test_all_words_of_a_search_must_occur_in_the_row() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.reports.films import INFO, MODEL, scored
 
 FILMS = [scored("=a.jpg", 0.9), scored("b.jpg", 0.1), scored("c.jpg", 0.2)]
 SHEET = {
-    "=a.jpg": Verdict("disagree", '-motion, "blur"\nand more', "Dr. R.", "2026-01-02T03:04:05Z"),
+    "=a.jpg": Verdict("pneumonia", '-motion, "blur"\nand more', "Dr. R.", "2026-01-02T03:04:05Z"),
     "c.jpg": Verdict("", "only a comment", "+R", "2026-01-02T03:05:00Z"),
 }
 
@@ -35,8 +36,8 @@ def test_the_sheet_is_safe_in_spreadsheets_and_looks_as_the_reports(tmp_path: Pa
     sheet = (tmp_path / "verdicts.csv").read_bytes().decode()
     assert sheet.startswith("\ufeffpath,sha256,prediction,prob_pneumonia,threshold,model,verdict,comment,reader,")
     assert "\r\n'=a.jpg," in sheet
-    assert ",PNEUMONIA,0.9000,0.5000,toy 1.0,disagree," in sheet
-    assert ",only a comment,'+R,2026-01-02T03:05:00Z\r\n" in sheet
+    assert ",PNEUMONIA,0.9000,0.5000,toy 1.0,pneumonia," in sheet
+    assert ",only a comment,'+R,2026-01-02T03:05:00Z,no\r\n" in sheet
     assert "b.jpg" not in sheet
 
 
@@ -53,7 +54,7 @@ def test_what_others_have_written_stays_as_it_is(tmp_path: Path) -> None:
         "gone.jpg,agree,of last year,EF,0.4,12\nb.jpg,disagree,,AB,0.7,\n=a.jpg,perhaps,,AB,0.7,\n",
         encoding="utf-8",
     )
-    change_verdict(path, FILMS, FILMS[2], None, Verdict("agree", "", "CD"), INFO, MODEL)
+    change_verdict(path, FILMS, FILMS[2], None, Verdict("no-pneumonia", "", "CD"), INFO, MODEL)
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["b.jpg", "c.jpg", "gone.jpg", "=a.jpg"]
@@ -65,7 +66,7 @@ def test_what_others_have_written_stays_as_it_is(tmp_path: Path) -> None:
 def judge_many(path: Path, film: int, reader: str, n_times: int) -> None:
     known = None
     for number in range(n_times):
-        given = Verdict("agree", str(number), reader)
+        given = Verdict("no-pneumonia", str(number), reader)
         change_verdict(path, FILMS, FILMS[film], known, given, INFO, MODEL)
         known = given
 
@@ -85,9 +86,9 @@ def test_viewers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 
 def test_another_readers_verdict_on_the_same_film_is_not_overwritten_unseen(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
-    others = Verdict("agree", "", "AB")
+    others = Verdict("no-pneumonia", "", "AB")
     change_verdict(path, FILMS, FILMS[1], None, others, INFO, MODEL)
-    mine = Verdict("disagree", "", "CD")
+    mine = Verdict("pneumonia", "", "CD")
     with pytest.raises(RunFolderError) as caught:
         change_verdict(path, FILMS, FILMS[1], None, mine, INFO, MODEL)
     assert caught.value.code == "verdict-taken"
@@ -101,8 +102,10 @@ def test_a_missing_sheet_is_an_empty_one(tmp_path: Path) -> None:
 
 def test_rows_of_other_films_and_unknown_verdicts_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
-    path.write_text("path,verdict\nb.jpg,agree\nother.jpg,agree\nc.jpg,perhaps\n", encoding="utf-8")
-    assert read_verdicts(path, FILMS) == {"b.jpg": Verdict("agree")}
+    path.write_text(
+        "path,verdict\nb.jpg,no-pneumonia\nother.jpg,unsure\nc.jpg,perhaps\n=a.jpg,agree\n", encoding="utf-8"
+    )
+    assert read_verdicts(path, FILMS) == {"b.jpg": Verdict("no-pneumonia")}
 
 
 @pytest.mark.parametrize("content", [b"name,opinion\nb.jpg,good\n", b"\xff\xfe\x00bad"])
@@ -111,3 +114,32 @@ def test_a_file_that_is_no_sheet_is_told_and_not_replaced(content: bytes, tmp_pa
     with pytest.raises(RunFolderError) as caught:
         read_verdicts(tmp_path / "verdicts.csv", FILMS)
     assert caught.value.code == "verdicts-unreadable"
+
+
+def test_an_older_sheets_agreement_is_with_the_call_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    path.write_text(
+        "path,prediction,verdict\n'=a.jpg,NORMAL,agree\nb.jpg,NORMAL,disagree\nc.jpg,REFER,agree\n", encoding="utf-8"
+    )
+    said = {name: verdict.verdict for name, verdict in read_verdicts(path, FILMS).items()}
+    assert said == {"=a.jpg": "no-pneumonia", "b.jpg": "pneumonia", "c.jpg": "unsure"}
+
+
+def test_a_verdict_on_another_content_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    same, other = FILMS[1].result.sha256, "0" * 64
+    path.write_text(f"path,sha256,verdict\nb.jpg,{same},unsure\nc.jpg,{other},unsure\n", encoding="utf-8")
+    assert list(read_verdicts(path, FILMS)) == ["b.jpg"]
+
+
+def test_a_verdict_stays_on_the_call_it_was_given_on(tmp_path: Path) -> None:
+    path, film = tmp_path / "verdicts.csv", FILMS[2]
+    given = Verdict("no-pneumonia", "", "AB", blind=True)
+    change_verdict(path, FILMS, film, None, given, INFO, MODEL)
+    looser = replace(INFO, threshold=0.15, threshold_name="custom")
+    change_verdict(path, FILMS, film, given, replace(given, comment="seen again"), looser, replace(MODEL, name="other"))
+    found = read_verdicts(path, FILMS)["c.jpg"]
+    assert (found.comment, found.blind) == ("seen again", True)
+    assert (found.called, found.threshold, found.model) == ("NORMAL", "0.5000", "toy 1.0")
+    change_verdict(path, FILMS, film, found, replace(given, verdict="pneumonia"), looser, MODEL)
+    assert read_verdicts(path, FILMS)["c.jpg"].called == "PNEUMONIA"

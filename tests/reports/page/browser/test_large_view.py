@@ -60,13 +60,13 @@ def test_a_failed_file_shows_its_reason_and_what_to_do(page, labelled):
 def test_verdicts_survive_a_reload_and_can_be_filtered(page, labelled):
     open_report(page, labelled)
     open_film(page, 0)
-    page.keyboard.press("d")
+    page.keyboard.press("p")
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Unsure").click()
     page.get_by_label("Comment").fill("faint, = perhaps")
     page.keyboard.press("Escape")
     page.reload()
-    chip(page, "disagree").click()
+    chip(page, "pneumonia").click()
     assert shown_names(page) == ["NORMAL/a.jpg"]
     chip(page, "unsure").click()
     assert status(page) == "2 of 12 files"
@@ -75,14 +75,14 @@ def test_verdicts_survive_a_reload_and_can_be_filtered(page, labelled):
 def test_letters_typed_into_the_comment_are_no_verdict(page, labelled):
     open_report(page, labelled)
     open_film(page, 0)
-    page.get_by_label("Comment").press_sequentially("sad")
+    page.get_by_label("Comment").press_sequentially("pun")
     assert page.locator("dialog [aria-pressed=true]").count() == 0
 
 
 def test_the_sheet_is_exported_and_imported_elsewhere(page, browser, labelled, tmp_path):
     open_report(page, labelled)
     open_film(page, 6)
-    page.keyboard.press("a")
+    page.keyboard.press("p")
     page.get_by_label("Comment").fill('=1+1, "quoted"\nsecond line')
     page.keyboard.press("Escape")
     page.click("#verdicts summary")
@@ -90,7 +90,7 @@ def test_the_sheet_is_exported_and_imported_elsewhere(page, browser, labelled, t
     page.press("#reader", "Tab")
     data = download(page, "#export")
     assert [(row["path"], row["verdict"], row["comment"], row["reader"], row["prediction"]) for row in rows(data)] == [
-        ("PNEUMONIA/g.jpg", "agree", '\'=1+1, "quoted"\nsecond line', "EP", "PNEUMONIA")
+        ("PNEUMONIA/g.jpg", "pneumonia", '\'=1+1, "quoted"\nsecond line', "EP", "PNEUMONIA")
     ]
     sheet = tmp_path / "verdicts.csv"
     sheet.write_bytes(data)
@@ -98,7 +98,7 @@ def test_the_sheet_is_exported_and_imported_elsewhere(page, browser, labelled, t
     open_report(elsewhere, labelled)
     elsewhere.click("#verdicts summary")
     elsewhere.set_input_files("#import", sheet)
-    expect(elsewhere.locator("#verdict-message")).to_have_text("1 verdicts taken over.")
+    expect(elsewhere.locator("#verdict-message")).to_have_text("1 verdict taken over.")
     assert rows(download(elsewhere, "#export")) == rows(data)
     elsewhere.close()
 
@@ -108,8 +108,8 @@ def test_the_sheet_is_exported_and_imported_elsewhere(page, browser, labelled, t
     [
         ("a,b\n1,2\n", "This file has no columns path and verdict."),
         (
-            "path,verdict\nnowhere.jpg,agree\nNORMAL/a.jpg,maybe\nNORMAL/b.jpg,agree\n",
-            "1 verdicts taken over, 2 rows left out",
+            "path,verdict\nnowhere.jpg,unsure\nNORMAL/a.jpg,maybe\nNORMAL/b.jpg,unsure\n",
+            "1 verdict taken over; 2 rows left out",
         ),
     ],
 )
@@ -120,3 +120,51 @@ def test_a_foreign_sheet_is_told_about(page, labelled, tmp_path, text, message):
     page.click("#verdicts summary")
     page.set_input_files("#import", sheet)
     expect(page.locator("#verdict-message")).to_contain_text(message)
+
+
+def test_a_verdict_stays_on_the_call_and_threshold_it_was_given_on(page, browser, labelled, tmp_path):
+    open_report(page, labelled, "#show=fn")
+    open_film(page, 0)
+    page.keyboard.press("n")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="sensitive").click()
+    page.click("#verdicts summary")
+    data = download(page, "#export")
+    (row,) = rows(data)
+    assert (row["verdict"], row["prediction"], row["threshold"]) == ("no-pneumonia", "NORMAL", "0.5000")
+    sheet = tmp_path / "verdicts.csv"
+    sheet.write_bytes(data)
+    elsewhere = browser.new_page()
+    open_report(elsewhere, labelled, "#t=0.25")
+    elsewhere.click("#verdicts summary")
+    elsewhere.set_input_files("#import", sheet)
+    expect(elsewhere.locator("#verdict-message")).to_have_text("1 verdict taken over.")
+    assert rows(download(elsewhere, "#export")) == [row]
+    open_report(elsewhere, labelled, "#t=0.25&show=no-pneumonia")
+    elsewhere.reload()
+    open_film(elsewhere, 0)
+    expect(elsewhere.locator("dialog .given")).to_contain_text("when the call was NORMAL, at the threshold 0.5000")
+    elsewhere.close()
+
+
+def test_a_film_is_read_blind_before_anything_is_told(page, labelled):
+    open_report(page, labelled, "#show=fn&sort=-prob_pneumonia")
+    page.click("#verdicts summary")
+    page.check("#blind")
+    page.click("#verdicts summary")
+    assert status(page) == "12 of 12 files"
+    assert not page.locator(".film-card .caption").first.is_visible()
+    open_film(page, 3)
+    dialog = page.locator("dialog")
+    told = dialog.inner_text() + "".join(
+        dialog.locator("[aria-label]").evaluate_all("all => all.map(x => x.ariaLabel)")
+    )
+    assert not any(word in told for word in ("NORMAL", "PNEUMONIA", "0.7", "d.jpg"))
+    assert dialog.locator("canvas").count() == 0
+    page.keyboard.press("n")
+    assert "False positive" in dialog.inner_text()
+    assert dialog.locator("canvas").count() == 1
+    page.keyboard.press("Escape")
+    page.click("#verdicts summary")
+    (row,) = rows(download(page, "#export"))
+    assert (row["path"], row["verdict"], row["blind"]) == ("NORMAL/d.jpg", "no-pneumonia", "yes")
