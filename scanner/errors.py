@@ -28,6 +28,7 @@ HINTS: dict[str, str] = {
     "gzipped": "Unpack the file first, for example with gunzip; cxrscan reads no compressed files.",
     "bad-dicom": "The DICOM header is damaged or incomplete; send the object again from the archive.",
     "non-image-object": "Reports, plans, presentation states and the like hold no film; nothing is to be done.",
+    "own-result": "A picture that cxrscan made of a result is no film; nothing is to be done.",
     "dicomdir": "A DICOMDIR only lists other files; give the folder, and the films themselves are found.",
     "no-number": "The weights of the bundle do not suit this film; check them with `cxrscan model verify`.",
     "worker-died": "Decoding this file crashes or needs too much memory; export it again, and please report it.",
@@ -39,6 +40,10 @@ HINTS: dict[str, str] = {
     "workers-unfit": "Install one version of cxrscan everywhere; start with `dask worker --nworkers N --nthreads 1`.",
     "cluster-lost": "Check the scheduler and its workers; the same command then continues the run.",
     "cluster-invalid": "Compare the file with the examples in docs/scaling.md.",
+    # results as DICOM objects
+    "no-reference": "Take the film from the archive again: a result must name the film's study, series and object.",
+    "no-result": "Give reports or captures that `cxrscan dicom` wrote, or reports after TID 1500 on pneumonia.",
+    "other-folder": "Choose an empty folder, a new one, or one of earlier results, with -o.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",

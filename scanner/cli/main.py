@@ -15,7 +15,7 @@ from scanner.cli.options import error_text
 from scanner.errors import CxrscanError
 from scanner.system.text import printable
 
-COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "train", "model")
+COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "dicom", "train", "model")
 
 
 class Commands(click.Group):

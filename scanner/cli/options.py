@@ -181,8 +181,8 @@ outputs = as_one(
 
 
 def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
-    """Write the outputs and copy them elsewhere; the journal stays, it is no file for a bucket."""
-    from scanner.runs.layout import JOURNAL_NAME
+    """Write the outputs and copy them elsewhere, but no patient's name, and no journal: it is no file for a bucket."""
+    from scanner.runs.layout import JOURNAL_NAME, RESULTS_NAME
     from scanner.sources.remote import RemotePath
     from scanner.sources.remote import upload as upload_files
 
@@ -191,7 +191,7 @@ def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
     def write_and_upload(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
         outputs = write(folder, films, info, model)
         files = [path for path in sorted(folder.rglob("*")) if path.is_file() and JOURNAL_NAME not in path.name]
-        upload_files(files, folder, target)
+        upload_files([path for path in files if RESULTS_NAME not in path.relative_to(folder).parts], folder, target)
         return outputs
 
     return write_and_upload

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from scanner.cli import options
+from scanner.cli.dicom import require_highdicom
 from scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
@@ -100,6 +101,11 @@ if TYPE_CHECKING:
     help="GiB that each worker may take (Linux); 0: no limit.",
 )
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
+@click.option(
+    "--dicom-results",
+    is_flag=True,
+    help="Also write the results as DICOM objects, into dicom-results/ of the output folder; see `cxrscan dicom`.",
+)
 @options.outputs
 @options.as_json
 @options.quiet
@@ -130,6 +136,7 @@ def run(
     timeout: float,
     max_memory: float,
     resume: bool,
+    dicom_results: bool,
     write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
@@ -150,6 +157,8 @@ def run(
 
     if not paths and from_file is None:
         raise click.UsageError("Name files or folders, or give --from-file.")
+    if dicom_results:
+        require_highdicom()
     lists = [] if from_file is None else [FileList(from_file if from_file == "-" else str(Path(from_file).absolute()))]
     n_workers = workers or available_cores()
     request = RunRequest(
@@ -181,7 +190,21 @@ def run(
     options.tell(tally, as_json=as_json, quiet=quiet)
     if verbose:
         click.echo(_profile(tally), err=True)
+    if dicom_results and tally.info.exit_reason == "finished":
+        return max(tally.exit_code, _write_dicom(request, quiet=quiet))
     return tally.exit_code
+
+
+def _write_dicom(request: RunRequest, *, quiet: bool) -> int:
+    """Write the results of the run that has just ended; returns the exit code."""
+    from scanner.cli import dicom
+    from scanner.dicom_results.film_results import Wanted
+    from scanner.runs.layout import RESULTS_NAME
+
+    folder = request.out / RESULTS_NAME
+    written = dicom.write(request.out, folder, Wanted(), roots=request.roots, workers=request.n_workers, quiet=quiet)
+    dicom.tell(written, as_json=False, quiet=quiet)
+    return written.exit_code
 
 
 def _shard(text: str | None) -> Shard | None:

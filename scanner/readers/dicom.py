@@ -102,7 +102,7 @@ def read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
     NotAFilmError
         ``dicomdir`` or ``non-image-object``.
     """
-    with silent_warnings, _silent_logger:  # pydicom's quote values, and this reader judges files itself
+    with quiet_pydicom():
         file = _open(data, options)
         _refuse_other_objects(file)
         n_frames = _check_size(file, options)
@@ -124,6 +124,13 @@ def _logger_disabled() -> Iterator[None]:
 
 
 _silent_logger = Shared(_logger_disabled)
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings and log lines back: they quote values, and whoever reads here judges files itself."""
+    with silent_warnings, _silent_logger:
+        yield
 
 
 def _open(data: bytes, options: ReadOptions) -> _OpenFile:
@@ -183,10 +190,12 @@ def _inflate(deflated: bytes, max_megapixels: float) -> bytes:
 
 
 def _refuse_other_objects(file: _OpenFile) -> None:
-    """Tell objects that are no pictures from pictures that lack their pixels."""
+    """Tell objects that are no films from films that lack their pixels."""
+    sop_class = header.sop_class(file.dataset)
+    if header.is_own_capture(file.dataset):
+        raise NotAFilmError("own-result", "The picture is a result of cxrscan itself.")
     if file.pixels.keyword:
         return
-    sop_class = header.sop_class(file.dataset)
     if not sop_class:
         raise FilmError(
             "bad-dicom", "The DICOM header names no kind of object (SOP Class UID), and there are no pixels."

@@ -20,6 +20,7 @@ from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
+from scanner import MANUFACTURER
 from scanner.errors import FilmError
 from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
 from scanner.records import FilmAttributes
@@ -228,6 +229,11 @@ def pixel_aspect(dataset: Dataset) -> float:
 def sop_class(dataset: Dataset) -> UID:
     """SOP Class UID, empty when not stated; its ``name`` is the standard's where it knows one."""
     return UID(_text(dataset, "SOPClassUID"))
+
+
+def is_own_capture(dataset: Dataset) -> bool:
+    """Whether a picture is a secondary capture that cxrscan made of a result, come back from the archive."""
+    return _text(dataset, "Manufacturer") == MANUFACTURER and _code(dataset, "Modality") == "OT"
 
 
 def _modality_transform(dataset: Dataset) -> LookupTable | Rescale | None:

@@ -8,7 +8,9 @@ from scanner.system.beneath import open_regular
 
 JOURNAL_NAME = "journal.sqlite"
 """The file that marks a run folder."""
-RUN_PICTURES = frozenset({"thumbnails", "evaluation"})
+RESULTS_NAME = "dicom-results"
+"""Folder of a run's results for the archive; holds patients' identifiers, so nothing copies it elsewhere."""
+RUN_PICTURES = frozenset({"thumbnails", "evaluation", RESULTS_NAME})
 """Folders of a run that hold pictures; the walk keeps out of them."""
 JOURNAL_ID = 0x43585253  # "CXRS"
 """Marks a journal among SQLite's files (``PRAGMA application_id``)."""

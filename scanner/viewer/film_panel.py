@@ -133,7 +133,7 @@ def show_pictures(
     heading, footing = answer.result_lines(film, info, model)
     if zoom > 1 or window != (0, 100):
         footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")
-    scale = f"{significant(model.heat_scale, 3)} logit units"
+    scale = f"{significant(model.heat_scale, 3)} logit units" if len(panes) > 1 else ""
     with st.container(horizontal=True):
         st.download_button(
             "Annotated picture (PNG)",

@@ -152,6 +152,15 @@ def data_url(picture: Uint8Image) -> str:
 
 
 def annotated_png(panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str) -> bytes:
+    """Return the picture of ``annotated_picture`` as a PNG file."""
+    out = io.BytesIO()
+    Image.fromarray(annotated_picture(panes, heading, footing, scale)).save(out, "PNG")
+    return out.getvalue()
+
+
+def annotated_picture(
+    panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str
+) -> Uint8Image:
     """Set pictures side by side on black, with what was found above and what the reader must know below.
 
     Parameters
@@ -161,7 +170,11 @@ def annotated_png(panes: Sequence[Uint8Image], heading: Sequence[str], footing: 
     heading, footing
         Lines of text; the first of the heading is large.
     scale
-        Words at the top of the colour scale; drawn when there is a second pane.
+        Words at the top of the colour scale, drawn under the last pane; empty for none.
+
+    Returns
+    -------
+    uint8 array, shape (H, W, 3), red, green and blue.
     """
     pane_height, pane_width = panes[0].shape[:2]
     width = max(len(panes) * pane_width + (len(panes) + 1) * _MARGIN_PX, 760)
@@ -177,14 +190,12 @@ def annotated_png(panes: Sequence[Uint8Image], heading: Sequence[str], footing: 
     for number, pane in enumerate(panes):
         page.paste(Image.fromarray(pane), (_MARGIN_PX + number * (pane_width + _MARGIN_PX), top))
     y = top + pane_height + 10
-    if len(panes) > 1:
-        _draw_legend(page, draw, (2 * _MARGIN_PX + pane_width, y), scale)
+    if scale:
+        _draw_legend(page, draw, (_MARGIN_PX + (len(panes) - 1) * (pane_width + _MARGIN_PX), y), scale)
     for number, line in enumerate(footing):
         place = (_MARGIN_PX, y + 34 + 28 * number)
         draw.text(place, _fitting(line, _font(17), width), font=_font(17), fill=_FAINT)
-    out = io.BytesIO()
-    page.save(out, "PNG")
-    return out.getvalue()
+    return np.asarray(page)
 
 
 def _draw_legend(page: Image.Image, draw: ImageDraw.ImageDraw, place: tuple[int, int], top: str) -> None:

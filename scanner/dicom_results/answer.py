@@ -1,0 +1,96 @@
+"""What a run says of one film, as far as its results in the archive repeat it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reports.wording import probability_text
+from scanner.decision import prediction
+from scanner.dicom_results.uids import hashed_uid
+from scanner.model_bundle import ModelSpec
+from scanner.records import Film, HeatMap, RunInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One film's result, with the run and the model behind it."""
+
+    prob_pneumonia: float | None
+    """In [0, 1]; None for a film that the gate rejected."""
+    call: str | None
+    """``PNEUMONIA``, ``NORMAL``, ``REFER``, or None without a probability."""
+    gate_reasons: tuple[str, ...]
+    heat_map: HeatMap | None
+    """None unless scored."""
+    model: ModelSpec
+    threshold: float
+    threshold_name: str
+    refer: tuple[float, float] | None
+    version: str
+    """cxrscan's version."""
+    at: datetime
+    """When the run began, with its time zone: the date of all its results, however often they are written."""
+
+    @property
+    def device_uid(self) -> str:
+        """Device UID (0018,1002): other weights are another device."""
+        return hashed_uid("device", self.model.weights_sha256)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Algorithm Parameters (111002, DCM), one ``name=value`` each."""
+        refer = self.refer and f"{probability_text(self.refer[0])}-{probability_text(self.refer[1])}"
+        stated = {
+            "threshold": f"{self.threshold:.4f}",
+            "operating point": self.threshold_name,
+            "temperature": f"{self.model.temperature:.4f}",
+            "referred band": refer or "",
+            "gate": "rejected" if self.call is None else "caveats" if self.gate_reasons else "passed",
+            "gate reasons": " ".join(self.gate_reasons),
+            "weights SHA-256": self.model.weights_sha256,
+        }
+        return tuple(f"{name}={value}" for name, value in stated.items() if value)
+
+    @property
+    def sentence(self) -> str:
+        """The result in words: ``Pneumonia present, probability 0.9512 (threshold 0.6697, sens95)``."""
+        if self.prob_pneumonia is None or self.call is None:
+            return "Not scored: the film was not recognised as a frontal chest film"
+        return (
+            f"Pneumonia {CALLS[self.call].meaning.lower()}, probability {self.prob_pneumonia:.4f} "
+            f"(threshold {self.threshold:.4f}, {self.threshold_name})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallCode:
+    """A call as SNOMED CT codes the presence of a finding."""
+
+    value: str
+    meaning: str
+
+
+CALLS: dict[str | None, CallCode] = {
+    "PNEUMONIA": CallCode("52101004", "Present"),
+    "NORMAL": CallCode("272519000", "Absent"),
+    "REFER": CallCode("82334004", "Indeterminate"),
+    None: CallCode("82334004", "Indeterminate"),
+}
+
+
+def answer_of(film: Film, info: RunInfo, model: ModelSpec) -> Answer:
+    """Say what a run says of a film that it scored or rejected."""
+    result = film.result
+    return Answer(
+        prob_pneumonia=result.prob_pneumonia if result.status == "scored" else None,
+        call=prediction(result, info.threshold, info.refer),
+        gate_reasons=result.gate_reasons,
+        heat_map=result.heat_map if result.status == "scored" else None,
+        model=model,
+        threshold=info.threshold,
+        threshold_name=info.threshold_name,
+        refer=info.refer,
+        version=info.version,
+        at=datetime.fromisoformat(info.started_at),
+    )

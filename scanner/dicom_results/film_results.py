@@ -1,0 +1,152 @@
+"""From one scored file to its objects on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydicom import Dataset
+
+from scanner.dicom_results.answer import Answer, answer_of
+from scanner.dicom_results.capture import CAPTURE, make_capture
+from scanner.dicom_results.film_header import FilmHeader, read_film_header
+from scanner.dicom_results.folder import latest_reports, series_folder, write_object
+from scanner.dicom_results.modules import Kind, encode, sop_uid
+from scanner.dicom_results.report import REPORT, make_report
+from scanner.errors import FilmError
+from scanner.model_bundle import ModelSpec
+from scanner.readers import ReadOptions, read_film
+from scanner.readers.dicom import quiet_pydicom
+from scanner.records import Film, FloatImage, ImageSource, RunInfo
+
+FRAME = re.compile(r"#(\d+)$")
+"""Behind the names of further frames of a file; no file's own name ends so."""
+
+_MIN_SIDE_PX = 1024  # as much as a capture shows
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which results to write."""
+
+    report: bool = True
+    capture: bool = True
+    status: Literal["scored", "all"] = "scored"
+    """``all``: rejected films too, without a probability; never failed ones."""
+
+    def takes(self, film: Film) -> bool:
+        """Whether a film is to have results."""
+        return film.result.status == "scored" or (self.status == "all" and film.result.status == "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a film has no result."""
+
+    name: str
+    code: str
+    """Key of ``scanner.errors.HINTS``."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilmResults:
+    """What was written about one file."""
+
+    name: str
+    n_reports: int = 0
+    n_captures: int = 0
+    n_unchanged: int = 0
+    """Objects that were there already."""
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsRequest:
+    """What is true of all files of a run; travels to the processes that write."""
+
+    folder: Path
+    wanted: Wanted
+    info: RunInfo
+    model: ModelSpec
+
+
+def write_film_results(task: tuple[ImageSource, Sequence[Film]], request: ResultsRequest) -> FilmResults:
+    """Write the results of one file, whose films are one or one for each frame.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``. A film that cannot be read any more, or that no result can name, is a problem instead.
+    """
+    source, films = task
+    results = FilmResults(source.name)
+    try:
+        with quiet_pydicom():
+            data = _read_unchanged(source, films[0].result.sha256)
+            for film in films:
+                results = _write_objects(results, data, film, request)
+    except FilmError as error:
+        return replace(results, problem=Problem(source.name, error.code, error.message))
+    return results
+
+
+def _write_objects(results: FilmResults, data: bytes, film: Film, request: ResultsRequest) -> FilmResults:
+    found = FRAME.search(film.result.name)
+    header = read_film_header(data, int(found[1]) if found else 1)
+    answer = answer_of(film, request.info, request.model)
+
+    def report(series: Path) -> Dataset:
+        return make_report(header, answer, latest_reports(series, header))
+
+    def capture(series: Path) -> Dataset:
+        return make_capture(header, answer, _read_pixels(data, header.frame, request.info))
+
+    if request.wanted.report:
+        is_new = _write_unless_there(REPORT, header, answer, report, request.folder)
+        results = replace(results, n_reports=results.n_reports + is_new, n_unchanged=results.n_unchanged + (not is_new))
+    if request.wanted.capture:
+        is_new = _write_unless_there(CAPTURE, header, answer, capture, request.folder)
+        results = replace(
+            results, n_captures=results.n_captures + is_new, n_unchanged=results.n_unchanged + (not is_new)
+        )
+    return results
+
+
+def _write_unless_there(
+    kind: Kind, header: FilmHeader, answer: Answer, make: Callable[[Path], Dataset], folder: Path
+) -> bool:
+    """Write an object whose file is missing; the same result has the same UID, and so the same file."""
+    series = series_folder(folder, kind, header)
+    path = series / f"{sop_uid(kind, header, answer)}.dcm"
+    if path.exists():
+        return False
+    write_object(path, encode(make(series)))
+    return True
+
+
+def _read_unchanged(source: ImageSource, sha256: str) -> bytes:
+    """Read a film that must be the one that was scored."""
+    try:
+        data = source.path.read_bytes()
+    except OSError as error:
+        raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FilmError("changed", "The file is another one than the run scored.")
+    return data
+
+
+def _read_pixels(data: bytes, frame: int, info: RunInfo) -> FloatImage:
+    """Decode a frame as the run did, as sharp as the capture needs it."""
+    window, max_megapixels = info.arguments.get("window"), info.arguments.get("max_megapixels")
+    options = ReadOptions(
+        max_megapixels=max_megapixels or ReadOptions().max_megapixels,
+        min_side_px=_MIN_SIDE_PX,
+        frames="all" if frame > 1 else "first",
+        window=window - 1 if isinstance(window, int) else 0,
+    )
+    return read_film(data, options)[frame - 1].pixels

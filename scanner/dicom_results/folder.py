@@ -1,0 +1,89 @@
+"""The folder of results: study/series/object.dcm, for its owner alone, each object written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from pydicom import Dataset, dcmread
+
+from scanner.dicom_results.film_header import FilmHeader
+from scanner.dicom_results.modules import Kind, series_uid
+from scanner.dicom_results.read_back import predecessors_of, source_of
+from scanner.errors import RunFolderError
+
+MARKER_NAME = "CXRSCAN-RESULTS.txt"
+"""The file that marks a folder of results, and says what lies there."""
+
+_MARKER_TEXT = (
+    "Results of cxrscan as DICOM objects. They hold patients' names and identifiers: keep this folder as safe as the\n"
+    "films themselves. Research only, not for diagnosis.\n"
+)
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder for results that its owner alone can enter, or take one of earlier results.
+
+    Raises
+    ------
+    RunFolderError
+        ``other-folder``: it holds other things; ``output-unwritable``.
+    """
+    marker = folder / MARKER_NAME
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not marker.exists() and any(folder.iterdir()):
+            raise RunFolderError("other-folder", f"{folder} holds other files than results of cxrscan.")
+        folder.chmod(0o700)
+        if not marker.exists():
+            marker.write_text(_MARKER_TEXT, encoding="ascii")
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def series_folder(folder: Path, kind: Kind, film: FilmHeader) -> Path:
+    """Where the results of a kind lie that belong to a film's study."""
+    return folder / film.study_uid / series_uid(kind, film)
+
+
+def write_object(path: Path, data: bytes) -> None:
+    """Write an object's bytes.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``; what was half-written is gone.
+    """
+    try:
+        for missing in (path.parent.parent, path.parent):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        _replace(path, data)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a file in place whole, readable by its owner alone; two copies of a film may be under way at once."""
+    with NamedTemporaryFile(prefix=".", suffix=".part", dir=path.parent, delete=False) as part:
+        try:
+            part.write(data)
+            part.close()
+            Path(part.name).replace(path)
+        except OSError:
+            Path(part.name).unlink()
+            raise
+
+
+def latest_reports(series: Path, film: FilmHeader) -> list[str]:
+    """SOP Instance UIDs of the reports on a film in a series' folder that no other report there replaces."""
+    reports = [report for report in _reports(series) if source_of(report) == (film.sop_uid, film.frame)]
+    replaced = {uid for report in reports for uid in predecessors_of(report)}
+    return sorted(str(report.SOPInstanceUID) for report in reports if report.SOPInstanceUID not in replaced)
+
+
+def _reports(series: Path) -> Iterator[Dataset]:
+    for path in sorted(series.glob("*.dcm")):
+        if not path.name.startswith("."):  # half a file, of a killed process
+            yield dcmread(path)
