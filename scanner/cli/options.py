@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,21 +32,34 @@ Options = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def as_one(name: str, make: Callable[..., Any], *options: Options) -> Options:
-    """Options that reach a command as one argument: what ``make`` makes of their values."""
+    """Give a command options that reach it as one argument: what ``make`` makes of their values."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(command)
-        def with_record(**values: Any) -> Any:
-            own = {option: values.pop(option) for option in names}
-            return command(**values, **{name: make(**own)})
-
-        n_others = len(getattr(with_record, "__click_params__", ()))
+        names: list[str] = []
+        gathering = _gathering(command, name, make, names)
+        n_others = len(getattr(gathering, "__click_params__", ()))
         for give in reversed(options):  # as decorators do, the one that is written last comes first
-            give(with_record)
-        names = [option.name for option in with_record.__click_params__[n_others:]]  # type: ignore[attr-defined]
-        return with_record
+            give(gathering)
+        names += [option.name for option in gathering.__click_params__[n_others:]]  # type: ignore[attr-defined]
+        return gathering
 
     return decorate
+
+
+def gathered(name: str, make: Callable[..., Any]) -> Options:
+    """Let those of a command's options that ``make`` takes reach the command as one argument: what it makes of them."""
+    return lambda command: _gathering(command, name, make, list(signature(make).parameters))
+
+
+def _gathering(
+    command: Callable[..., Any], name: str, make: Callable[..., Any], names: list[str]
+) -> Callable[..., Any]:
+    @wraps(command)
+    def with_one(**values: Any) -> Any:
+        own = {option: values.pop(option) for option in names}
+        return command(**values, **{name: make(**own)})
+
+    return with_one
 
 
 def parse_mapping(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,9 +21,112 @@ if TYPE_CHECKING:
     from scanner.executors.base import Executor
     from scanner.records import Band
     from scanner.run import RunRequest, Tally, WriteOutputs
-    from scanner.settings import GateMode
+    from scanner.settings import GateMode, ScanSettings
     from scanner.sources.remote import RemotePath
+    from scanner.sources.walk import Filter, Root, Shard
+
+
+def _roots(paths: tuple[Path | RemotePath, ...], from_file: str | None) -> tuple[Root, ...]:
+    """Where films are looked for."""
+    from scanner.sources.walk import FileList
+
+    if not paths and from_file is None:
+        raise click.UsageError("Name files or folders, or give --from-file.")
+    if from_file is None:
+        return paths
+    return (*paths, FileList(from_file if from_file == "-" else str(Path(from_file).absolute())))
+
+
+def _settings(
+    bundle: Path | None,
+    batch_size: int,
+    engine: EngineName,
+    max_megapixels: float,
+    all_frames: bool,
+    window: int,
+    gate: GateMode,
+) -> ScanSettings:
+    """How films are scanned."""
+    from scanner.model_bundle import DEFAULT_BUNDLE
+    from scanner.settings import ScanSettings
+
+    return ScanSettings(
+        model=bundle or DEFAULT_BUNDLE,
+        batch_size=batch_size,
+        engine=engine,
+        max_megapixels=max_megapixels,
+        all_frames=all_frames,
+        window=window - 1,
+        gate=gate,
+    )
+
+
+def _filter(include: tuple[str, ...], exclude: tuple[str, ...], shard: Shard | None) -> Filter:
+    """Which files are looked at."""
+    from scanner.sources.walk import Filter
+
+    return Filter(include, exclude, shard)
+
+
+def _shard(text: str | None) -> Shard | None:
+    """``3/16`` -> the third of sixteen parts."""
     from scanner.sources.walk import Shard
+
+    if text is None:
+        return None
+    number, slash, of = text.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise click.BadParameter("give K/N with K from 1 to N, for example 3/16")
+    return Shard(int(number), int(of))
+
+
+@dataclass(frozen=True, slots=True)
+class _Workplace:
+    """Where films are scanned, and what may be taken there; the options of these names."""
+
+    executor: str
+    workers: int | None
+    scheduler: str | None
+    cluster: Path | None
+    timeout: float
+    """Seconds for a film."""
+    max_memory: float
+    """GiB for each worker."""
+
+    @property
+    def n_workers(self) -> int:
+        """Worker processes on this machine."""
+        from scanner.system.cores import available_cores
+
+        return self.workers or available_cores()
+
+
+def _local(place: _Workplace) -> None:
+    """No executor: the run chooses one that fits the job."""
+    if place.scheduler or place.cluster:
+        raise click.UsageError("--scheduler and --cluster go with --executor dask.")
+
+
+def _dask(place: _Workplace) -> Executor:
+    if place.scheduler and place.cluster:
+        raise click.UsageError("Give --scheduler or --cluster, not both.")
+    if find_spec("distributed") is None or (place.cluster and find_spec("dask_jobqueue") is None):
+        raise CxrscanError(
+            "extra-missing", "--executor dask needs distributed and dask-jobqueue, from the extra `dask`."
+        )
+    from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
+
+    if place.scheduler:
+        return DaskExecutor(Scheduler(place.scheduler), timeout_s=place.timeout)
+    where = JobQueue(place.cluster) if place.cluster else LocalWorkers(place.n_workers)
+    return DaskExecutor(where, timeout_s=place.timeout)
+
+
+_EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
+    "local": _local,
+    "dask": _dask,
+}
+"""Name for ``--executor`` -> what makes it."""
 
 
 @click.command(short_help="Scan folders of films.")
@@ -80,7 +185,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--executor",
-    type=click.Choice(["local", "dask"]),
+    type=click.Choice(list(_EXECUTORS)),
     default="local",
     show_default=True,
     help="Where to scan: processes on this machine, or a Dask cluster (extra `dask`).",
@@ -110,31 +215,21 @@ if TYPE_CHECKING:
 @options.as_json
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
+@options.gathered("roots", _roots)
+@options.gathered("settings", _settings)
+@options.gathered("keep", _filter)
+@options.gathered("place", _Workplace)
 def run(
-    paths: tuple[Path | RemotePath, ...],
-    from_file: str | None,
+    roots: tuple[Root, ...],
     output: Path,
-    bundle: Path | None,
+    settings: ScanSettings,
+    keep: Filter,
+    follow_links: bool,
+    place: _Workplace,
     labels: LabelRequest | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
-    workers: int | None,
-    batch_size: int,
-    engine: EngineName,
-    include: tuple[str, ...],
-    exclude: tuple[str, ...],
-    follow_links: bool,
-    shard: Shard | None,
-    max_megapixels: float,
-    all_frames: bool,
-    window: int,
     include_dicom_ids: Literal["hashed", "plain"] | None,
-    gate: GateMode,
-    executor: Literal["local", "dask"],
-    scheduler: str | None,
-    cluster: Path | None,
-    timeout: float,
-    max_memory: float,
     resume: bool,
     dicom_results: bool,
     write_outputs: WriteOutputs,
@@ -149,39 +244,23 @@ def run(
     cxrscan run films/ --labels folders     with sensitivity and specificity
     cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
-    from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.run import RunRequest
-    from scanner.settings import ScanSettings
-    from scanner.sources.walk import FileList, Filter
-    from scanner.system.cores import available_cores
 
-    if not paths and from_file is None:
-        raise click.UsageError("Name files or folders, or give --from-file.")
     if dicom_results:
         require_highdicom()
-    lists = [] if from_file is None else [FileList(from_file if from_file == "-" else str(Path(from_file).absolute()))]
-    n_workers = workers or available_cores()
     request = RunRequest(
-        roots=(*paths, *lists),
+        roots=roots,
         out=output,
-        settings=ScanSettings(
-            model=bundle or DEFAULT_BUNDLE,
-            batch_size=batch_size,
-            engine=engine,
-            max_megapixels=max_megapixels,
-            all_frames=all_frames,
-            window=window - 1,
-            gate=gate,
-        ),
-        n_workers=n_workers,
-        executor=_executor(executor, scheduler, cluster, n_workers, timeout),
-        timeout_s=timeout,
-        max_memory_gib=max_memory,
+        settings=settings,
+        n_workers=place.n_workers,
+        executor=_EXECUTORS[place.executor](place),
+        timeout_s=place.timeout,
+        max_memory_gib=place.max_memory,
         threshold=threshold,
         refer=None if refer == "off" else refer,
         labels=labels,
         dicom_ids=include_dicom_ids,
-        keep=Filter(include, exclude, shard),
+        keep=keep,
         follow_links=follow_links,
         fresh=not resume,
         arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
@@ -205,38 +284,6 @@ def _write_dicom(request: RunRequest, *, quiet: bool) -> int:
     written = dicom.write(request.out, folder, Wanted(), roots=request.roots, workers=request.n_workers, quiet=quiet)
     dicom.tell(written, as_json=False, quiet=quiet)
     return written.exit_code
-
-
-def _shard(text: str | None) -> Shard | None:
-    """``3/16`` -> the third of sixteen parts."""
-    from scanner.sources.walk import Shard
-
-    if text is None:
-        return None
-    number, slash, of = text.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
-        raise click.BadParameter("give K/N with K from 1 to N, for example 3/16")
-    return Shard(int(number), int(of))
-
-
-def _executor(
-    name: Literal["local", "dask"], scheduler: str | None, cluster: Path | None, n_workers: int, timeout_s: float
-) -> Executor | None:
-    """The executor asked for; None leaves the choice to the run."""
-    if name == "local":
-        if scheduler or cluster:
-            raise click.UsageError("--scheduler and --cluster go with --executor dask.")
-        return None
-    if scheduler and cluster:
-        raise click.UsageError("Give --scheduler or --cluster, not both.")
-    if find_spec("distributed") is None or (cluster and find_spec("dask_jobqueue") is None):
-        raise CxrscanError(
-            "extra-missing", "--executor dask needs distributed and dask-jobqueue, from the extra `dask`."
-        )
-    from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
-
-    where = Scheduler(scheduler) if scheduler else JobQueue(cluster) if cluster else LocalWorkers(n_workers)
-    return DaskExecutor(where, timeout_s=timeout_s)
 
 
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
