@@ -65,6 +65,7 @@ GATE_REASONS: dict[str, str] = {
     "tinted": "The picture is coloured: a tinted scan, or drawings on the film.",
     "heat-at-edge": "What moved the score lies at the film's edges; text, a marker or a border may have misled it.",
     "for-processing": "Raw detector pixels (FOR PROCESSING): the contrast differs from a finished film.",
+    "orientation-unknown": "What the file says of its orientation makes no sense; it is shown as it is stored.",
     "multi-frame": "The object holds several frames; only the first was scored.",
 }
 

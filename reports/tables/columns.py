@@ -116,7 +116,7 @@ COLUMNS: tuple[Column, ...] = (
         "kind",
         "Format",
         "text",
-        "Format found from the content: `jpeg`, `png`, `tiff`, `bmp` or `dicom`. Empty when it is none of them.",
+        "Format found from the content, for example `jpeg` or `dicom`. Empty when it is none that cxrscan knows.",
         lambda film, run, model: film.result.kind,
     ),
     Column(

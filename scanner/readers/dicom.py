@@ -34,8 +34,8 @@ from scanner.errors import FilmError, NotAFilmError
 from scanner.readers import codecs
 from scanner.readers import dicom_header as header
 from scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
+from scanner.readers.grey import DEPTHS, depth_bits, luminance, mean_chroma
 from scanner.readers.options import ReadOptions
-from scanner.readers.raster import luminance, mean_chroma
 from scanner.records import FilmAttributes, FloatImage, Radiograph
 from scanner.system.quiet import Shared, silent_warnings
 
@@ -341,10 +341,21 @@ def _render_colour(frame: npt.NDArray[Any], photometric: str, dataset: Dataset) 
         except header.PYDICOM_ERRORS as error:
             raise FilmError("bad-dicom", f"The colour palette is damaged ({type(error).__name__}).") from error
         steps = ["palette", "luminance"]
-        bits_stored = 8 * frame.itemsize
+        stated = 8 * frame.itemsize
     elif photometric == "RGB":
-        bits_stored = max(1, header.count(dataset, "BitsStored"), int(frame.max()).bit_length())
+        stated = header.count(dataset, "BitsStored") or 8 * frame.itemsize
     else:
         raise FilmError("decode-failed", f"Pictures in the colour space {photometric} cannot be shown.")
-    white = 2.0**bits_stored - 1
-    return luminance(frame, white), mean_chroma(frame, white), steps
+    bits = _colour_bits(frame, stated)
+    if bits < stated:
+        steps.insert(-1, f"{bits}-bit")
+    white = 2.0**bits - 1
+    return np.minimum(luminance(frame, white), 1.0), min(mean_chroma(frame, white), 1.0), steps
+
+
+def _colour_bits(frame: npt.NDArray[Any], stated: int) -> int:
+    """Bits per sample: those that the header states, unless it states the container's."""
+    largest = int(frame.max())
+    if frame.itemsize == 1 or largest >> DEPTHS[-1]:
+        return max(1, stated, largest.bit_length())
+    return depth_bits(frame, stated if stated < DEPTHS[-1] else 0)

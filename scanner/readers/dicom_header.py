@@ -23,6 +23,7 @@ from pydicom.uid import UID
 from scanner import MANUFACTURER
 from scanner.errors import FilmError
 from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
+from scanner.readers.grey import reached_bits
 from scanner.records import FilmAttributes
 
 #: What pydicom lets through for damaged files.
@@ -272,7 +273,8 @@ def _lookup_table(item: Dataset, *, input_signed: bool) -> LookupTable:
     entries = _lut_entries(item, n_entries)
     if len(entries) < n_entries or bits not in range(1, 17):
         raise FilmError("bad-dicom", f"A lookup table holds {len(entries)} of {n_entries} entries, {bits} bits each.")
-    return LookupTable(entries, first, max(bits, int(entries.max()).bit_length()))
+    largest = int(entries.max())
+    return LookupTable(entries, first, min(max(bits, largest.bit_length()), reached_bits(largest)), bits)
 
 
 def _lut_entries(item: Dataset, n_entries: int) -> Values:

@@ -43,7 +43,9 @@ class LookupTable:
     first_input: float
     """Input value of the first entry; smaller ones map to it too."""
     bits: int
-    """Bits per entry; the output range is 0 to 2**bits - 1."""
+    """Bits that the entries reach; the output range is 0 to 2**bits - 1."""
+    stated_bits: int = 0
+    """Bits per entry as the descriptor says; some writers state the container's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def apply_modality(values: Values, transform: LookupTable | Rescale | None) -> V
 def apply_voi(values: Values, transform: LookupTable | Window) -> Values:
     """Turn modality values into display values in [0, 1]: PS3.3 C.11.2.1."""
     if isinstance(transform, LookupTable):
-        return look_up(values, transform) / (2.0**transform.bits - 1)
+        return np.minimum(look_up(values, transform) / (2.0**transform.bits - 1), 1.0)
     return apply_window(values, transform)
 
 
@@ -221,7 +223,7 @@ def resample_square(pixels: FloatImage, aspect: float) -> FloatImage:
 def _choose_voi(steps: GreySteps, sample: Callable[[], Values]) -> tuple[LookupTable | Window, str]:
     """Take the VOI transform that the header names, or one that fits the pixels, and the step's name."""
     if isinstance(steps.voi, LookupTable):
-        return steps.voi, "voi-lut"
+        return steps.voi, f"voi-lut>{steps.voi.bits}-bit" if steps.voi.bits < steps.voi.stated_bits else "voi-lut"
     if steps.voi is not None:
         return steps.voi, f"window-{steps.voi.function.lower().replace('_', '-')}"
     if steps.display_bits is not None:

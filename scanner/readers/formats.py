@@ -20,6 +20,26 @@ HEAD_BYTES = 132
 
 _TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # classic and BigTIFF, either byte order
 _BMP_HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
+_JPEG_2000_HEADS = (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")  # in boxes, and bare
+_JPEG_XL_HEADS = (b"\0\0\0\x0cJXL \r\n\x87\n", b"\xff\x0a")
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+#: What else is found under the name of a film: first bytes -> what it is.
+_OTHERS: dict[bytes, str] = {
+    b"%PDF": "a PDF document",
+    b"GIF8": "a GIF picture",
+    b"8BPS": "a Photoshop document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
+    b"\xd0\xcf\x11\xe0": "an Office document",
+    b"<!DOC": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML document",
+    b"<svg": "a drawing (SVG)",
+    b"{": "a JSON document",
+    b"\x1a\x45\xdf\xa3": "a film of moving pictures",
+    b"\0\0\0\0": "a file that begins with zeros, as one does that was not copied to its end",
+}
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -37,6 +57,8 @@ class Format:
     """Whether the first ``HEAD_BYTES`` bytes of a file are of this format."""
     read: Callable[[bytes, ReadOptions], list[Radiograph]]
     """Its reader; raises as ``read_film`` does."""
+    is_read: bool = True
+    """Whether the reader can do more than say what the file is."""
 
 
 def _begins_dicom(head: bytes) -> bool:
@@ -45,6 +67,15 @@ def _begins_dicom(head: bytes) -> bool:
 
 def _begins_bmp(head: bytes) -> bool:
     return head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES
+
+
+def _begins_webp(head: bytes) -> bool:
+    return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+
+
+def _of_brands(*brands: bytes) -> Callable[[bytes], bool]:
+    """Formats in the boxes of ISO/IEC 14496-12, told by their major brand."""
+    return lambda head: head[4:8] == b"ftyp" and head[8:12] in brands
 
 
 def _begins_with(*prefixes: bytes) -> Callable[[bytes], bool]:
@@ -57,26 +88,62 @@ def _read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
     return read_dicom(data, options)
 
 
-def _read_raster(pillow_format: str, data: bytes, options: ReadOptions) -> list[Radiograph]:
+def _read_jpeg(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    from scanner.readers.jpeg import read_jpeg
+
+    return [read_jpeg(data, options)]
+
+
+def _read_png(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    from scanner.readers.png import read_png
+
+    return [read_png(data, options)]
+
+
+def _read_tiff(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    from scanner.readers.tiff import read_tiff
+
+    return [read_tiff(data, options)]
+
+
+def _read_raster(kind: str, data: bytes, options: ReadOptions) -> list[Radiograph]:
     from scanner.readers.raster import read_raster
 
-    return [read_raster(data, pillow_format, options)]
+    return [read_raster(kind, data, options)]
+
+
+def _read_jpeg_2000(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    from scanner.readers.jpeg_successors import read_jpeg_2000
+
+    return [read_jpeg_2000(data, options)]
+
+
+def _read_jpeg_xl(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    from scanner.readers.jpeg_successors import read_jpeg_xl
+
+    return [read_jpeg_xl(data, options)]
+
+
+def _refuse_heic(data: bytes, options: ReadOptions) -> list[Radiograph]:
+    raise FilmError("decode-failed", "The picture is HEIC, which is not read here; export it as JPEG, PNG or TIFF.")
 
 
 FORMATS: tuple[Format, ...] = (
     # DICOM before TIFF: a DICOM preamble may hold a TIFF header
     Format("dicom", "DICOM", (".dcm", ".dicom", ".dic", ".ima"), _begins_dicom, _read_dicom),
-    Format(
-        *("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif")),
-        *(_begins_with(b"\xff\xd8\xff"), partial(_read_raster, "JPEG")),
-    ),
-    Format("png", "PNG", (".png",), _begins_with(b"\x89PNG\r\n\x1a\n"), partial(_read_raster, "PNG")),
-    Format("tiff", "TIFF", (".tif", ".tiff"), _begins_with(*_TIFF_HEADS), partial(_read_raster, "TIFF")),
-    Format("bmp", "BMP", (".bmp", ".dib"), _begins_bmp, partial(_read_raster, "BMP")),
+    Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), _begins_with(b"\xff\xd8\xff"), _read_jpeg),
+    Format("png", "PNG", (".png",), _begins_with(b"\x89PNG\r\n\x1a\n"), _read_png),
+    Format("tiff", "TIFF", (".tif", ".tiff"), _begins_with(*_TIFF_HEADS), _read_tiff),
+    Format("bmp", "BMP", (".bmp", ".dib"), _begins_bmp, partial(_read_raster, "bmp")),
+    Format("jp2", "JPEG 2000", (".jp2", ".j2k", ".jpf"), _begins_with(*_JPEG_2000_HEADS), _read_jpeg_2000),
+    Format("jxl", "JPEG XL", (".jxl",), _begins_with(*_JPEG_XL_HEADS), _read_jpeg_xl),
+    Format("webp", "WebP", (".webp",), _begins_webp, partial(_read_raster, "webp")),
+    Format("avif", "AVIF", (".avif",), _of_brands(b"avif", b"avis"), partial(_read_raster, "avif")),
+    Format("heic", "HEIC", (".heic", ".heif"), _of_brands(*_HEIC_BRANDS), _refuse_heic, is_read=False),
 )
 """In the order in which a file is held against them."""
 
-TITLES = ", ".join(each.title for each in FORMATS)
+TITLES = ", ".join(each.title for each in FORMATS if each.is_read)
 """Their names for people."""
 
 _ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
@@ -124,7 +191,8 @@ def read_film(data: bytes, options: ReadOptions) -> list[Radiograph]:
         return found.read(data, options)
     if data.startswith(_GZIP):  # RFC 1952; archives keep ``.dcm.gz``
         raise FilmError("gzipped", "The file is compressed with gzip.")
-    raise FilmError("not-an-image", f"The content is none of {TITLES}.")
+    other = next((f"file is {name}," for begin, name in _OTHERS.items() if data.startswith(begin)), "content is")
+    raise FilmError("not-an-image", f"The {other} none of {TITLES}.")
 
 
 def _sniff(head: bytes) -> Format | None:

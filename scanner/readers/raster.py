@@ -1,167 +1,198 @@
-"""JPEG, PNG, TIFF and BMP files -> ``Radiograph``.
+"""Raster pictures -> ``Radiograph``: what their formats have in common.
 
-Pillow decodes, because it tells a truncated file from a whole one, honours EXIF orientation, and reads
-JPEGs at a reduced DCT scale (ITU-T T.81; libjpeg's scaled inverse DCT), which costs less than a full decode.
+Pillow decodes wherever it keeps every bit, because it tells a truncated file from a whole one and reads JPEGs at a
+reduced DCT scale (ITU-T T.81; libjpeg's scaled inverse DCT), which costs less than a full decode.
 """
 
 from __future__ import annotations
 
 import io
-from contextlib import nullcontext
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from scanner.errors import FilmError
+from scanner.readers.grey import grey_of, luminance, mean_chroma, over
 from scanner.readers.options import ReadOptions
 from scanner.records import FloatImage, Radiograph
-from scanner.system.quiet import silent_stderr, silent_warnings
+from scanner.system.quiet import silent_warnings
 
-Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``read_raster`` has one that the user can raise
-_BLOCK_PIXELS = 1 << 20  # worked on at a time where colours would take twelve bytes per pixel
+Samples = npt.NDArray[Any]
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``check_size`` has one that the user can raise
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
+_UPRIGHT, _TURNED = 1, 5
+#: How the stored picture becomes upright, by EXIF orientation (CIPA DC-008 section 4.6.5, TIFF 6.0).
+_TURNS: dict[int, Callable[[FloatImage], FloatImage]] = {
+    2: lambda stored: stored[:, ::-1],
+    3: lambda stored: stored[::-1, ::-1],
+    4: lambda stored: stored[::-1],
+    5: lambda stored: stored.T,
+    6: lambda stored: stored[::-1].T,
+    7: lambda stored: stored[::-1, ::-1].T,
+    8: lambda stored: stored.T[::-1],
+}
 
 
-def read_raster(data: bytes, pillow_format: str, options: ReadOptions) -> Radiograph:
-    """Decode a raster film to luminance.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture as its decoder gave it."""
 
-    Parameters
-    ----------
-    data
-        The file's bytes.
-    pillow_format
-        Name of their format in Pillow.
+    kind: str
+    """``Format.kind``, the first step of ``pixel_path``."""
+    values: Samples
+    """shape (h, w), or (h, w, 3) for colour: bytes, wider integers or floats; not turned yet."""
+    width_px: int
+    """Width of the stored picture, which ``values`` may hold at reduced scale."""
+    height_px: int
+    alpha: Samples | None = None
+    """shape (h, w), opacity in the type of ``values``."""
+    depth_bits: int = 0
+    """Least number of bits per value that the file states; 0 where it states no more than its container."""
+    is_inverted: bool = False
+    """Whether 0 is white."""
+    orientation: Any = _UPRIGHT
+    """What the file says of it."""
+    steps: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+def read_raster(kind: str, data: bytes, options: ReadOptions) -> Radiograph:
+    """Decode a picture of a format that Pillow reads as it stands.
 
     Raises
     ------
     FilmError
-        ``not-an-image``, ``too-large``, ``truncated`` or ``decode-failed``.
+        ``too-large``, ``truncated`` or ``decode-failed``.
     """
-    with silent_warnings:  # Pillow warns about oddities that this reader judges itself
+    with decoding_errors(), Image.open(io.BytesIO(data), formats=[kind.upper()]) as image:
+        check_size(*image.size, options)
+        reasons = ("multi-frame",) if getattr(image, "n_frames", 1) > 1 else ()
+        orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+        values, alpha = samples_of(image)
+        return to_radiograph(Decoded(kind, values, *image.size, alpha=alpha, orientation=orientation, reasons=reasons))
+
+
+@contextmanager
+def decoding_errors() -> Iterator[None]:
+    """Tell what decoders raise for damaged files as ``FilmError``, and keep their warnings back.
+
+    Raises
+    ------
+    FilmError
+        ``truncated`` or ``decode-failed``.
+    """
+    with silent_warnings:  # about oddities that the readers judge themselves
         try:
-            with Image.open(io.BytesIO(data), formats=[pillow_format]) as image:
-                if image.format == "PNG":
-                    _verify_checksums(data)
-                with silent_stderr if image.format == "TIFF" else nullcontext():  # libtiff tells of each bad line
-                    return _read_open_image(image, options)
+            yield
         except UnidentifiedImageError:
-            raise FilmError("not-an-image", "The content is not a picture in any known format.") from None
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError) as error:
-            # The exceptions that Pillow's decoders let through for damaged files.
-            code = "truncated" if "truncated" in str(error).lower() else "decode-failed"
-            raise FilmError(code, f"The picture cannot be decoded: {error}.") from error
+            raise FilmError("decode-failed", "The picture uses a feature that no decoder here knows.") from None
+        except (
+            *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError),
+            *(ValueError, struct.error, zlib.error),
+        ) as error:
+            problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            code = "truncated" if "truncated" in problem.lower() or "Read error" in problem else "decode-failed"
+            raise FilmError(code, f"The picture cannot be decoded: {problem.rstrip('.')}.") from error
 
 
-def _verify_checksums(data: bytes) -> None:
-    """Hold every chunk of a PNG against its CRC; decoding alone fills what a damaged one lacks with black."""
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        image.verify()
+def check_size(width_px: int, height_px: int, options: ReadOptions) -> None:
+    """Refuse a picture from its header, before memory is taken.
 
-
-def _read_open_image(image: Image.Image, options: ReadOptions) -> Radiograph:
-    width_px, height_px = image.size
+    Raises
+    ------
+    FilmError
+        ``too-large``.
+    """
     limit = options.max_megapixels
-    for width, height in (image.size, _tile_size(image)):
-        if width * height > limit * 1e6:
-            raise FilmError("too-large", f"{width} x {height} pixels are more than the limit of {limit:g} megapixels.")
-    steps = [(image.format or "").lower()]
-    if image.format == "JPEG":
-        image.draft("L" if image.mode == "L" else "RGB", (options.min_side_px, options.min_side_px))
-        if image.size != (width_px, height_px):
-            steps.append(f"1/{round(width_px / image.size[0])}")
-    reasons = ("multi-frame",) if _has_pages(image) else ()
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if orientation != 1:
-        image = ImageOps.exif_transpose(image)
-        steps.append("exif")
-        if orientation >= 5:
-            width_px, height_px = height_px, width_px
-    pixels, chroma, step = _luminance(image)
-    steps += [step] if step else []
+    if width_px * height_px > limit * 1e6:
+        raise FilmError(
+            "too-large", f"{width_px} x {height_px} pixels are more than the limit of {limit:g} megapixels."
+        )
+
+
+def decode_with_pillow(data: bytes, pillow_format: str) -> tuple[Samples, Samples | None]:
+    """Samples and opacity of a picture whose size has been checked."""
+    with Image.open(io.BytesIO(data), formats=[pillow_format]) as image:
+        return samples_of(image)
+
+
+def samples_of(image: Image.Image) -> tuple[Samples, Samples | None]:
+    """Samples and opacity of an open picture; grey as it is stored, all else as red, green and blue."""
+    if image.mode in _DEEP_MODES or image.mode == "L":
+        return np.asarray(image), None
+    if image.mode == "1":
+        return np.asarray(image.convert("L")), None
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        rgba = np.asarray(image if image.mode == "RGBA" else image.convert("RGBA"))
+        return rgba[..., :3], rgba[..., 3]
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
+
+
+def to_radiograph(decoded: Decoded) -> Radiograph:
+    """Make a film of a decoded picture: grey, bright = dense, upright."""
+    pixels, chroma, step = _grey(decoded)
+    if decoded.is_inverted:
+        pixels = 1.0 - pixels
+    orientation, is_known = orientation_of(decoded.orientation)
+    if orientation != _UPRIGHT:
+        pixels = np.ascontiguousarray(_TURNS[orientation](pixels))
+    size = (decoded.width_px, decoded.height_px)
+    width_px, height_px = size if orientation < _TURNED else size[::-1]
+    steps = [
+        *(decoded.kind, *decoded.steps),
+        *(["exif"] if orientation != _UPRIGHT else []),
+        *([step] if step else []),
+        *(["invert"] if decoded.is_inverted else []),
+    ]
+    reasons = decoded.reasons if is_known else (*decoded.reasons, "orientation-unknown")
     return Radiograph(pixels, width_px, height_px, ">".join(steps), chroma, reasons=reasons)
 
 
-def _tile_size(image: Image.Image) -> tuple[int, int]:
-    """Size of a TIFF's tiles, which are decoded whole and may be larger than the picture."""
-    tags = getattr(image, "tag_v2", {})
-    sides = [tags.get(tag, 0) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH)]
-    width, height = (side if isinstance(side, int) else 0 for side in sides)
-    return width, height
+def orientation_of(said: Any) -> tuple[int, bool]:
+    """EXIF orientation, 1 to 8, and whether what a file says of it can be understood; 0 says nothing."""
+    if isinstance(said, tuple) and said:
+        said = said[0]
+    text = said.decode("latin-1") if isinstance(said, bytes) else str(said)
+    number = int(text) if text.strip().isdecimal() else -1
+    return (number or _UPRIGHT, True) if number in range(9) else (_UPRIGHT, False)
 
 
-def _has_pages(image: Image.Image) -> bool:
-    """Whether there is a second page; counting them all takes long where a file claims very many."""
-    if image.format != "TIFF":
-        return getattr(image, "n_frames", 1) > 1  # from the header
+def exif_orientation(exif: bytes) -> Any:
+    """What an EXIF block, without its ``Exif`` prefix, says of the orientation; 1 where it is damaged or silent."""
+    found = Image.Exif()
     try:
-        image.seek(1)
-    except EOFError:
-        return False
-    image.seek(0)
-    return True
+        with silent_warnings:
+            found.load(exif)
+            return found.get(ExifTags.Base.Orientation, _UPRIGHT)
+    except (ArithmeticError, AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error):
+        return _UPRIGHT
 
 
-def _luminance(image: Image.Image) -> tuple[FloatImage, float, str]:
+def _grey(decoded: Decoded) -> tuple[FloatImage, float, str]:
     """Grey values in [0, 1], the mean chroma in [0, 1], and the name of the step."""
-    if image.mode in _DEEP_MODES:
-        return _deep_grey(np.asarray(image))
-    if image.mode in {"L", "1"}:
-        return _over(_values(image, "L"), 255), 0.0, ""
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        return _flatten(image.convert("RGBA"))
-    rgb = _values(image, "RGB")
-    return luminance(rgb), mean_chroma(rgb), "luminance"
+    values, alpha = decoded.values, decoded.alpha
+    if alpha is not None and not alpha.any():
+        alpha = None  # nothing would be left: a fourth channel that nobody has filled
+    if values.ndim == 2:
+        grey, step = grey_of(values, decoded.depth_bits)
+        return (grey, 0.0, step) if alpha is None else (grey * _opacity(alpha), 0.0, "alpha")
+    white, step = 255.0, "luminance"
+    if values.dtype != np.uint8:  # three channels of one depth
+        deep, depth = grey_of(values.reshape(len(values), -1), decoded.depth_bits)
+        values, white, step = deep.reshape(values.shape), 1.0, f"{depth}>luminance"
+    if alpha is not None:  # on black, the background of a film
+        values, step = values * _opacity(alpha)[..., np.newaxis], "alpha"
+    return luminance(values, white), mean_chroma(values, white), step
 
 
-def _values(image: Image.Image, mode: str) -> npt.NDArray[Any]:
-    """Pixels in a mode, copied first only where they are in another."""
-    return np.asarray(image if image.mode == mode else image.convert(mode))
-
-
-def _deep_grey(values: npt.NDArray[np.generic]) -> tuple[FloatImage, float, str]:
-    """Floats in [0, 1] as they are; integers over the detector's bits; anything else over its own range."""
-    if np.issubdtype(values.dtype, np.integer):
-        smallest, largest = values.min(), values.max()
-        for bits in (8, 12, 16):  # 16-bit files often hold fewer
-            if smallest >= 0 and largest < 2**bits:
-                return _over(values, 2**bits - 1), 0.0, f"{bits}-bit"
-    grey: FloatImage = values.astype(np.float32)
-    np.nan_to_num(grey, copy=False, posinf=0.0, neginf=0.0)
-    low, high = grey.min(), grey.max()
-    if np.issubdtype(values.dtype, np.floating) and low >= 0.0 and high <= 1.0:
-        return grey, 0.0, "float"
-    half_range = max(high / 2 - low / 2, np.float32(1e-6))  # the whole may be more than a float holds
-    return (grey / 2 - low / 2) / half_range, 0.0, "range"
-
-
-def _over(values: npt.NDArray[np.generic], white: int) -> FloatImage:
-    """Values divided by the largest that they may have, with one array taken."""
-    grey: FloatImage = values.astype(np.float32)
-    grey /= np.float32(white)
-    return grey
-
-
-def _flatten(image: Image.Image) -> tuple[FloatImage, float, str]:
-    """Lay a picture with transparency on black, the background of a film."""
-    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    rgb = np.asarray(Image.alpha_composite(black, image).convert("RGB"))
-    return luminance(rgb), mean_chroma(rgb), "alpha"
-
-
-def luminance(rgb: npt.NDArray[Any], white: float = 255.0) -> FloatImage:
-    """ITU-R BT.601 luma of unsigned RGB with the given largest value, shape (H, W, 3) -> (H, W) in [0, 1]."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / np.float32(white)
-    grey = np.empty(rgb.shape[:2], dtype=np.float32)
-    n_rows = max(1, _BLOCK_PIXELS // rgb.shape[1])
-    for row in range(0, len(rgb), n_rows):
-        np.matmul(rgb[row : row + n_rows].astype(np.float32), weights, out=grey[row : row + n_rows])
-    return grey
-
-
-def mean_chroma(rgb: npt.NDArray[Any], white: float = 255.0) -> float:
-    """Mean difference between the largest and the smallest channel of unsigned RGB, in [0, 1]."""
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]  # pairwise, because reducing over an axis of 3 is slow
-    largest, smallest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
-    return float((largest - smallest).mean()) / white
+def _opacity(alpha: Samples) -> FloatImage:
+    """Opacity in [0, 1]."""
+    return over(alpha, np.iinfo(alpha.dtype).max) if alpha.dtype.kind in "iu" else alpha.astype(np.float32)

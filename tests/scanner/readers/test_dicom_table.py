@@ -127,6 +127,33 @@ CASES = [
         BYTES / 255,
     ),
     # VOI: PS3.3 C.11.2
+    *(
+        Case(
+            f"VOI LUT of {bits} bits that says 16",
+            STAIRS,
+            {"VOILUTSequence": lut([round(i / 15 * (2**bits - 1)) for i in range(16)])},
+            f"voi-lut>{bits}-bit",
+            np.rint(STAIRS / 15 * (2**bits - 1)) / (2**bits - 1),
+        )
+        for bits in (8, 10, 12, 14)
+    ),
+    Case(
+        "VOI LUT scaled by 4096, which says 16 bits",
+        STAIRS,
+        {"VOILUTSequence": lut([round(i / 15 * 4096) for i in range(16)])},
+        "voi-lut>12-bit",
+        np.minimum(np.rint(STAIRS / 15 * 4096) / 4095, 1),
+    ),
+    *(
+        Case(
+            f"RGB of {bits} bits that says 16",
+            np.dstack([np.arange(16, dtype=np.uint16).reshape(4, 4) * ((2**bits - 1) // 15)] * 3),
+            {},
+            f"{bits}-bit>luminance",
+            np.arange(16).reshape(4, 4) * ((2**bits - 1) // 15) / (2**bits - 1),
+        )
+        for bits in (8, 10, 12, 14)
+    ),
     Case("VOI LUT as OW", STAIRS, {"VOILUTSequence": lut(IDENTITY_16, vr="OW")}, "voi-lut", STAIRS / 15),
     Case(
         "VOI LUT before window",

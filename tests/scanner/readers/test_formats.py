@@ -95,7 +95,7 @@ def test_every_format_has_names_and_stands_in_the_readme(each: Format) -> None:
         assert promises_film(f"IM 01{ending.upper()}")
         assert promises_film(f"x{ending}.gz")
         assert without_ending(f"1.2.840{ending}") == "1.2.840"
-    assert each.title in README.read_text(encoding="utf-8")
+    assert not each.is_read or each.title in README.read_text(encoding="utf-8")
 
 
 def test_dots_in_a_name_are_no_ending() -> None:
