@@ -15,7 +15,7 @@ from scanner.cli.options import error_text
 from scanner.errors import CxrscanError
 from scanner.system.text import printable
 
-COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "dicom", "train", "model")
+COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "dicom", "dicom-read", "train", "model")
 
 
 class Commands(click.Group):
@@ -29,7 +29,8 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"scanner.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"scanner.cli.{module}"), module)
         return command
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
 from scanner import MANUFACTURER
@@ -20,6 +21,7 @@ from scanner.readers.dicom import quiet_pydicom
 from scanner.readers.dicom_header import PYDICOM_ERRORS
 from scanner.system.text import printable
 
+_UNREADABLE: tuple[type[Exception], ...] = (*PYDICOM_ERRORS, InvalidDicomError)
 _GROUP, _PNEUMONIA, _PROBABILITY = "125007", "233604007", "122157"
 _SOURCES = ("121112", "260753009")
 _NAME, _VERSION, _PARAMETERS = "111001", "111003", "111002"
@@ -81,7 +83,7 @@ def read_result(data: bytes) -> ResultSaid:
         with quiet_pydicom():
             dataset = dcmread(io.BytesIO(data), stop_before_pixels=True)
             said = _read(dataset)
-    except PYDICOM_ERRORS as error:
+    except _UNREADABLE as error:
         raise FilmError("bad-dicom", f"The object cannot be parsed ({type(error).__name__}).") from error
     if said is None:
         name = UID(str(dataset.get("SOPClassUID", ""))).name or "of no stated kind"
@@ -165,7 +167,9 @@ def _group(dataset: Dataset) -> Dataset | None:
 
 
 def _source(group: Dataset) -> tuple[str, int]:
-    image = next(item for code in _SOURCES for item in _named(group, code))
+    image = next((item for code in _SOURCES for item in _named(group, code)), None)
+    if image is None:
+        raise LookupError("no source image")
     reference = image.ReferencedSOPSequence[0]
     frame = reference.get("ReferencedFrameNumber", 1)
     return str(reference.ReferencedSOPInstanceUID), int(frame if isinstance(frame, int | str) else frame[0])
