@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.atomic import replacing_text
+from scanner.evaluation.fit import FIT_RULE
 from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
 from scanner.model_bundle import ModelSpec
@@ -18,7 +19,7 @@ _SCHEMA_VERSION = 1
 
 def run_document(info: RunInfo, model: ModelSpec, survey: Survey, summary: Summary | None) -> dict[str, Any]:
     """Return the content of ``run.json``: the run, its counts, the model's identity and, with labels, every figure."""
-    counts = survey.counts
+    counts, fit = survey.counts, survey.fit
     return {
         "schema_version": _SCHEMA_VERSION,
         **asdict(info),
@@ -28,6 +29,9 @@ def run_document(info: RunInfo, model: ModelSpec, survey: Survey, summary: Summa
             "weights_sha256": model.weights_sha256,
             "temperature": model.temperature,
         },
+        "fit": fit and fit.level,
+        "fit_rule": fit and FIT_RULE,
+        "n_outside": fit and fit.n_outside,
         "counts": asdict(counts)
         | {
             "n_negative": counts.n_negative,

@@ -83,7 +83,7 @@ def write_outputs(
     stem, other = stems if info.exit_reason == "finished" else stems[::-1]
     files = Outputs(folder / f"{stem}.csv", folder / "report.html", folder / "run.json", survey.counts)
     by_number = sorted(survey.failures.items(), key=lambda item: (-item[1].n, item[0]))
-    files = replace(files, failures={code: problem.n for code, problem in by_number})
+    files = replace(files, fit=survey.fit, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)

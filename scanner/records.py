@@ -329,6 +329,17 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """How far a run's films are those that its model knows."""
+
+    level: Literal["good", "doubtful", "poor"]
+    n_outside: int
+    """Scored films that differ from those that the model was trained on."""
+    n_judged: int
+    """Scored films that the gate has looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outputs:
     """What was rendered of a run: where the files lie, and what they count."""
 
@@ -342,5 +353,7 @@ class Outputs:
     """Error code -> files, most first."""
     figures: Mapping[str, Estimate] = field(default_factory=dict)
     """Metric -> figure at the run's threshold; empty without labels."""
+    fit: Fit | None = None
+    """None where the gate judged no scored film."""
     films: tuple[Film, ...] = ()
     """The films themselves, where they are few enough to be told one by one."""

@@ -112,7 +112,7 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 ok, 1 labels that do not fit the films, 3 finished with failed files, 130 interrupted, 143 terminated."""
+        """0 ok, 1 labels of other films, 3 some files failed, 130 interrupted, 143 terminated."""
         misfit = self.labels is not None and self.labels.misfit
         finished = 1 if misfit else 3 if self.counts.n_failed else 0
         return {"finished": finished, "interrupted": 130, "terminated": 143}[self.info.exit_reason]

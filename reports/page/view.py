@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.page.colour_scale import STOPS
@@ -35,6 +35,7 @@ from reports.wording import (
 )
 from scanner import NOTICE
 from scanner.errors import HINTS
+from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.model_bundle import ModelSpec
@@ -146,6 +147,10 @@ class ReportView:
     """Date, folder, model and operating point."""
     unfinished: str
     """A warning when the run did not come to its end; else empty."""
+    fit: Literal["good", "doubtful", "poor", ""]
+    """How far the films are those that the model knows; empty where nothing judged it."""
+    fit_sentence: str
+    """Told before anything else; empty where the films fit."""
     threshold: str
     threshold_name: str
     flow: tuple[FlowStep, ...]
@@ -190,6 +195,8 @@ def build_view(
         lead=_lead(survey, info),
         facts=_facts(info, model),
         unfinished=_UNFINISHED.get(info.exit_reason, ""),
+        fit=survey.fit.level if survey.fit is not None else "",
+        fit_sentence=fit_sentence(survey.fit),
         threshold=probability_text(info.threshold),
         threshold_name=info.threshold_name,
         flow=_flow(survey, info),
@@ -472,7 +479,10 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
         "agreements": AGREEMENTS,
         "verdictColumns": VERDICT_COLUMNS,
         "heatStops": STOPS,
-        "reasons": {code: {"title": code_title(code), "text": text} for code, text in GATE_REASONS.items()},
+        "reasons": {
+            code: {"title": code_title(code), "text": text, "outside": code in OUTSIDE}
+            for code, text in GATE_REASONS.items()
+        },
         "errors": {code: {"title": code_title(code), "hint": HINTS.get(code, "")} for code in survey.failures},
         "metrics": [{"key": metric.key, "form": metric.form} for metric in METRICS],
         "figures": figure_table(),

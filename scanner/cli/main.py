@@ -37,7 +37,10 @@ class Commands(click.Group):
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, 130 or 143 stopped.",
+    epilog=(
+        f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, "
+        "4 poor fit (--fail-on-poor-fit), 130 or 143 stopped."
+    ),
 )
 @click.version_option(package_name="cxrscan")
 def cxrscan() -> None:

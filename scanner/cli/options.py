@@ -224,8 +224,16 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
         click.echo(error_text(LabelError("labels-unmatched", tally.labels.misfit)), err=True)
     if quiet:
         return
+    from scanner.evaluation.fit import fit_sentence
+
     outputs, info = tally.outputs, tally.info
-    sentences = [*(_answer(film, info) for film in outputs.films), tally.sentence, *info.notes]
+    told_first = fit_sentence(outputs.fit)
+    sentences = [
+        *([told_first] if told_first else []),
+        *(_answer(film, info) for film in outputs.films),
+        tally.sentence,
+        *info.notes,
+    ]
     sentences += [tally.labels.sentence] if tally.labels is not None else []
     sentences += [_figures(tally)] if outputs.figures else []
     sentences += [tally.advice] if tally.advice else []
@@ -272,6 +280,7 @@ def summary(tally: Tally) -> dict[str, Any]:
         "threshold": tally.info.threshold,
         "duration_s": tally.info.duration_s,
         "n_new": tally.n_new,
+        "fit": outputs.fit and outputs.fit.level,
         "failures": dict(outputs.failures),
         "figures": {key: asdict(figure) for key, figure in outputs.figures.items()},
         "outputs": {"csv": str(outputs.csv), "html": str(outputs.html), "json": str(outputs.json)},

@@ -212,6 +212,11 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     help="Also write the results as DICOM objects, into dicom-results/ of the output folder; see `cxrscan dicom`.",
 )
 @options.outputs
+@click.option(
+    "--fail-on-poor-fit",
+    is_flag=True,
+    help="End with exit code 4 when the films are unlike those that the model knows.",
+)
 @options.as_json
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Tell why files are skipped or failed.")
@@ -233,6 +238,7 @@ def run(
     resume: bool,
     dicom_results: bool,
     write_outputs: WriteOutputs,
+    fail_on_poor_fit: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -269,9 +275,11 @@ def run(
     options.tell(tally, as_json=as_json, quiet=quiet)
     if verbose:
         click.echo(_profile(tally), err=True)
+    fit = tally.outputs.fit
+    codes = [tally.exit_code, 4 if fail_on_poor_fit and fit is not None and fit.level == "poor" else 0]
     if dicom_results and tally.info.exit_reason == "finished":
-        return max(tally.exit_code, _write_dicom(request, quiet=quiet))
-    return tally.exit_code
+        codes.append(_write_dicom(request, quiet=quiet))
+    return max(codes)
 
 
 def _write_dicom(request: RunRequest, *, quiet: bool) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scanner.decision import prediction
+from scanner.evaluation.fit import OUTSIDE, judge_fit
 from scanner.metrics import BoolArray, FloatArray
-from scanner.records import POSITIVE, REFERRED, Band, Counts, Film
+from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit
 
 EXAMPLES = 50
 """Films listed by name under each reason; the table shows all of them."""
@@ -52,6 +53,8 @@ class Survey:
     """Gate reasons, separated by spaces -> films."""
     warnings: dict[str, int]
     """Gate reason -> scored films."""
+    fit: Fit | None
+    """How far the scored films are those that the model knows; None where the gate judged none."""
     unscored_truth: dict[str, int]
     """Truth -> labelled films without a score."""
     referred_truth: dict[str, int]
@@ -74,7 +77,7 @@ _UNCERTAIN = 0.15
 def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = None) -> Survey:
     """Count, collect and rank a run's films."""
     n_by_status: Counter[str] = Counter()
-    n_warned = 0
+    n_warned = n_judged = n_outside = 0
     n_by_call: Counter[str | None] = Counter()
     labelled: list[tuple[bool, float, float, bool]] = []
     all_probs: list[float] = []
@@ -99,6 +102,8 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
         if result.status == "scored" and result.prob_pneumonia is not None:
             all_probs.append(result.prob_pneumonia)
             n_warned += result.gate == "warn"
+            n_judged += result.gate is not None
+            n_outside += not OUTSIDE.isdisjoint(result.gate_reasons)
             warnings.update(result.gate_reasons)
             if film.truth is not None:
                 distance = np.inf if result.gate_distance is None else result.gate_distance
@@ -127,6 +132,7 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
         failures=failures,
         rejects=rejects,
         warnings=dict(warnings),
+        fit=judge_fit(n_outside, n_judged),
         unscored_truth=dict(unscored_truth),
         referred_truth=dict(referred_truth),
         id_names=tuple(id_names),

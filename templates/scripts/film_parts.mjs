@@ -34,7 +34,14 @@ export function filmFrame(film, { tag = "span", heat = true, attributes = {} } =
  * @param {Film} film */
 export function callBadge(film) {
   const called = prediction(film);
-  return element("span", { class: `badge ${(called ?? film.status).toLowerCase()}` }, called ?? outcomeTitles.get(film.status));
+  const colour = isOutside(film) ? "outside" : (called ?? film.status).toLowerCase();
+  return element("span", { class: `badge ${colour}` }, called ?? outcomeTitles.get(film.status));
+}
+
+/** Whether the film is unlike those that the model was trained on; its call is then no answer, and has no colour.
+ * @param {Film} film */
+function isOutside(film) {
+  return film.status === "scored" && (film.gate_reasons || "").split(" ").some((code) => config.reasons[code]?.outside);
 }
 
 /** True or false positive or negative; null without a label.
@@ -82,7 +89,7 @@ export function shortReason(film) {
 export function probabilityBar(film) {
   const called = prediction(film);
   if (called === null) return null;
-  const bar = element("span", { class: `bar ${called.toLowerCase()}`, "aria-hidden": "true" }, element("i"), element("b"));
+  const bar = element("span", { class: `bar ${isOutside(film) ? "outside" : called.toLowerCase()}`, "aria-hidden": "true" }, element("i"), element("b"));
   bar.style.setProperty("--prob", String(film.prob_pneumonia));
   bar.style.setProperty("--threshold", String(state.threshold));
   return bar;

@@ -38,7 +38,7 @@
  * @property {Record<string, Record<string, string>>} agreements  Verdict of an older sheet -> call -> verdict
  * @property {string[]} verdictColumns
  * @property {[number, number, number][]} heatStops
- * @property {Record<string, {title: string, text: string}>} reasons  Gate reasons
+ * @property {Record<string, {title: string, text: string, outside?: boolean}>} reasons  Gate reasons
  * @property {Record<string, {title: string, hint: string}>} errors
  * @property {{key: string, form: Form}[]} metrics
  * @property {Figure[]} figures
