@@ -36,24 +36,40 @@ _MAX_SIDE = 0.2  # of the width: about where the arms lie
 
 
 def augment(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -> FloatImage:
-    """Vary one film at random.
+    """Vary one film at random; see ``augment_with_mask``."""
+    return augment_with_mask(film, np.zeros_like(film), rng, config)[0]
+
+
+def augment_with_mask(
+    film: FloatImage, mask: FloatImage, rng: np.random.Generator, config: AugmentConfig
+) -> tuple[FloatImage, FloatImage]:
+    """Vary one film at random, and move what is known of its places along with it.
 
     Parameters
     ----------
     film
         float32 array, shape (H, W), values in [0, 1].
+    mask
+        float32 array of the same shape; 0 beyond the film's rim, unless it is the same everywhere.
 
     Returns
     -------
-    float32 array of the same shape, values in [0, 1]; a new array.
+    film
+        float32 array of the same shape, values in [0, 1]; a new array.
+    mask
+        float32 array of the same shape.
     """
     if rng.random() < config.plain:
-        return film[:, ::-1].copy() if config.flip and rng.random() < 0.5 else film.copy()
-    film = _move(film, rng, config)
+        step = -1 if config.flip and rng.random() < 0.5 else 1
+        return film[:, ::step].copy(), mask[:, ::step]
+    affine = _random_affine(film.shape, rng, config)
+    film = _move(film, affine, cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REPLICATE)
+    if mask.min() < mask.max():
+        mask = _move(mask, affine, cv2.BORDER_CONSTANT)
     film = _change_tone(film, rng, config)
     film = _cover(film, rng, config)
     film = _degrade(film, rng, config)
-    return np.asarray(np.clip(film, 0.0, 1.0), dtype=np.float32)
+    return np.asarray(np.clip(film, 0.0, 1.0), dtype=np.float32), mask
 
 
 def mix(films: FloatImage, rng: np.random.Generator, share: float) -> tuple[FloatImage, IndexArray, FloatImage]:
@@ -99,9 +115,9 @@ def shifted_copy(films: FloatImage, seed: int) -> FloatImage:
     ]
 
 
-def _move(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -> FloatImage:
-    """Rotation, zoom, shift and flip in one affine resampling."""
-    height, width = film.shape
+def _random_affine(shape: tuple[int, ...], rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """Rotation, zoom, shift and flip as one affine map, shape (2, 3), in pixels."""
+    height, width = shape
     angle = np.deg2rad(rng.uniform(-config.rotation_deg, config.rotation_deg))
     scale = np.exp(rng.uniform(-1, 1, 2) * np.log1p(config.zoom))
     scale[0] *= -1 if config.flip and rng.random() < 0.5 else 1
@@ -109,8 +125,11 @@ def _move(film: FloatImage, rng: np.random.Generator, config: AugmentConfig) -> 
     matrix = rotation * scale
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = rng.uniform(-config.shift, config.shift, 2) * (width, height)
-    affine = np.column_stack([matrix, centre + shift - matrix @ centre])
-    border = cv2.BORDER_CONSTANT if rng.random() < 0.5 else cv2.BORDER_REPLICATE
+    return np.column_stack([matrix, centre + shift - matrix @ centre])
+
+
+def _move(film: FloatImage, affine: np.ndarray, border: int) -> FloatImage:
+    height, width = film.shape
     return np.asarray(cv2.warpAffine(film, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=border))
 
 

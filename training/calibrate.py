@@ -7,6 +7,7 @@ almost any threshold looks right on them, and what is read off them (0.003 or 0.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -26,32 +27,46 @@ def sigmoid(logits: FloatArray) -> FloatArray:
     return np.asarray(np.exp(-np.logaddexp(0.0, -logits)), dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Films of one population in one copy, plain or shifted, and what the network says of them."""
+
+    truth: BoolArray
+    """shape (N,), both classes present."""
+    scores: FloatArray
+    """float64, shape (N,): log-odds, or calibrated probability of pneumonia."""
+
+
 def cross_entropy(truth: BoolArray, logits: FloatArray) -> float:
     """Mean binary cross-entropy in nats, both classes counting the same."""
     losses = np.logaddexp(0.0, np.where(truth, -logits, logits))
     return float(losses[truth].mean() + losses[~truth].mean()) / 2
 
 
-def fit_calibration(truth: BoolArray, logits: FloatArray) -> tuple[float, float]:
+def fit_calibration(copies: Sequence[Scored]) -> tuple[float, float]:
     """Find the temperature T and the offset b for which sigmoid((logit + b) / T) has the smallest cross-entropy.
 
     Platt 1999 with both classes counting the same, as in training: a probability speaks of a film of which nothing
-    else is known. T stays between 1/20 and 20, because films that are separated perfectly ask for 0.
+    else is known. Copies and populations count the same, too. T stays between 1/20 and 20, because films that are
+    separated perfectly ask for 0.
 
     Parameters
     ----------
-    truth
-        bool array, shape (N,).
-    logits
-        float64 array, shape (N,), log-odds of pneumonia.
+    copies
+        Their scores are log-odds of pneumonia.
 
     Returns
     -------
     Temperature and offset.
     """
-    scale = float(np.std(logits)) or 1.0  # brings both unknowns to the same size
+    scale = float(np.std(np.concatenate([copy.scores for copy in copies]))) or 1.0  # both unknowns of the same size
+
+    def loss(x: FloatArray) -> float:
+        losses = [cross_entropy(copy.truth, (copy.scores + x[1] * scale) / np.exp(x[0])) for copy in copies]
+        return sum(losses) / len(losses)
+
     found = minimize(
-        lambda x: cross_entropy(truth, (logits + x[1] * scale) / np.exp(x[0])),
+        loss,
         x0=(0.0, 0.0),
         bounds=((-_MAX_LOG_TEMPERATURE, _MAX_LOG_TEMPERATURE), (-10.0, 10.0)),
         method="L-BFGS-B",
@@ -59,26 +74,24 @@ def fit_calibration(truth: BoolArray, logits: FloatArray) -> tuple[float, float]
     return float(np.exp(found.x[0])), float(found.x[1] * scale)
 
 
-def choose_operating_points(truth: BoolArray, probs: Sequence[FloatArray], data: str) -> dict[str, OperatingPoint]:
+def choose_operating_points(copies: Sequence[Scored], data: str) -> dict[str, OperatingPoint]:
     """Choose the thresholds ``youden``, ``sens95``, ``spec95`` and ``half``.
 
-    Sensitivity and specificity are those of the worse of several copies of the films.
+    Sensitivity and specificity are those of the worst of the copies and populations.
 
     Parameters
     ----------
-    truth
-        bool array, shape (N,), both classes present.
-    probs
-        float64 arrays, shape (N,): calibrated probability of pneumonia, one array for each copy.
+    copies
+        Their scores are calibrated probabilities of pneumonia.
     data
         Which films these are, for the record.
     """
     # Candidates lie half-way between neighbouring films on the scale of the log-odds.
-    clipped = np.clip(np.concatenate(probs), _CLIP, 1 - _CLIP)
+    clipped = np.clip(np.concatenate([copy.scores for copy in copies]), _CLIP, 1 - _CLIP)
     logits = np.unique(np.log(clipped) - np.log1p(-clipped))
     candidates = np.append(sigmoid(np.concatenate([logits[:1], (logits[1:] + logits[:-1]) / 2])), 1.0)
-    sensitivity = np.min([_share_at_or_above(prob[truth], candidates) for prob in probs], axis=0)
-    specificity = np.min([1 - _share_at_or_above(prob[~truth], candidates) for prob in probs], axis=0)
+    sensitivity = np.min([_share_at_or_above(copy.scores[copy.truth], candidates) for copy in copies], axis=0)
+    specificity = np.min([1 - _share_at_or_above(copy.scores[~copy.truth], candidates) for copy in copies], axis=0)
     youden = sensitivity + specificity
     best = np.flatnonzero(youden >= youden.max() - 1e-12)
     chosen = {
@@ -93,8 +106,8 @@ def choose_operating_points(truth: BoolArray, probs: Sequence[FloatArray], data:
             float(threshold),
             rule,
             data,
-            sensitivity=_worst([int(np.sum(prob[truth] >= threshold)) for prob in probs], int(truth.sum())),
-            specificity=_worst([int(np.sum(prob[~truth] < threshold)) for prob in probs], int((~truth).sum())),
+            sensitivity=_worst([copy.scores[copy.truth] >= threshold for copy in copies]),
+            specificity=_worst([copy.scores[~copy.truth] < threshold for copy in copies]),
         )
         for name, (threshold, rule) in chosen.items()
     }
@@ -104,6 +117,7 @@ def _share_at_or_above(prob: FloatArray, thresholds: FloatArray) -> FloatArray:
     return np.asarray(1 - np.searchsorted(np.sort(prob), thresholds, side="left") / prob.size)
 
 
-def _worst(successes: Sequence[int], n: int) -> Estimate:
-    k = min(successes)
+def _worst(successes: Sequence[BoolArray]) -> Estimate:
+    worst = min(successes, key=lambda each: float(each.mean()))
+    k, n = int(worst.sum()), worst.size
     return Estimate(k / n, *wilson_interval(k, n))

@@ -48,6 +48,8 @@ class AugmentConfig:
     """Share of the films that lose a patch near a corner, where letters are burnt in."""
     sides: float = 0.0
     """How often the sides are covered, so that arms and shoulders are no evidence."""
+    restyle: float = 0.0
+    """Share of the films that get tones and sharpness of a film of another class or population; see ``restyle``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,16 @@ class TrainConfig(NetworkConfig):
     """Weight in the loss of Grad-CAM that is missing for its sum to account for the log-odds."""
     mix: float = 0.0
     """Share of the films over which a part of another film is laid, so that ``stray_heat`` knows where it is normal."""
+    point_heat: float = 0.0
+    """Weight in the loss of heat that points elsewhere than into the boxes of a film; see ``guide_heat``."""
+    point_temperature: float = 0.15
+    """Difference of heat, in units of the logit, by which one cell outshines another e times."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
+    balanced: bool = False
+    """Draw films so that populations, classes and views come equally often, instead of each film once."""
+    films_per_epoch: int = 0
+    """How many films an epoch draws when ``balanced``; 0: as many as there are."""
     validation_fraction: float = 0.16
     """Share of the films held out, whole patients at a time."""
     split_seed: int = 0
@@ -97,7 +107,7 @@ class TrainConfig(NetworkConfig):
     @property
     def guides_heat(self) -> bool:
         """Whether Grad-CAM counts in the loss."""
-        return max(self.stray_heat, self.outer_heat, self.missing_heat) > 0
+        return max(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat) > 0
 
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
@@ -109,9 +119,11 @@ class TrainConfig(NetworkConfig):
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (
-                min(self.stray_heat, self.outer_heat, self.missing_heat) >= 0,
-                "stray_heat, outer_heat and missing_heat must not be negative",
+                min(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat) >= 0,
+                "stray_heat, outer_heat, missing_heat and point_heat must not be negative",
             ),
+            (self.point_temperature > 0, "point_temperature must be positive"),
+            (self.films_per_epoch >= 0, "films_per_epoch must not be negative"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):
             if not ok:

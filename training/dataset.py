@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,53 +14,65 @@ from threadpoolctl import threadpool_limits
 
 from scanner.errors import CxrscanError, TrainingError
 from scanner.evaluation.patients import patient_of
-from scanner.metrics import BoolArray
 from scanner.preprocess import to_model_input
 from scanner.readers import HEAD_BYTES, ReadOptions, promises_film, read_film, sniff_kind, without_ending
 from scanner.readers.options import TakesFilms
 from scanner.records import NEGATIVE, POSITIVE, FloatImage
+from training.films import Box, FilmFile, LoadedFilms
+from training.table import read_rows, read_table
 
 _N_THREADS = 4
-_PATH_COLUMNS = ("path", "film", "file", "filename", "image")
 
 
 @dataclass(frozen=True, slots=True)
-class FilmFile:
-    """One film with its label and all its versions."""
+class DataSet:
+    """Where films of one population lie."""
 
-    name: str
-    """``NORMAL/IM-0115-0001``: class folder and file name, without its ending unless another film has that name."""
-    is_positive: bool
-    patient: str
-    """Empty where neither a table nor the file name tells: then the film's DICOM header may."""
-    paths: tuple[Path, ...]
-    """The file of the training folder first, then other versions of the same film."""
-
-    @property
-    def stem(self) -> str:
-        """File name without its ending."""
-        return without_ending(self.paths[0].name)
+    path: Path
+    """A folder with class folders, or a CSV file."""
+    population: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedFilms:
-    """Films in memory, ready for the network."""
+def parse_data_set(text: str) -> DataSet:
+    """``children=chest_xray`` or ``chest_xray`` -> a data set.
 
-    films: tuple[FilmFile, ...]
-    """Those whose first version could be read."""
-    pixels: FloatImage
-    """float32 array, shape (V, S, S, 1), values in [0, 1]: all versions of all films."""
-    rows: tuple[tuple[int, ...], ...]
-    """For each film the rows of ``pixels`` that hold its versions, the training folder's first."""
-    digests: tuple[str, ...]
-    """SHA-256 of the file behind each row of ``pixels``."""
-    unreadable: tuple[tuple[Path, str], ...]
-    """Files passed over, with the reason."""
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: there is no such folder or file.
+    """
+    population, equals, path = text.partition("=")
+    data = DataSet(Path(path), population) if equals and not Path(text).exists() else DataSet(Path(text))
+    if not data.path.exists():
+        raise TrainingError("data-unusable", f"There is no folder or file {data.path}.")
+    return data
 
-    @property
-    def truth(self) -> BoolArray:
-        """Truth of the films: bool array, shape (number of films,), True for pneumonia."""
-        return np.array([film.is_positive for film in self.films], dtype=np.bool_)
+
+def find_all_films(
+    data_sets: Sequence[DataSet], also: Sequence[Path] = (), patients: Mapping[str, str] | None = None
+) -> tuple[FilmFile, ...]:
+    """List the films of folders and tables, one after the other; see ``find_films`` and ``read_table``.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: one of them cannot be used, or two films have the same name.
+    """
+    films: dict[str, FilmFile] = {}
+    for data in data_sets:
+        if data.path.is_file():
+            found = read_table(data.path, data.population)
+        else:
+            found = tuple(_of(data.population, film) for film in find_films(data.path, also, patients))
+        for film in found:
+            if films.setdefault(film.name, film) is not film:
+                raise TrainingError("data-unusable", f"Two films are called {film.name}; name the populations.")
+    return tuple(films.values())
+
+
+def _of(population: str, film: FilmFile) -> FilmFile:
+    """The film with its population, which stands before its name."""
+    return replace(film, name=f"{population}/{film.name}", population=population) if population else film
 
 
 def find_films(
@@ -109,17 +120,9 @@ def read_patients(table: Path) -> dict[str, str]:
     TrainingError
         ``data-unusable``: the file cannot be read, lacks a column or a cell, or gives one file name two patients.
     """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [{(key or "").strip().lower(): value for key, value in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise TrainingError("data-unusable", f"{table} cannot be read as CSV: {error}.") from error
-    path_column = next((name for name in _PATH_COLUMNS if rows and name in rows[0]), None)
-    if path_column is None or "patient" not in rows[0]:
-        raise TrainingError("data-unusable", f"{table} needs the columns path and patient, and at least one line.")
     patients: dict[str, str] = {}
-    for line, row in enumerate(rows, start=2):
-        name, patient = Path(row[path_column] or "").name, (row["patient"] or "").strip()
+    for line, path, row in read_rows(table, "patient"):
+        name, patient = Path(path).name, row["patient"]
         if not name or not patient:
             raise TrainingError("data-unusable", f"{table}, line {line}: film or patient is missing.")
         if patients.setdefault(name, patient) != patient:
@@ -154,10 +157,13 @@ def load_films(films: Iterable[FilmFile], model: TakesFilms) -> LoadedFilms:
     unreadable: list[tuple[Path, str]] = []
     rows: dict[int, list[int]] = {}
     patients: dict[int, str] = {}
+    boxes: dict[int, tuple[Box, ...]] = {}
     for (i, path), found in zip(jobs, read, strict=True):
         if isinstance(found, str):
             unreadable.append((path, found))
             continue
+        if films[i].boxes and i not in rows:
+            boxes[i] = tuple(box.share_of(found.width_px, found.height_px) for box in films[i].boxes)
         rows.setdefault(i, []).append(len(pixels))
         pixels.append(found.pixels)
         digests.append(found.digest)
@@ -166,12 +172,22 @@ def load_films(films: Iterable[FilmFile], model: TakesFilms) -> LoadedFilms:
     for label, wanted in ((NEGATIVE, False), (POSITIVE, True)):
         if not any(film.is_positive == wanted for film in kept):
             raise TrainingError("data-unusable", f"No film of class {label} can be read.")
-    return LoadedFilms(kept, np.stack(pixels), tuple(map(tuple, rows.values())), tuple(digests), tuple(unreadable))
+    place = {i: k for k, i in enumerate(rows)}
+    return LoadedFilms(
+        films=kept,
+        pixels=np.stack(pixels),
+        rows=tuple(map(tuple, rows.values())),
+        digests=tuple(digests),
+        unreadable=tuple(unreadable),
+        boxes={place[i]: shares for i, shares in boxes.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _ReadFile:
     pixels: FloatImage
+    width_px: int
+    height_px: int
     digest: str
     patient: str
     """Hash of the patient whom a DICOM header names, or empty."""
@@ -187,7 +203,13 @@ def _read(path: Path, options: ReadOptions, input_px: int) -> _ReadFile | str:
     except OSError as error:
         return f"The file cannot be read: {error}."
     patient = dict(film.attributes.ids).get("patient_id_hash", "")
-    return _ReadFile(to_model_input(film.pixels, input_px), hashlib.sha256(data).hexdigest(), patient)
+    return _ReadFile(
+        pixels=to_model_input(film.pixels, input_px),
+        width_px=film.width_px,
+        height_px=film.height_px,
+        digest=hashlib.sha256(data).hexdigest(),
+        patient=patient,
+    )
 
 
 def _class_folders(folder: Path) -> dict[str, Path]:

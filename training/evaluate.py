@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from scanner.metrics import BoolArray, FloatArray, summarise
+from scanner.metrics import BoolArray, FloatArray, summarise, wilson_interval
 from scanner.model_bundle import OperatingPoint
 from scanner.records import Estimate, FloatImage
 from training.augment import shifted_copy
-from training.calibrate import choose_operating_points, fit_calibration, sigmoid
-from training.dataset import LoadedFilms
+from training.calibrate import Scored, choose_operating_points, fit_calibration, sigmoid
 from training.export import run_graph
+from training.films import LoadedFilms
 from training.fit import predict_logits
+from training.heat_figures import hits, shares_inside
 from training.splits import IndexArray
 
 DEFAULT_OPERATING_POINT = "sens95"
@@ -43,9 +45,9 @@ def calibrate(network: keras.Model, loaded: LoadedFilms, validation: IndexArray)
 
     The offset goes into the network's last bias; the temperature is returned, for ``model.json``.
     """
-    films, truth = _validation_films(loaded, validation)
-    logits = predict_logits(network, np.concatenate([films, shifted_copy(films, _SHIFT_SEED)]))
-    temperature, offset = fit_calibration(np.tile(truth, 2), logits)
+    films, _ = _validation_films(loaded, validation)
+    logits = [predict_logits(network, copy) for copy in (films, shifted_copy(films, _SHIFT_SEED))]
+    temperature, offset = fit_calibration(_by_population(loaded, validation, logits))
     bias = network.get_layer("logit").bias
     bias.assign(np.float16(bias.numpy() + offset))  # as the exported graph holds it
     return temperature
@@ -59,14 +61,24 @@ def evaluate(
     plain = run_graph(graph, films)
     prob = _probability(plain.logits, temperature)
     shifted_prob = _probability(run_graph(graph, shifted_copy(films, _SHIFT_SEED)).logits, temperature)
+    worst = "the worse of plain and shifted copies"
+    if len(loaded.populations) > 1:
+        worst = f"the worst of {' and '.join(loaded.populations)}, plain and shifted,"
     points = choose_operating_points(
-        truth, (prob, shifted_prob), f"the worse of plain and shifted copies of {truth.size} validation films"
+        _by_population(loaded, validation, (prob, shifted_prob)), f"{worst} of {truth.size} validation films"
     )
     threshold = points[DEFAULT_OPERATING_POINT].threshold
-    figures = {
-        "plain": _estimates(truth, prob, threshold),
-        "shifted": _estimates(truth, shifted_prob, threshold),
-    }
+    figures = {}
+    for name, chosen in _populations(loaded, validation).items():
+        figures[name or "plain"] = _estimates(truth[chosen], prob[chosen], threshold)
+        shifted = f"{name}, shifted" if name else "shifted"
+        figures[shifted] = _estimates(truth[chosen], shifted_prob[chosen], threshold)
+    for name, chosen in _parts(loaded, validation).items():
+        figures[name] = _estimates(truth[chosen], prob[chosen], threshold)
+    boxed = [(k, loaded.ill(i)) for k, i in enumerate(validation) if i in loaded.boxes]
+    if boxed:
+        places, masks = zip(*boxed, strict=True)
+        figures["heat maps of films with boxes"] = _heat_in_boxes(plain.heat_maps[list(places)], masks)
     figures["heat maps of films with pneumonia"] = {"median_spread": Estimate(heat_spread(plain.heat_maps[truth]))}
     others = [(k, row) for k, i in enumerate(validation) for row in loaded.rows[i][1:]]
     if others:
@@ -117,6 +129,54 @@ def heat_spread(heat_maps: np.ndarray) -> float:
 def _validation_films(loaded: LoadedFilms, validation: IndexArray) -> tuple[FloatImage, BoolArray]:
     """Pixels of the training folder's version, shape (N, S, S, 1), and truth."""
     return loaded.pixels[[loaded.rows[i][0] for i in validation]], loaded.truth[validation]
+
+
+def _by_population(loaded: LoadedFilms, validation: IndexArray, copies: Sequence[FloatArray]) -> list[Scored]:
+    """Truth and scores of each population in each copy of the validation films."""
+    truth = loaded.truth[validation]
+    return [
+        Scored(truth[chosen], scores[chosen])
+        for chosen in _populations(loaded, validation).values()
+        for scores in copies
+    ]
+
+
+def _populations(loaded: LoadedFilms, validation: IndexArray) -> dict[str, BoolArray]:
+    """Population -> which of the validation films are of it."""
+    populations = np.array([loaded.films[i].population for i in validation])
+    return {name: populations == name for name in loaded.populations}
+
+
+def _parts(loaded: LoadedFilms, validation: IndexArray) -> dict[str, BoolArray]:
+    """Views, sexes and kinds of negatives, where a population has several: name -> which validation films are meant."""
+    films = [loaded.films[i] for i in validation]
+    positive = loaded.truth[validation]
+    parts = {}
+    for population, chosen in _populations(loaded, validation).items():
+        prefix = f"{population}, " if population else ""
+        for known in ([film.view for film in films], [film.sex for film in films]):
+            for name, mine in _kinds(known, chosen).items():
+                parts[prefix + name] = mine
+        for name, mine in _kinds([film.finding for film in films], chosen & ~positive).items():
+            parts[f"{prefix}pneumonia or {name}"] = mine | (chosen & positive)
+    return parts
+
+
+def _kinds(known: Sequence[str], chosen: BoolArray) -> dict[str, BoolArray]:
+    """What is known of some films, where that is not the same of all: name -> which films."""
+    names = dict.fromkeys(name for name, mine in zip(known, chosen, strict=True) if name and mine)
+    return {name: chosen & np.array([each == name for each in known]) for name in names} if len(names) > 1 else {}
+
+
+def _heat_in_boxes(heat_maps: FloatImage, masks: Sequence[FloatImage]) -> dict[str, Estimate]:
+    """Where the heat of films with boxes lies."""
+    hit = hits(heat_maps, masks)
+    return {
+        "n_films": Estimate(float(hit.size)),
+        "hottest_point_in_a_box": Estimate(float(hit.mean()), *wilson_interval(int(hit.sum()), hit.size)),
+        "mean_share_of_heat_in_boxes": Estimate(float(shares_inside(heat_maps, masks).mean())),
+        "mean_share_of_film_in_boxes": Estimate(float(np.mean(masks))),
+    }
 
 
 def _probability(logits: np.ndarray, temperature: float) -> FloatArray:

@@ -19,11 +19,14 @@ import tensorflow as tf
 from scanner.errors import TrainingError
 from scanner.metrics import auc_delong
 from scanner.records import FloatImage, heat_side
-from training.augment import augment, mix
+from training.augment import augment_with_mask, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
-from training.dataset import LoadedFilms
+from training.films import LoadedFilms
+from training.folded import training_form
 from training.heat_loss import guide_heat
+from training.restyle import Styles, restyle
+from training.sampling import draw_films, films_per_epoch, loss_weights
 from training.splits import IndexArray
 
 _N_AHEAD = 4
@@ -82,7 +85,7 @@ def fit(
     TrainingError
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
-    trained = guide_heat(network, config) if config.guides_heat else network
+    trained = guide_heat(network, config) if config.guides_heat else training_form(network)
     trained.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -93,10 +96,11 @@ def fit(
     trained.optimizer.build(network.trainable_variables)
     state = _State(network, trained.optimizer, config)
     logs = state.restore(checkpoint) if resume and checkpoint.is_file() else []
+    n_films = films_per_epoch(len(train), config)
     truth = loaded.truth[validation]
     films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
     for epoch in range(len(logs), config.epochs):
-        follow = _Follow(state, epoch, len(train), config, progress)
+        follow = _Follow(state, epoch, n_films, config, progress)
         started = time.perf_counter()
         keras.utils.set_random_seed(config.seed * 1000 + epoch)
         history = trained.fit(
@@ -115,7 +119,7 @@ def fit(
                 val_loss=cross_entropy(truth, logits),
                 val_auc=float(auc_delong(truth, sigmoid(logits)).value or 0.0),
                 val_accuracy=float(np.mean((logits >= 0) == truth)),
-                images_per_s=len(train) / duration_s,
+                images_per_s=n_films / duration_s,
             )
         )
         state.save(checkpoint, logs)
@@ -143,16 +147,16 @@ def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch:
     """The batches of one epoch, made ahead in a background thread."""
     px = config.input_px
     films = tf.TensorSpec((None, px, px, 1), tf.float32)
-    ill = tf.TensorSpec((None, *_cells(px)), tf.float32)
+    known = (tf.TensorSpec((None, *_cells(px)), tf.float32), tf.TensorSpec((None, 1), tf.float32))
     signature = (
-        (films, ill) if config.guides_heat else films,
+        (films, *known) if config.guides_heat else films,
         tf.TensorSpec((None, 1), tf.float32),
         tf.TensorSpec((None,), tf.float32),
     )
     batches = tf.data.Dataset.from_generator(lambda: _batches(loaded, train, config, epoch), output_signature=signature)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    n_batches = math.ceil(len(train) / config.batch_size)
+    n_batches = math.ceil(films_per_epoch(len(train), config) / config.batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(_N_AHEAD).with_options(options)
 
 
@@ -160,23 +164,34 @@ def _batches(
     loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int
 ) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Films, truths and weights of one epoch, in an order and with variations that follow from seed and epoch."""
-    truth = loaded.truth
-    share = float(truth[train].mean())
-    weight = (0.5 / (1 - share), 0.5 / share) if config.class_weight else (1.0, 1.0)
-    order = np.random.default_rng([config.seed, epoch]).permutation(train)
+    weight = dict(zip(train.tolist(), loss_weights([loaded.films[i] for i in train], config), strict=True))
+    styles = Styles(loaded, train) if config.augment.restyle else None
+    order = draw_films(loaded, train, config, epoch)
     for start in range(0, len(order), config.batch_size):
         rng = np.random.default_rng([config.seed, epoch, start])
         batch = order[start : start + config.batch_size]
-        rows = [int(rng.choice(loaded.rows[i])) for i in batch]
-        films = np.stack([augment(loaded.pixels[row, ..., 0], rng, config.augment) for row in rows])
-        labels = truth[batch].astype(np.float32)
-        weights = np.where(labels > 0, weight[1], weight[0])
+        varied = [_vary(loaded, int(i), rng, config, styles) for i in batch]
+        films, ill = (np.stack(pictures) for pictures in zip(*varied, strict=True))
         films, other, part = mix(films, rng, config.mix)
-        cells = np.stack([cv2.resize(share, _cells(config.input_px), interpolation=cv2.INTER_AREA) for share in part])
-        ill = labels[:, None, None] * (1 - cells) + labels[other][:, None, None] * cells
+        ill += part * (ill[other] - ill)
+        labels = loaded.truth[batch].astype(np.float32)
+        weights = np.array([weight[i] for i in batch])
         weights[labels != labels[other]] = 0  # whether the ill part is in sight is not known
+        cells = np.stack([cv2.resize(each, _cells(config.input_px), interpolation=cv2.INTER_AREA) for each in ill])
+        is_known = np.array([i in loaded.boxes or not loaded.truth[i] for i in batch])
+        points = (is_known & is_known[other] & (cells.max(axis=(1, 2)) > 0)).astype(np.float32)
         films = films[..., np.newaxis]
-        yield (films, ill) if config.guides_heat else films, labels[:, np.newaxis], weights
+        yield (films, cells, points[:, np.newaxis]) if config.guides_heat else films, labels[:, np.newaxis], weights
+
+
+def _vary(
+    loaded: LoadedFilms, i: int, rng: np.random.Generator, config: TrainConfig, styles: Styles | None
+) -> tuple[FloatImage, FloatImage]:
+    """A version of a film, varied, and where it may show pneumonia; both of shape (S, S)."""
+    film = loaded.pixels[int(rng.choice(loaded.rows[i])), ..., 0]
+    if styles is not None and rng.random() < config.augment.restyle:
+        film = restyle(film, styles.of_another_group(i, rng), rng)
+    return augment_with_mask(film, loaded.ill(i), rng, config.augment)
 
 
 def _cells(input_px: int) -> tuple[int, int]:

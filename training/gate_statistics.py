@@ -2,7 +2,7 @@
 
 ``cxrscan train`` ends with this. To fit an existing bundle again:
 
-    python -m training.gate_statistics BUNDLE DATA --also OTHER_VERSIONS
+    python -m training.gate_statistics BUNDLE DATA… --also OTHER_VERSIONS
 
 The films are split as the bundle's training run split them: by its ``splits.csv`` where ``--splits`` names it, else by
 the seed and the share that ``model.json`` keeps.
@@ -33,7 +33,8 @@ from scanner.preprocess import resize
 from scanner.records import FloatImage, Predictions
 from training.augment import augment
 from training.config import AugmentConfig
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import find_all_films, load_films, parse_data_set
+from training.films import LoadedFilms
 from training.splits import IndexArray, split_by_patient
 
 MOVED = AugmentConfig(
@@ -105,10 +106,14 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
         scales=Scales(**{field.name: _UNSCALED for field in fields(Scales)}),
         limits=Limits(**dict.fromkeys((field.name for field in fields(Limits)), 0.0)),
     )
-    versions = [[loaded.rows[i][0] for i in validation], [row for i in validation for row in loaded.rows[i][1:]]]
-    held_out = [loaded.pixels[chosen] for chosen in versions if chosen]
+    populations = [
+        [i for i in validation if loaded.films[i].population == population] for population in loaded.populations
+    ]
+    plain = [loaded.pixels[[loaded.rows[i][0] for i in films]] for films in populations if films]
+    others = [row for i in validation for row in loaded.rows[i][1:]]
+    held_out = [*plain, loaded.pixels[others]] if others else plain
     rounded = GateStatistics.from_document(fitted.to_document())  # as the scanner will have it
-    return _limit_strangeness(_scale_and_limit_faults(rounded, engine, held_out), engine, held_out)
+    return _limit_strangeness(_scale_and_limit_faults(rounded, engine, held_out), engine, held_out, plain)
 
 
 def _scale_and_limit_faults(
@@ -140,16 +145,20 @@ def _scale_and_limit_faults(
     return replace(statistics, scales=scales, limits=limits)
 
 
-def _limit_strangeness(statistics: GateStatistics, engine: Engine, held_out: Sequence[FloatImage]) -> GateStatistics:
-    """Limit what the whole gate finds strange; no version of the films fares worse than another."""
+def _limit_strangeness(
+    statistics: GateStatistics, engine: Engine, held_out: Sequence[FloatImage], plain: Sequence[FloatImage]
+) -> GateStatistics:
+    """Limit what the whole gate finds strange; no population and no version of the films fares worse than another."""
     seen = [_measure(statistics, engine, version) for version in held_out]
     rng = np.random.default_rng(_SEED)
-    moved = np.stack([augment(film[..., 0], rng, MOVED) for film in held_out[0]])[..., np.newaxis]
-    moved_distances, _ = _measure(statistics, engine, moved)
+    moved = [np.stack([augment(film[..., 0], rng, MOVED) for film in films])[..., np.newaxis] for films in plain]
+    moved_distances = [_measure(statistics, engine, films)[0] for films in moved]
     limits = replace(
         statistics.limits,
-        misfit=_high([each.misfit for each in moved_distances], _MISFITS),
-        misfit_with_edges=_high([each.misfit_with_edges for each in moved_distances], _MISFITS_WITH_EDGES),
+        misfit=max(_high([each.misfit for each in films], _MISFITS) for films in moved_distances),
+        misfit_with_edges=max(
+            _high([each.misfit_with_edges for each in films], _MISFITS_WITH_EDGES) for films in moved_distances
+        ),
         strangeness=max(_high([each.strangeness for each in distances], _STRANGERS) for distances, _ in seen),
         outer_heat_lead=max(0.0, *(_high(heat, _HOT_EDGES) for _, heat in seen)),
     )
@@ -314,18 +323,20 @@ _folder = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("bundle", type=_folder)
-@click.argument("data", type=_folder)
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 @click.option(
     "--splits",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="splits.csv of the training run; without it the films are split again, as model.json says.",
 )
 @click.option("--also", type=_folder, multiple=True, help="Other versions of the same films; may be repeated.")
-def main(bundle: Path, data: Path, splits: Path | None, also: tuple[Path, ...]) -> None:
-    """Fit the gate of BUNDLE on the films of DATA again."""
+def main(bundle: Path, data: tuple[str, ...], splits: Path | None, also: tuple[Path, ...]) -> None:
+    """Fit the gate of BUNDLE on the films of DATA, as `cxrscan train` takes them, again."""
     cv2.setNumThreads(1)
     document = _without_gate(bundle)
-    loaded = load_films(find_films(data, also), spec_from_document(document, bundle))
+    loaded = load_films(
+        find_all_films([parse_data_set(text) for text in data], also), spec_from_document(document, bundle)
+    )
     train, validation = read_split(splits, loaded) if splits else split_again(document, loaded)
     add_gate(bundle, loaded, train, validation)
     click.echo(f"Gate of {bundle} fitted on {len(train)} films, limits set on {len(validation)}.", err=True)

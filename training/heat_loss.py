@@ -8,10 +8,12 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from scanner.network.network import contributions, last_features, pull_back
+from scanner.network.network import contributions, pull_back
 from training.config import TrainConfig
+from training.folded import training_features, training_head
 
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
+_LEAST_ILL = 1e-6  # share of a cell
 _SOME_HEAT = 1.0  # likewise: as stray heat, this much counts half
 
 
@@ -27,15 +29,21 @@ def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
     - ``missing_heat``: how much is missing for the map's sum to account for the log-odds, as a share of them;
       without it a network escapes the other two with maps that are empty.
 
-    The last two count as much as the network thinks the film positive. Besides films the model takes the share of each
-    cell, shape (N, h, w), that shows a film with pneumonia: 0 or 1 but for films that ``mix`` lays together.
+    The last two count as much as the network thinks the film positive. A fourth counts for films with boxes only:
+
+    - ``point_heat``: how improbable it is to hit a box when a cell is drawn by a softmax of Grad-CAM, its ReLU left
+      out, over ``point_temperature``; a list-wise loss (Cao et al. 2007, "Learning to rank") that compares the cells
+      of one film, so that those outside of boxes teach as much as those inside.
+
+    Besides films the model takes the share of each cell, shape (N, h, w), that may show pneumonia: 0 for normal films
+    and outside of boxes, 1 for other films with pneumonia; and whether that share is known from boxes, shape (N, 1).
     """
-    features = last_features(network)
-    hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
-    logit = network.get_layer("logit")(network.get_layer("dropout")(hidden))
+    features = training_features(network)
+    hidden, logit = training_head(network, features)
     ill = keras.Input(features.shape[1:3], name="ill")
-    guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill])
-    return keras.Model([network.input, ill], guarded)
+    points = keras.Input((1,), name="points")
+    guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill, points])
+    return keras.Model([network.input, ill, points], guarded)
 
 
 class _HeatLoss(layers.Layer):  # type: ignore[misc]
@@ -47,7 +55,7 @@ class _HeatLoss(layers.Layer):  # type: ignore[misc]
         self._pull_back = partial(pull_back, network)  # anew at each step, for the head learns too
 
     def call(self, inputs: list[Any]) -> Any:
-        features, hidden, logit, ill = inputs
+        features, hidden, logit, ill, points = inputs
         config, axes = self._config, (1, 2)
         added = contributions(features, hidden, self._pull_back())
         heat = ops.relu(added)
@@ -58,5 +66,13 @@ class _HeatLoss(layers.Layer):  # type: ignore[misc]
         missing = ops.relu(1 - ops.sum(added, axis=axes) / wanted)  # before the ReLU, so that it can recover
         prob = ops.stop_gradient(ops.sigmoid(logit[:, 0]))
         cost = config.outer_heat * ops.relu(outer - config.outer_heat_free) + config.missing_heat * missing
-        self.add_loss(ops.mean(config.stray_heat * stray + prob * cost))
+        missed = points[:, 0] * _improbability(added / config.point_temperature, ill)
+        self.add_loss(ops.mean(config.stray_heat * stray + prob * cost + config.point_heat * missed))
         return logit
+
+
+def _improbability(scores: Any, ill: Any) -> Any:
+    """Negative logarithm of the chance that a cell drawn by the softmax of its score is ill; shape (N,)."""
+    n_cells = scores.shape[1] * scores.shape[2]
+    flat, ill = (ops.reshape(each, (-1, n_cells)) for each in (scores, ill))
+    return ops.logsumexp(flat, axis=1) - ops.logsumexp(flat + ops.log(ill + _LEAST_ILL), axis=1)

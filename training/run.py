@@ -20,9 +20,10 @@ from scanner.network.network import build_network
 from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
-from training.dataset import LoadedFilms, find_films, load_films, read_patients
+from training.dataset import DataSet, find_all_films, load_films, read_patients
 from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
+from training.films import LoadedFilms
 from training.fit import EpochLog, Progress, fit
 from training.gate_statistics import add_gate
 from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
@@ -44,7 +45,7 @@ class TrainResult:
 
 
 def train(
-    data: Path,
+    data: Sequence[DataSet],
     folder: Path,
     config: TrainConfig,
     *,
@@ -57,12 +58,12 @@ def train(
     say: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda epoch, n_seen, n_films, metrics: None,
 ) -> TrainResult:
-    """Train a network on a folder of films and write its bundle.
+    """Train a network on folders and tables of films and write its bundle.
 
     Parameters
     ----------
     also
-        Folders with other versions of the same films; see ``find_films``.
+        Folders with other versions of the films of folders; see ``find_films``.
     patients
         CSV file that says whose film is whose; without, the file names do.
     test
@@ -86,7 +87,7 @@ def train(
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError("output-unwritable", f"{folder} cannot be made: {error}.") from error
-    loaded = load_films(find_films(data, also, read_patients(patients) if patients else None), config)
+    loaded = load_films(find_all_films(data, also, read_patients(patients) if patients else None), config)
     for path, reason in loaded.unreadable:
         say(f"Passed over {path}: {reason}")
     if test is not None:
@@ -174,6 +175,20 @@ def _account(
     duration_s: float,
 ) -> dict[str, Any]:
     """The JSON-ready account of data, split, duration and software."""
+
+    def counts(population: str) -> dict[str, int]:
+        sides = {"train": train_films, "validation": validation}
+        mine = {side: [i for i in chosen if loaded.films[i].population == population] for side, chosen in sides.items()}
+        return {
+            f"n_{side}{what}": count
+            for side, films in mine.items()
+            for what, count in (
+                ("", len(films)),
+                ("_positive", int(loaded.truth[films].sum())),
+                ("_patients", len({loaded.films[i].patient for i in films})),
+            )
+        }
+
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "n_train": len(train_films),
@@ -183,6 +198,7 @@ def _account(
         "n_versions": len(loaded.pixels),
         "n_train_positive": int(loaded.truth[train_films].sum()),
         "n_validation_positive": int(loaded.truth[validation].sum()),
+        "populations": {name: counts(name) for name in loaded.populations if name},
         "split_seed": config.split_seed,
         "duration_s": round(duration_s),
         "images_per_s": round(sum(log.images_per_s for log in logs) / len(logs), 1),

@@ -11,15 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from scanner.errors import TrainingError
-from training.dataset import LoadedFilms
+from scanner.metrics import BoolArray
+from scanner.records import NEGATIVE, POSITIVE
+from training.films import LoadedFilms
+from training.table import TRAIN, VALIDATION
 
 IndexArray = np.ndarray
 
 
 def split_by_patient(loaded: LoadedFilms, fraction: float, seed: int) -> tuple[IndexArray, IndexArray]:
-    """Hold out whole patients, class by class, until the wanted share of the films is reached.
+    """Hold out whole patients, population by population.
 
-    Films that are copies of one another, byte by byte, count as one patient's.
+    A population whose films say themselves on which side they lie is split so. Of the others each class is held out
+    until the wanted share of its films is reached. Films that are copies of one another, byte by byte, count as one
+    patient's.
 
     Returns
     -------
@@ -28,15 +33,36 @@ def split_by_patient(loaded: LoadedFilms, fraction: float, seed: int) -> tuple[I
     Raises
     ------
     TrainingError
-        ``data-unusable``: a class has fewer than two patients.
+        ``data-unusable``: a class has fewer than two patients, or a patient lies on both sides.
     """
-    truth = loaded.truth
-    groups = _groups(loaded)
     rng = np.random.default_rng(seed)
+    held_out: list[int] = []
+    for population in loaded.populations:
+        groups = [g for g in _groups(loaded) if loaded.films[g[0]].population == population]
+        is_told = any(loaded.films[i].split for group in groups for i in group)
+        held_out += _told(loaded, groups) if is_told else _drawn(loaded.truth, groups, fraction, rng)
+    validation = np.array(sorted(held_out))
+    return np.setdiff1d(np.arange(len(loaded.films)), validation), validation
+
+
+def _told(loaded: LoadedFilms, groups: Sequence[Sequence[int]]) -> list[int]:
+    """The films that their data set holds out; those of which it says nothing are trained on."""
+    held_out: list[int] = []
+    for group in groups:
+        sides = {loaded.films[i].split == VALIDATION for i in group}
+        if len(sides) > 1:
+            names = " and ".join(loaded.films[i].name for i in group[:2])
+            raise TrainingError("data-unusable", f"{names} are one patient's, and not on one side of the split.")
+        held_out += group if sides == {True} else []
+    return held_out
+
+
+def _drawn(truth: BoolArray, groups: Sequence[Sequence[int]], fraction: float, rng: np.random.Generator) -> list[int]:
+    """Films of patients drawn at random, in each class the wanted share."""
     held_out: list[int] = []
     for is_positive in (False, True):
         # A patient with films of both classes goes with the larger part; ties with the normal films.
-        mine = [g for g in groups if (truth[g].mean() > 0.5) == is_positive]
+        mine = [g for g in groups if (truth[list(g)].mean() > 0.5) == is_positive]
         if len(mine) < 2:
             raise TrainingError(
                 "data-unusable", f"Validation by patient needs two patients of each class; there are {len(mine)}."
@@ -48,8 +74,7 @@ def split_by_patient(loaded: LoadedFilms, fraction: float, seed: int) -> tuple[I
                 break
             held_out += mine[i]
             taken += len(mine[i])
-    validation = np.array(sorted(held_out))
-    return np.setdiff1d(np.arange(truth.size), validation), validation
+    return held_out
 
 
 def duplicates(loaded: LoadedFilms) -> list[tuple[str, str]]:
@@ -76,12 +101,13 @@ def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | In
     held_out = set(map(int, validation))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["film", "patient", "label", "split", "n_versions", "sha256"])
+        writer.writerow(["film", "population", "patient", "label", "view", "split", "n_versions", "sha256"])
         for i, film in enumerate(loaded.films):
-            label = film.name.partition("/")[0]
-            split = "validation" if i in held_out else "train"
+            label = POSITIVE if film.is_positive else NEGATIVE
+            split = VALIDATION if i in held_out else TRAIN
             rows = loaded.rows[i]
-            writer.writerow([film.name, film.patient, label, split, len(rows), loaded.digests[rows[0]]])
+            told = (film.name, film.population, film.patient, label, film.view, split)
+            writer.writerow([*told, len(rows), loaded.digests[rows[0]]])
 
 
 def _groups(loaded: LoadedFilms) -> list[list[int]]:
@@ -95,7 +121,7 @@ def _groups(loaded: LoadedFilms) -> list[list[int]]:
 
     seen: dict[str, int] = {}
     for i, film in enumerate(loaded.films):
-        for key in (f"patient {film.patient}", *(loaded.digests[row] for row in loaded.rows[i])):
+        for key in (f"patient {film.population} {film.patient}", *(loaded.digests[row] for row in loaded.rows[i])):
             parent[root(i)] = root(seen.setdefault(key, i))
     groups = defaultdict(list)
     for i in range(len(parent)):

@@ -37,7 +37,7 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 
 
 @click.command(short_help="Train a model and write its bundle.")
-@click.argument("data", type=_folder)
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 @click.option(
     "-o",
     "--output",
@@ -76,7 +76,7 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 @click.option("--keep-keras", is_flag=True, help="Also write model.keras.")
 @options.quiet
 def train(
-    data: Path,
+    data: tuple[str, ...],
     output: Path,
     also: tuple[Path, ...],
     patients: Path | None,
@@ -89,7 +89,11 @@ def train(
     quiet: bool,
     **shortcuts: Any,
 ) -> None:
-    """Train on DATA (class folders NORMAL and PNEUMONIA, or train/ holding them) and write a bundle.
+    """Train on DATA and write a bundle.
+
+    DATA is a folder with class folders NORMAL and PNEUMONIA (or with train/, which holds them), or a CSV file with the
+    columns path and label; docs/training-data.md names the others. Several may be given, with a name for whom each
+    shows.
 
     Patients are split between training and validation; thresholds are chosen on the validation films. A `val/`
     folder is not used: the dataset's own holds 16 films.
@@ -97,6 +101,7 @@ def train(
     \b
     cxrscan train chest_xray/ -o my-model
     cxrscan train chest_xray/ -o my-model --config robust
+    cxrscan train children=chest_xray/ adults=adults.csv -o my-model
     cxrscan run films/ --model my-model
     """
     keep_freed_memory()
@@ -106,14 +111,16 @@ def train(
     except ImportError as error:
         raise TrainingError("extra-missing", "Training needs TensorFlow, the extra `train`.") from error
     from training.config import load_config
+    from training.dataset import parse_data_set
     from training.run import train as train_bundle
 
     chosen = {name: value for name, value in shortcuts.items() if value is not None}
-    if test is None and (data / "test").is_dir():
-        test = data / "test"
+    data_sets = [parse_data_set(text) for text in data]
+    if test is None:
+        test = next((each.path / "test" for each in data_sets if (each.path / "test").is_dir()), None)
     with _Bar(quiet=quiet) as bar:
         result = train_bundle(
-            data,
+            data_sets,
             output,
             load_config(config, {**settings, **chosen}),
             also=also,
@@ -144,16 +151,21 @@ def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
 
 def _sentence(result: TrainResult) -> str:
     """What came of it, for people."""
-    plain, shifted = (result.evaluation.validation[name] for name in ("plain", "shifted"))
-    figures = ", ".join(
-        f"{title} {plain[name].value:.3f} ({shifted[name].value:.3f} shifted)"
-        for title, name in (("AUC", "auc"), ("sensitivity", "sensitivity"), ("specificity", "specificity"))
-        if name in plain and name in shifted
-    )
     return (
         f"{result.n_train} films trained on in {result.duration_s / 60:.0f} minutes. "
-        f"{result.n_validation} validation films at `{result.evaluation.default_operating_point}`: {figures}.\n"
+        f"{result.n_validation} validation films at `{result.evaluation.default_operating_point}`:\n"
+        f"{_figures(result)}"
         f"Bundle   {result.folder}\nScan with cxrscan run FILMS --model {result.folder}"
+    )
+
+
+def _figures(result: TrainResult) -> str:
+    """One line for each set of validation films of both classes."""
+    titles = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
+    return "".join(
+        f"{name:20} " + ", ".join(f"{title} {figures[key].value:.3f}" for key, title in titles.items()) + "\n"
+        for name, figures in result.evaluation.validation.items()
+        if figures.keys() >= titles.keys()
     )
 
 

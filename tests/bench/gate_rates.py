@@ -28,7 +28,8 @@ from scanner.worker import scan_chunk
 from tests.bench import no_chest
 from tests.builders import encode
 from training.augment import shifted_copy
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import find_films, load_films
+from training.films import LoadedFilms
 from training.gate_statistics import split_again
 
 _BATCH = 16

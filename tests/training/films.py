@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.builders import write_film
 from training.config import AugmentConfig, TrainConfig
-from training.dataset import FilmFile, LoadedFilms
+from training.films import FilmFile, LoadedFilms
 
 TINY = TrainConfig(
     input_px=32,

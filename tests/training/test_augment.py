@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.builders import film_pixels
-from training.augment import SHIFT, augment, mix, shifted_copy
+from training.augment import SHIFT, augment, augment_with_mask, mix, shifted_copy
 from training.config import AugmentConfig
 
 OFF = AugmentConfig(rotation_deg=0, zoom=0, shift=0, flip=False)
@@ -39,7 +39,9 @@ KINDS: dict[str, float | bool] = {
 }
 
 
-@pytest.mark.parametrize("kind", [field.name for field in fields(AugmentConfig) if field.name != "plain"])
+@pytest.mark.parametrize(
+    "kind", [field.name for field in fields(AugmentConfig) if field.name not in {"plain", "restyle"}]
+)
 def test_each_kind_changes_some_films_and_keeps_shape_and_range(kind: str) -> None:
     films = [varied(replace(OFF, **{kind: KINDS[kind]}), seed) for seed in range(12)]
     assert any(np.abs(film - FILM).max() > 0.02 for film in films)
@@ -98,3 +100,24 @@ def test_mixing_nothing_leaves_all_films_as_they_are() -> None:
     np.testing.assert_array_equal(mixed, films)
     np.testing.assert_array_equal(other, np.arange(4))
     assert not part.any()
+
+
+def test_what_is_known_of_places_moves_with_the_film() -> None:
+    spot = np.zeros((64, 64), np.float32)
+    spot[20:28, 36:44] = 1
+    moving = replace(OFF, rotation_deg=20, zoom=0.3, shift=0.1, flip=True)
+    for seed in range(8):
+        film, mask = augment_with_mask(spot, spot.copy(), np.random.default_rng(seed), moving)
+        np.testing.assert_allclose(mask, film, atol=1e-6)
+        plain, mirrored = augment_with_mask(spot, spot.copy(), np.random.default_rng(seed), replace(moving, plain=1.0))
+        np.testing.assert_array_equal(mirrored, plain)
+
+
+def test_tones_and_covers_leave_the_mask_alone_and_a_uniform_one_stays_so() -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[5:9] = 1
+    colours = replace(OFF, contrast=0.4, gamma=0.5, border=1.0, erase=1.0, noise=0.05)
+    np.testing.assert_array_equal(augment_with_mask(FILM, mask, np.random.default_rng(0), colours)[1], mask)
+    everywhere = np.ones((64, 64), np.float32)
+    moved = augment_with_mask(FILM, everywhere, np.random.default_rng(0), replace(OFF, shift=0.3))[1]
+    np.testing.assert_array_equal(moved, everywhere)

@@ -12,7 +12,8 @@ import pytest
 
 from tests.training.films import TINY, write_data
 from training.config import TrainConfig
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import find_films, load_films
+from training.films import LoadedFilms
 from training.fit import EpochLog, Progress
 from training.run import _fit
 from training.splits import split_by_patient

@@ -11,7 +11,8 @@ from scanner.errors import TrainingError
 from scanner.network.network import build_network
 from tests.training.films import TINY, write_data
 from training.config import TrainConfig
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import find_films, load_films
+from training.films import LoadedFilms
 from training.fit import EpochLog, _batches, fit, learning_rate_at
 from training.splits import split_by_patient
 

@@ -13,7 +13,8 @@ from scanner.errors import TrainingError
 from scanner.gate.statistics import GateStatistics
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_bundle, read_document
 from tests.training.films import write_data
-from training.dataset import LoadedFilms, find_films, load_films
+from training.dataset import find_films, load_films
+from training.films import LoadedFilms
 from training.gate_statistics import main, read_split, split_again
 from training.splits import split_by_patient, write_splits
 

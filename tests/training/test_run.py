@@ -15,7 +15,7 @@ from scanner.errors import TrainingError
 from scanner.model_bundle import load_bundle
 from tests.builders import write_film
 from tests.training.films import TINY, write_data
-from training.dataset import find_films, load_films
+from training.dataset import DataSet, find_films, load_films
 from training.model_card import render_card
 from training.run import train
 
@@ -47,7 +47,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     large = folder.parent / "large"
     write_film(large / "NORMAL" / "IM-0001-0000.png", 100, height=90, width=110)
     write_film(large / "PNEUMONIA" / "person1_virus_0.png", 150, height=90, width=110)
-    train(data, folder, TINY, also=[large], keep_keras=True)
+    train([DataSet(data)], folder, TINY, also=[large], keep_keras=True)
     return folder
 
 
@@ -93,7 +93,7 @@ def test_a_test_film_among_the_training_films_stops_the_run_unless_allowed(data:
     test = tmp_path / "test"
     shutil.copytree(data / "NORMAL", test / "NORMAL")
     with pytest.raises(TrainingError, match="10 test films are also training films") as caught:
-        train(data, tmp_path / "out", TINY, test=test)
+        train([DataSet(data)], tmp_path / "out", TINY, test=test)
     assert caught.value.code == "split-leak"
 
 
@@ -120,5 +120,5 @@ def test_a_setting_without_a_value_is_a_usage_error(data: Path, tmp_path: Path) 
 def test_an_output_place_that_is_a_file_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError) as caught:
-        train(data, tmp_path / "file" / "bundle", TINY)
+        train([DataSet(data)], tmp_path / "file" / "bundle", TINY)
     assert caught.value.code == "output-unwritable"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scanner.errors import TrainingError
 from tests.builders import write_film
 from tests.training.films import TINY, loaded_films, write_data
 from training.dataset import find_films, load_films
+from training.films import FilmFile, LoadedFilms
 from training.splits import duplicates, find_leaks, split_by_patient, write_splits
 
 counts = st.lists(st.integers(1, 6), min_size=2, max_size=12)
@@ -75,3 +77,27 @@ def test_a_test_film_that_is_a_training_film_is_found_under_any_name(tmp_path: P
     copy.parent.mkdir(parents=True)
     copy.write_bytes((data / "PNEUMONIA" / "person0_virus_0.jpeg").read_bytes())
     assert find_leaks(loaded, tmp_path / "test") == [copy]
+
+
+def film(name: str, population: str, split: str = "") -> FilmFile:
+    return FilmFile(name, name[0] == "p", name[:2], (), population=population, split=split)
+
+
+def of(*films: FilmFile) -> LoadedFilms:
+    return replace(loaded_films({"n": [film.name for film in films]}), films=films)
+
+
+def test_each_population_is_split_by_itself_and_one_that_says_how_as_it_says() -> None:
+    children = [film(f"{label}{i}", "children") for label in "np" for i in range(6)]
+    adults = [film(name, "adults", split) for name, split in (("n7", ""), ("n8", "validation"), ("p9", "train"))]
+    loaded = of(*children, *adults)
+    train, validation = split_by_patient(loaded, 0.3, 0)
+    assert sorted([*train, *validation]) == list(range(15))
+    assert [i for i in validation if i >= 12] == [13]
+    assert sum(loaded.films[i].population == "children" for i in validation) == 4
+
+
+def test_a_patient_on_both_sides_of_a_split_that_is_told_stops_the_run() -> None:
+    loaded = of(film("n0a", "adults", "train"), film("n0b", "adults", "validation"), film("p1", "adults"))
+    with pytest.raises(TrainingError, match="n0a and n0b are one patient's"):
+        split_by_patient(loaded, 0.2, 0)

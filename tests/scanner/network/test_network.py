@@ -83,17 +83,21 @@ def outer_share(heat: np.ndarray) -> np.ndarray:
 def test_what_is_wrong_with_heat_adds_to_the_loss() -> None:
     network, batch = lit_network(), films(6)
     ill = np.random.default_rng(0).random((6, 3, 3), dtype=np.float32)
+    points = np.array([[1], [0]] * 3, dtype=np.float32)
     said = {name: np.asarray(value) for name, value in explain(network)(batch).items()}
     heat, logits = said["grad_cam"], said["logit"][:, 0]
+    chances = np.exp(heat / 0.5) / np.exp(heat / 0.5).sum(axis=(1, 2), keepdims=True)  # no contribution is negative
+    hits = (chances * ill).sum(axis=(1, 2))
     total, prob = heat.sum(axis=(1, 2)), 1 / (1 + np.exp(-logits))
     wanted = {
         (("stray_heat", 2.0),): 2.0 * (heat * (1 - ill)).sum(axis=(1, 2)) / (total + 1),
         (("outer_heat", 2.0), ("outer_heat_free", 0.1)): prob * 2.0 * (outer_share(heat) - 0.1),
+        (("point_heat", 2.0), ("point_temperature", 0.5)): -2.0 * points[:, 0] * np.log(hits),
         (("missing_heat", 3.0),): prob * 3.0 * np.maximum(0, 1 - total / np.maximum(logits, 1)),
     }
     for settings, cost in wanted.items():
         model = guide_heat(network, replace(SMALL, **dict(settings)))
-        np.testing.assert_allclose(np.asarray(model([batch, ill]))[:, 0], logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(model([batch, ill, points]))[:, 0], logits, rtol=1e-4, atol=1e-5)
         (loss,) = model.losses
         assert float(loss) == pytest.approx(np.mean(cost), rel=0.01, abs=1e-6), settings
 
@@ -104,7 +108,7 @@ def test_learning_moves_heat_from_the_rim_inside() -> None:
     model = guide_heat(network, replace(SMALL, outer_heat=1.0))
     learning = network.get_layer(BACKBONE).trainable_variables
     with tf.GradientTape() as tape:
-        model([batch, tf.ones((6, 3, 3))])
+        model([batch, tf.ones((6, 3, 3)), tf.zeros((6, 1))])
         (loss,) = model.losses
     gradients = tape.gradient(loss, learning)
     step = 0.02 * loss / sum(tf.reduce_sum(gradient**2) for gradient in gradients)  # 2 % down, if it were a plane

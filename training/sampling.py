@@ -1,0 +1,75 @@
+"""Which films an epoch shows, and how often each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from scanner.metrics import FloatArray
+from training.config import TrainConfig
+from training.films import FilmFile, LoadedFilms
+from training.splits import IndexArray
+
+
+def draw_films(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int) -> IndexArray:
+    """Draw the films of an epoch, in their order; the same seed and epoch give the same films.
+
+    Without ``balanced`` that is every training film once. With it there are as many draws, or ``films_per_epoch``, each
+    from the shares of ``balanced_shares``.
+
+    Returns
+    -------
+    Indices of films.
+    """
+    rng = np.random.default_rng([config.seed, epoch])
+    if not config.balanced:
+        return rng.permutation(train)
+    return rng.choice(train, films_per_epoch(len(train), config), p=balanced_shares([loaded.films[i] for i in train]))
+
+
+def films_per_epoch(n_train: int, config: TrainConfig) -> int:
+    """How many films an epoch shows of so many training films."""
+    return config.films_per_epoch or n_train if config.balanced else n_train
+
+
+def balanced_shares(films: Sequence[FilmFile]) -> FloatArray:
+    """How often each film is drawn so that nothing but the disease tells the classes apart.
+
+    Populations are drawn equally often, the classes in each of them, and the views in each class. Ill people are
+    filmed lying, so that the view alone would tell much. Within such a group films are drawn as their weights say.
+
+    Returns
+    -------
+    float64 array, shape (N,), sum 1.
+    """
+    groups: dict[tuple[str, bool, str], list[int]] = defaultdict(list)
+    for i, film in enumerate(films):
+        groups[film.population, film.is_positive, film.view].append(i)
+    shares = np.zeros(len(films))
+    for (population, is_positive, _), group in groups.items():
+        n_populations = len({name for name, _, _ in groups})
+        n_classes = len({truth for name, truth, _ in groups if name == population})
+        n_views = len({view for name, truth, view in groups if (name, truth) == (population, is_positive)})
+        weights = np.array([films[i].weight for i in group])
+        shares[group] = weights / weights.sum() / (n_populations * n_classes * n_views)
+    return shares
+
+
+def loss_weights(films: Iterable[FilmFile], config: TrainConfig) -> FloatArray:
+    """How much each film counts in the loss: drawn films all the same, others as weight and class say.
+
+    Returns
+    -------
+    float64 array, shape (N,).
+    """
+    films = tuple(films)
+    if config.balanced:
+        return np.ones(len(films))
+    weights = np.array([film.weight for film in films])
+    truth = np.array([film.is_positive for film in films])
+    if config.class_weight:
+        share = float(truth.mean())
+        weights = weights * np.where(truth, 0.5 / share, 0.5 / (1 - share))
+    return weights
