@@ -73,7 +73,7 @@ def write_bundle(
         "intended_use": INTENDED_USE,
         "limits": [
             f"Trained and validated on {config.population} only; other people, views and devices are untested.",
-            "It tells pneumonia from normal films; every other finding is unknown to it and may score either way.",
+            "It tells pneumonia from films without; of other findings it knows little, and they may score either way.",
             "Validation films come from the training films' source; expect a lower specificity elsewhere.",
             "A heat map shows what moved the score, not where the disease ends.",
         ],

@@ -84,10 +84,14 @@ class TrainConfig(NetworkConfig):
     """Weight in the loss of heat that points elsewhere than into the boxes of a film; see ``guide_heat``."""
     point_temperature: float = 0.15
     """Difference of heat, in units of the logit, by which one cell outshines another e times."""
+    findings: float = 0.0
+    """Weight in the loss of the findings that reports tell, which the network is asked for while it learns."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
     balanced: bool = False
     """Draw films so that populations, classes and views come equally often, instead of each film once."""
+    style_balance: float = 1.0
+    """How many times as often a film is drawn, at most, when its class is rare among films of its style; 1: no more."""
     films_per_epoch: int = 0
     """How many films an epoch draws when ``balanced``; 0: as many as there are."""
     validation_fraction: float = 0.16
@@ -119,10 +123,15 @@ class TrainConfig(NetworkConfig):
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (
-                min(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat) >= 0,
-                "stray_heat, outer_heat, missing_heat and point_heat must not be negative",
+                min(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat, self.findings) >= 0,
+                "stray_heat, outer_heat, missing_heat, point_heat and findings must not be negative",
             ),
             (self.point_temperature > 0, "point_temperature must be positive"),
+            (self.style_balance >= 1, "style_balance must be at least 1"),
+            (
+                self.style_balance == 1 or not (self.weights == "none" or self.weights.endswith(".keras")),
+                "style_balance needs initial weights that were trained on photographs",
+            ),
             (self.films_per_epoch >= 0, "films_per_epoch must not be negative"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
         ):

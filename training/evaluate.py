@@ -23,6 +23,7 @@ DEFAULT_OPERATING_POINT = "sens95"
 """In a new place the normal films drift towards pneumonia, so that specificity is what gets lost; sensitivity holds.
 Hence the highest threshold that still finds 95 % of the shifted films with pneumonia."""
 _SHIFT_SEED = 2018
+_LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,13 @@ def _probability(logits: np.ndarray, temperature: float) -> FloatArray:
 
 
 def _estimates(truth: BoolArray, prob: FloatArray, threshold: float) -> dict[str, Estimate]:
-    return {name: e for name, e in summarise(truth, prob, threshold).estimates.items() if e.value is not None}
+    return {name: e for name, e in summarise(truth, prob, threshold).estimates.items() if _says_something(e)}
+
+
+def _says_something(estimate: Estimate) -> bool:
+    """Whether there is a figure; that of films which are told apart without a fault may have no end."""
+    known = [value for value in (estimate.value, estimate.low, estimate.high) if value is not None]
+    return estimate.value is not None and all(abs(value) < _LARGEST_FIGURE for value in known)
 
 
 def _agreement(prob: FloatArray, other: FloatArray, threshold: float) -> dict[str, Estimate]:

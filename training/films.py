@@ -50,6 +50,8 @@ class FilmFile:
     """``F``, ``M``, or empty where it is not known."""
     finding: str = ""
     """What it shows, in a word, where the label alone does not tell: ``normal`` or ``other``."""
+    findings: tuple[str, ...] | None = None
+    """All that a report finds, none of which need be right; None: no report is known."""
     split: str = ""
     """``train`` or ``validation`` where the data set says so, else empty."""
     weight: float = 1.0
@@ -89,6 +91,11 @@ class LoadedFilms:
     def populations(self) -> tuple[str, ...]:
         """The populations, each once, in the order of the films."""
         return tuple(dict.fromkeys(film.population for film in self.films))
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """All findings of all reports, in alphabetical order."""
+        return tuple(sorted({finding for film in self.films for finding in film.findings or ()}))
 
     def ill(self, i: int) -> FloatImage:
         """Where a film may show pneumonia: nowhere, everywhere, or inside its boxes.

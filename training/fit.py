@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +17,17 @@ import numpy as np
 import tensorflow as tf
 
 from scanner.errors import TrainingError
-from scanner.metrics import auc_delong
+from scanner.metrics import BoolArray, FloatArray, auc_delong
 from scanner.records import FloatImage, heat_side
 from training.augment import augment_with_mask, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
 from training.films import LoadedFilms
+from training.findings_loss import UNKNOWN
 from training.folded import training_form
 from training.heat_loss import guide_heat
 from training.restyle import Styles, restyle
-from training.sampling import draw_films, films_per_epoch, loss_weights
+from training.sampling import draw_films, films_per_epoch, loss_weights, shares_of
 from training.splits import IndexArray
 
 _N_AHEAD = 4
@@ -85,7 +86,8 @@ def fit(
     TrainingError
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
-    trained = guide_heat(network, config) if config.guides_heat else training_form(network)
+    n_findings = len(loaded.findings) if config.findings else 0
+    trained = guide_heat(network, config, n_findings) if _is_guided(loaded, config) else training_form(network)
     trained.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -93,10 +95,10 @@ def fit(
         metrics=[keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")],
         jit_compile=False,  # XLA is ten times slower than oneDNN for depthwise convolutions on CPUs
     )
-    trained.optimizer.build(network.trainable_variables)
-    state = _State(network, trained.optimizer, config)
+    trained.optimizer.build(trained.trainable_variables)
+    state = _State(network, trained, config)
     logs = state.restore(checkpoint) if resume and checkpoint.is_file() else []
-    n_films = films_per_epoch(len(train), config)
+    n_films, shares = films_per_epoch(len(train), config), shares_of(loaded, train, config)
     truth = loaded.truth[validation]
     films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
     for epoch in range(len(logs), config.epochs):
@@ -104,7 +106,7 @@ def fit(
         started = time.perf_counter()
         keras.utils.set_random_seed(config.seed * 1000 + epoch)
         history = trained.fit(
-            _dataset(loaded, train, config, epoch), epochs=1, callbacks=[follow], verbose=0, shuffle=False
+            _dataset(loaded, train, shares, config, epoch), epochs=1, callbacks=[follow], verbose=0, shuffle=False
         ).history
         duration_s = time.perf_counter() - started
         with state.averaged():
@@ -143,30 +145,40 @@ def learning_rate_at(epoch: float, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
-def _dataset(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int) -> tf.data.Dataset:
+def _dataset(
+    loaded: LoadedFilms, train: IndexArray, shares: FloatArray, config: TrainConfig, epoch: int
+) -> tf.data.Dataset:
     """The batches of one epoch, made ahead in a background thread."""
     px = config.input_px
-    films = tf.TensorSpec((None, px, px, 1), tf.float32)
-    known = (tf.TensorSpec((None, *_cells(px)), tf.float32), tf.TensorSpec((None, 1), tf.float32))
-    signature = (
-        (films, *known) if config.guides_heat else films,
-        tf.TensorSpec((None, 1), tf.float32),
-        tf.TensorSpec((None,), tf.float32),
+    films: Any = tf.TensorSpec((None, px, px, 1), tf.float32)
+    if _is_guided(loaded, config):
+        shapes = [(None, *_cells(px)), (None, 1)]
+        shapes += [(None, len(loaded.findings))] if config.findings and loaded.findings else []
+        films = (films, *(tf.TensorSpec(shape, tf.float32) for shape in shapes))
+    signature = films, tf.TensorSpec((None, 1), tf.float32), tf.TensorSpec((None,), tf.float32)
+    batches = tf.data.Dataset.from_generator(
+        lambda: _batches(loaded, train, shares, config, epoch), output_signature=signature
     )
-    batches = tf.data.Dataset.from_generator(lambda: _batches(loaded, train, config, epoch), output_signature=signature)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     n_batches = math.ceil(films_per_epoch(len(train), config) / config.batch_size)
     return batches.apply(tf.data.experimental.assert_cardinality(n_batches)).prefetch(_N_AHEAD).with_options(options)
 
 
+def _is_guided(loaded: LoadedFilms, config: TrainConfig) -> bool:
+    """Whether more is told of a film than its label."""
+    return config.guides_heat or bool(config.findings and loaded.findings)
+
+
 def _batches(
-    loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int
+    loaded: LoadedFilms, train: IndexArray, shares: FloatArray, config: TrainConfig, epoch: int
 ) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Films, truths and weights of one epoch, in an order and with variations that follow from seed and epoch."""
     weight = dict(zip(train.tolist(), loss_weights([loaded.films[i] for i in train], config), strict=True))
     styles = Styles(loaded, train) if config.augment.restyle else None
-    order = draw_films(loaded, train, config, epoch)
+    is_guided, truth = _is_guided(loaded, config), loaded.truth
+    names = loaded.findings if config.findings else ()
+    order = draw_films(train, shares, config, epoch)
     for start in range(0, len(order), config.batch_size):
         rng = np.random.default_rng([config.seed, epoch, start])
         batch = order[start : start + config.batch_size]
@@ -174,14 +186,38 @@ def _batches(
         films, ill = (np.stack(pictures) for pictures in zip(*varied, strict=True))
         films, other, part = mix(films, rng, config.mix)
         ill += part * (ill[other] - ill)
-        labels = loaded.truth[batch].astype(np.float32)
+        labels = truth[batch].astype(np.float32)
         weights = np.array([weight[i] for i in batch])
         weights[labels != labels[other]] = 0  # whether the ill part is in sight is not known
-        cells = np.stack([cv2.resize(each, _cells(config.input_px), interpolation=cv2.INTER_AREA) for each in ill])
-        is_known = np.array([i in loaded.boxes or not loaded.truth[i] for i in batch])
-        points = (is_known & is_known[other] & (cells.max(axis=(1, 2)) > 0)).astype(np.float32)
-        films = films[..., np.newaxis]
-        yield (films, cells, points[:, np.newaxis]) if config.guides_heat else films, labels[:, np.newaxis], weights
+        inputs = [films[..., np.newaxis]]
+        if is_guided:
+            inputs += [_shares_of_cells(ill, config.input_px), _points(loaded, batch, other)]
+        if names:
+            inputs.append(_findings(loaded, names, batch, is_mixed=other != np.arange(len(batch))))
+        yield tuple(inputs) if len(inputs) > 1 else inputs[0], labels[:, np.newaxis], weights
+
+
+def _shares_of_cells(ill: FloatImage, input_px: int) -> FloatImage:
+    """Share of each cell of the last feature map that may show pneumonia; shape (N, h, w)."""
+    return np.stack([cv2.resize(each, _cells(input_px), interpolation=cv2.INTER_AREA) for each in ill])
+
+
+def _points(loaded: LoadedFilms, batch: IndexArray, other: IndexArray) -> FloatImage:
+    """1 for films of which boxes tell where the opacity lies, or a part of which is such a film; shape (N, 1)."""
+    is_boxed = np.array([i in loaded.boxes for i in batch])
+    is_known = is_boxed | ~loaded.truth[batch]
+    told = is_known & is_known[other] & (is_boxed | is_boxed[other])
+    return np.asarray(told[:, np.newaxis], dtype=np.float32)
+
+
+def _findings(loaded: LoadedFilms, names: Sequence[str], batch: IndexArray, is_mixed: BoolArray) -> FloatImage:
+    """1 for what a report finds and 0 for what not; ``UNKNOWN`` for mixed films and without report; shape (N, F)."""
+    told = np.full((len(batch), len(names)), UNKNOWN, dtype=np.float32)
+    for row, i in enumerate(batch):
+        found = loaded.films[i].findings
+        if found is not None and not is_mixed[row]:
+            told[row] = [name in found for name in names]
+    return told
 
 
 def _vary(
@@ -202,9 +238,9 @@ def _cells(input_px: int) -> tuple[int, int]:
 class _State:
     """Everything that training changes: weights, optimiser, running average; saved and restored as one."""
 
-    def __init__(self, network: keras.Model, optimizer: keras.optimizers.Optimizer, config: TrainConfig) -> None:
+    def __init__(self, network: keras.Model, trained: keras.Model, config: TrainConfig) -> None:
         self._network = network
-        self._optimizer = optimizer
+        self._trained = trained
         self._config = config
         self._average: list[np.ndarray] = network.get_weights() if config.ema else []
         self._n_steps = 0
@@ -235,7 +271,7 @@ class _State:
             self._network.set_weights(self._average)
 
     def _variables(self) -> list[keras.Variable]:
-        return [*self._network.variables, *self._optimizer.variables]
+        return [*self._trained.variables, *self._trained.optimizer.variables]
 
     def save(self, path: Path, logs: list[EpochLog]) -> None:
         """Write the checkpoint beside the old one, then put it in its place."""

@@ -17,13 +17,14 @@ from scanner.network.network import BACKBONE, STEM, last_features
 
 def training_form(network: keras.Model) -> keras.Model:
     """Build a model of the same weights and output that takes less time to train."""
-    return keras.Model(network.input, training_head(network, training_features(network))[1])
+    return keras.Model(network.input, training_head(network, training_features(network))[-1])
 
 
-def training_head(network: keras.Model, features: Any) -> tuple[Any, Any]:
-    """Hidden units and logit, made from the last feature map."""
-    hidden = network.get_layer("hidden")(network.get_layer("head_norm")(network.get_layer("embedding")(features)))
-    return hidden, network.get_layer("logit")(network.get_layer("dropout")(hidden))
+def training_head(network: keras.Model, features: Any) -> tuple[Any, Any, Any]:
+    """Normalised embedding, hidden units and logit, made from the last feature map."""
+    embedding = network.get_layer("head_norm")(network.get_layer("embedding")(features))
+    hidden = network.get_layer("hidden")(embedding)
+    return embedding, hidden, network.get_layer("logit")(network.get_layer("dropout")(hidden))
 
 
 def training_features(network: keras.Model) -> Any:

@@ -10,6 +10,7 @@ from keras import layers, ops
 
 from scanner.network.network import contributions, pull_back
 from training.config import TrainConfig
+from training.findings_loss import FindingsLoss
 from training.folded import training_features, training_head
 
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
@@ -17,7 +18,7 @@ _LEAST_ILL = 1e-6  # share of a cell
 _SOME_HEAT = 1.0  # likewise: as stray heat, this much counts half
 
 
-def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
+def guide_heat(network: keras.Model, config: TrainConfig, n_findings: int = 0) -> keras.Model:
     """Build a model of the same weights and output whose loss also counts what is wrong with Grad-CAM.
 
     Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere: an
@@ -37,13 +38,18 @@ def guide_heat(network: keras.Model, config: TrainConfig) -> keras.Model:
 
     Besides films the model takes the share of each cell, shape (N, h, w), that may show pneumonia: 0 for normal films
     and outside of boxes, 1 for other films with pneumonia; and whether that share is known from boxes, shape (N, 1).
+    Where there are findings, it takes them too, as ``FindingsLoss`` does.
     """
     features = training_features(network)
-    hidden, logit = training_head(network, features)
+    embedding, hidden, logit = training_head(network, features)
     ill = keras.Input(features.shape[1:3], name="ill")
     points = keras.Input((1,), name="points")
     guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill, points])
-    return keras.Model([network.input, ill, points], guarded)
+    if not n_findings:
+        return keras.Model([network.input, ill, points], guarded)
+    findings = keras.Input((n_findings,), name="findings")
+    asked = FindingsLoss(n_findings, config.findings, name="findings_loss")([embedding, guarded, findings])
+    return keras.Model([network.input, ill, points, findings], asked)
 
 
 class _HeatLoss(layers.Layer):  # type: ignore[misc]

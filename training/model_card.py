@@ -32,7 +32,8 @@ def render_card(document: Mapping[str, Any]) -> str:
         "Outputs: log-odds, embedding, Grad-CAM.",
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in document["limits"]),
         "## Training\n\n"
-        f"- Films: {training['n_train']} of {training['n_train_patients']} patients "
+        + _populations(training)
+        + f"- Films: {training['n_train']} of {training['n_train_patients']} patients "
         f"({training['n_versions']} files: some films in several versions); {training['config']['data_source']}.\n"
         f"- Held out for validation, whole patients at a time: {training['n_validation']} films of "
         f"{training['n_validation_patients']} patients. Seed of the split: {training['split_seed']}.\n"
@@ -40,7 +41,7 @@ def render_card(document: Mapping[str, Any]) -> str:
         f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
         f"{training['config']['epochs']} epochs, {training['duration_s'] / 60:.0f} minutes, "
         f"{training['images_per_s']:.0f} films/s.",
-        "## Figures on the validation films\n\n"
+        "## For whom these figures hold\n\n"
         f"At the default operating point `{document['default_operating_point']}`, with 95 % intervals. *Shifted*: the "
         "same films with other brightness, contrast, gamma, crop, border, resampling, blur, noise and JPEG quality.\n\n"
         + _figures(document["validation"]),
@@ -58,10 +59,11 @@ def render_card(document: Mapping[str, Any]) -> str:
 
 
 def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """One row for each set of films of both classes, and a line for each other figure."""
     sets = [name for name, metrics in validation.items() if "auc" in metrics]
-    rows = [f"| | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
-    for metric, title in _METRICS.items():
-        rows.append(f"| {title} | " + " | ".join(_text(validation[name].get(metric)) for name in sets) + " |")
+    rows = [f"| films | {' | '.join(_METRICS.values())} |", "|---" * (len(_METRICS) + 1) + "|"]
+    for name in sets:
+        rows.append(f"| {name} | " + " | ".join(_text(validation[name].get(metric)) for metric in _METRICS) + " |")
     others = [
         f"- {name}, {metric.replace('_', ' ')}: {_text(estimate)}"
         for name, metrics in validation.items()
@@ -69,6 +71,18 @@ def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str
         for metric, estimate in metrics.items()
     ]
     return "\n".join(rows) + ("\n\n" + "\n".join(others) if others else "")
+
+
+def _populations(training: Mapping[str, Any]) -> str:
+    """A table of the populations, where there are several."""
+    populations = training.get("populations", {})
+    if not populations:
+        return ""
+    rows = ["| population | films trained on | with pneumonia | held out | with pneumonia |", "|---|---|---|---|---|"]
+    for name, counts in populations.items():
+        figures = ("n_train", "n_train_positive", "n_validation", "n_validation_positive")
+        rows.append(f"| {name} | " + " | ".join(str(counts[figure]) for figure in figures) + " |")
+    return "\n".join(rows) + "\n\n"
 
 
 def _operating_points(points: Mapping[str, Mapping[str, Any]], default: str) -> str:

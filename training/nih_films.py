@@ -19,21 +19,23 @@ from scanner.errors import TrainingError
 from scanner.records import NEGATIVE, POSITIVE
 from training.table import read_rows
 
-COLUMNS = ("path", "label", "patient", "weight", "view", "sex", "finding", "split", "boxes")
+COLUMNS = ("path", "label", "patient", "weight", "view", "sex", "finding", "findings", "split", "boxes")
 _LABELS = {"opacity": POSITIVE, "normal": NEGATIVE, "other": NEGATIVE}
 _NO_FINDING = "No Finding"
-_WEAK = 0.5
+_LIKE_PNEUMONIA = {"Pneumonia", "Infiltration", "Consolidation", "Edema", "Effusion"}
+_WEIGHT_OF_NO_FINDING, _WEIGHT_OF_OTHERS = 0.5, 0.25
 
 
 def table_row(film: Path, row: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The row of one film, or none where neither a radiologist nor an empty report says what it shows."""
-    reading, findings = row["radiologist"], row["nih_findings"]
-    if not reading and findings != _NO_FINDING:
+    """The row of one film, or none where nothing says well enough whether it shows pneumonia."""
+    reading, report = row["radiologist"], row["nih_findings"]
+    weight = 1.0 if reading else _WEIGHT_OF_NO_FINDING if report == _NO_FINDING else _WEIGHT_OF_OTHERS
+    if not reading and _LIKE_PNEUMONIA & set(report.split("|")):
         return None
     label = _LABELS[reading] if reading else NEGATIVE
-    weight = "" if reading else str(_WEAK)
     boxes = row["boxes_px"] if label == POSITIVE else ""
-    return film.as_posix(), label, row["patient"], weight, row["view"], row["sex"], reading, row["split"], boxes
+    told = (row["patient"], str(weight), row["view"], row["sex"], reading, report, row["split"], boxes)
+    return film.as_posix(), label, *told
 
 
 @click.command()

@@ -7,17 +7,24 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from scanner.metrics import FloatArray
+from scanner.metrics import BoolArray, FloatArray
 from training.config import TrainConfig
 from training.films import FilmFile, LoadedFilms
 from training.splits import IndexArray
+from training.style import style_clusters, style_statistics
+
+_LEAST_FACTOR = 0.7
 
 
-def draw_films(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoch: int) -> IndexArray:
+def draw_films(train: IndexArray, shares: FloatArray, config: TrainConfig, epoch: int) -> IndexArray:
     """Draw the films of an epoch, in their order; the same seed and epoch give the same films.
 
-    Without ``balanced`` that is every training film once. With it there are as many draws, or ``films_per_epoch``, each
-    from the shares of ``balanced_shares``.
+    Without ``balanced`` that is every training film once. With it there are as many draws, or ``films_per_epoch``.
+
+    Parameters
+    ----------
+    shares
+        How often each of the training films is drawn, as from ``balanced_shares``.
 
     Returns
     -------
@@ -26,7 +33,7 @@ def draw_films(loaded: LoadedFilms, train: IndexArray, config: TrainConfig, epoc
     rng = np.random.default_rng([config.seed, epoch])
     if not config.balanced:
         return rng.permutation(train)
-    return rng.choice(train, films_per_epoch(len(train), config), p=balanced_shares([loaded.films[i] for i in train]))
+    return rng.choice(train, films_per_epoch(len(train), config), p=shares)
 
 
 def films_per_epoch(n_train: int, config: TrainConfig) -> int:
@@ -34,11 +41,52 @@ def films_per_epoch(n_train: int, config: TrainConfig) -> int:
     return config.films_per_epoch or n_train if config.balanced else n_train
 
 
-def balanced_shares(films: Sequence[FilmFile]) -> FloatArray:
+def shares_of(loaded: LoadedFilms, train: IndexArray, config: TrainConfig) -> FloatArray:
+    """How often each training film is drawn when ``balanced``.
+
+    Returns
+    -------
+    float64 array, shape (number of training films,), sum 1.
+    """
+    films = [loaded.films[i] for i in train]
+    factors = np.ones(len(films))
+    if config.balanced and config.style_balance > 1:
+        for population in loaded.populations:
+            mine = np.array([film.population == population for film in films])
+            pixels = loaded.pixels[[loaded.rows[i][0] for i in train[mine]]]
+            clusters = style_clusters(style_statistics(pixels, config.weights))
+            factors[mine] = style_factors(clusters, loaded.truth[train[mine]], config.style_balance)
+    return balanced_shares(films, factors)
+
+
+def style_factors(clusters: IndexArray, truth: BoolArray, most: float) -> FloatArray:
+    """How much more often than others a film is drawn because its class is rare in its style.
+
+    Whole balance would let ten films stand for hundreds. The square root of it, within bounds, is a compromise.
+
+    Returns
+    -------
+    float64 array, shape (N,), values from 0.7 to ``most``.
+    """
+    factors = np.ones(truth.size)
+    for cluster in np.unique(clusters):
+        mine = clusters == cluster
+        normal, ill = (float(np.mean(mine[truth == is_ill])) for is_ill in (False, True))
+        for is_ill, own, other in ((False, normal, ill), (True, ill, normal)):
+            factors[mine & (truth == is_ill)] = np.clip(np.sqrt(other / own), _LEAST_FACTOR, most) if own else 1.0
+    return factors
+
+
+def balanced_shares(films: Sequence[FilmFile], factors: FloatArray) -> FloatArray:
     """How often each film is drawn so that nothing but the disease tells the classes apart.
 
     Populations are drawn equally often, the classes in each of them, and the views in each class. Ill people are
-    filmed lying, so that the view alone would tell much. Within such a group films are drawn as their weights say.
+    filmed lying, so that the view alone would tell much. Within such a group weights and factors decide.
+
+    Parameters
+    ----------
+    factors
+        Numbers by which the films' weights are multiplied; shape (N,).
 
     Returns
     -------
@@ -52,7 +100,7 @@ def balanced_shares(films: Sequence[FilmFile]) -> FloatArray:
         n_populations = len({name for name, _, _ in groups})
         n_classes = len({truth for name, truth, _ in groups if name == population})
         n_views = len({view for name, truth, view in groups if (name, truth) == (population, is_positive)})
-        weights = np.array([films[i].weight for i in group])
+        weights = np.array([films[i].weight for i in group]) * factors[group]
         shares[group] = weights / weights.sum() / (n_populations * n_classes * n_views)
     return shares
 

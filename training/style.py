@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from scanner.metrics import BoolArray, FloatArray
 from scanner.network.config import NetworkConfig
-from scanner.network.network import BACKBONE, STEM, build_network
+from scanner.network.network import build_mobilenet
 from scanner.records import FloatImage
 from training.splits import IndexArray
 
@@ -45,13 +45,11 @@ def style_statistics(films: FloatImage, weights: str) -> FloatArray:
     -------
     float64 array, shape (N, 128).
     """
-    network = build_network(NetworkConfig(input_px=films.shape[1], weights=weights))
-    backbone = network.get_layer(BACKBONE)
-    early = keras.Model(backbone.input, [backbone.get_layer(name).output for name in _LAYERS])
-    before = keras.Model(network.input, network.get_layer(STEM).output)
+    mobilenet = build_mobilenet(NetworkConfig(input_px=films.shape[1], weights=weights))
+    early = keras.Model(mobilenet.input, [mobilenet.get_layer(name).output for name in _LAYERS])
     found = []
     for start in range(0, len(films), _BATCH):
-        maps = early(before(films[start : start + _BATCH]), training=False)
+        maps = early(2 * np.repeat(films[start : start + _BATCH], 3, axis=-1) - 1, training=False)
         found.append(np.hstack([moment(each, axis=(1, 2)) for each in map(np.asarray, maps) for moment in _MOMENTS]))
     return np.concatenate(found).astype(np.float64)
 
@@ -66,7 +64,7 @@ def style_clusters(statistics: FloatArray, n: int = N_CLUSTERS) -> IndexArray:
     scaled = StandardScaler().fit_transform(statistics)
     n_components = min(_N_COMPONENTS, *scaled.shape)
     components = PCA(n_components, random_state=0).fit_transform(scaled)
-    return np.asarray(KMeans(n, n_init=10, random_state=0).fit_predict(components))
+    return np.asarray(KMeans(min(n, len(components)), n_init=10, random_state=0).fit_predict(components))
 
 
 def style_log_odds(statistics: FloatArray, truth: BoolArray, patients: list[str]) -> FloatArray:

@@ -90,10 +90,15 @@ def _film(folder: Path, path: str, row: Mapping[str, str], population: str) -> F
         view=row.get("view", "").upper(),
         sex=row.get("sex", "").upper(),
         finding=row.get("finding", "").lower(),
+        findings=_findings(row.get("findings", "")),
         split=_SPLITS[split],
         weight=_weight(row.get("weight", "")),
         boxes=boxes,
     )
+
+
+def _findings(text: str) -> tuple[str, ...] | None:
+    return tuple(part.strip() for part in text.split("|") if part.strip()) if text else None
 
 
 def _weight(text: str) -> float:

@@ -40,7 +40,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
     TrainingError
         ``weights-invalid`` or ``config-invalid``.
     """
-    mobilenet = _build_mobilenet(config)
+    mobilenet = build_mobilenet(config)
     _freeze(mobilenet, config)
     first = mobilenet.get_layer("Conv1")
     backbone = keras.Model(first.output, mobilenet.output, name=BACKBONE)
@@ -131,7 +131,14 @@ def _blurred(kernel: np.ndarray, taps: int) -> np.ndarray:
     return blurred
 
 
-def _build_mobilenet(config: NetworkConfig) -> keras.Model:
+def build_mobilenet(config: NetworkConfig) -> keras.Model:
+    """Build MobileNetV2 without top, as Keras Applications does: three channels with values in [-1, 1].
+
+    Raises
+    ------
+    TrainingError
+        ``weights-invalid`` or ``config-invalid``.
+    """
     weights = "imagenet" if config.weights == "imagenet" else None
     shape = (config.input_px, config.input_px, 3)
     try:

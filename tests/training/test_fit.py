@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,12 +10,16 @@ import pytest
 
 from scanner.errors import TrainingError
 from scanner.network.network import build_network
+from tests.builders import write_film
 from tests.training.films import TINY, write_data
-from training.config import TrainConfig
+from training.config import AugmentConfig, TrainConfig
 from training.dataset import find_films, load_films
 from training.films import LoadedFilms
+from training.findings_loss import UNKNOWN
 from training.fit import EpochLog, _batches, fit, learning_rate_at
+from training.sampling import draw_films, shares_of
 from training.splits import split_by_patient
+from training.table import read_table
 
 CONFIG = replace(TINY, ema=0.9, warmup_epochs=0.5, cosine=True)
 
@@ -90,11 +95,69 @@ def test_the_learning_rate_rises_then_follows_a_cosine_to_zero() -> None:
     assert learning_rate_at(3.0, TrainConfig(learning_rate=1.0)) == 1.0
 
 
+def batch_of(loaded: LoadedFilms, config: TrainConfig) -> tuple[Any, np.ndarray, np.ndarray]:
+    train = np.arange(len(loaded.films))
+    return next(_batches(loaded, train, shares_of(loaded, train, config), config, 0))
+
+
 def test_films_of_two_truths_mixed_teach_where_heat_may_lie_and_not_what_the_film_is(loaded: LoadedFilms) -> None:
     config = replace(TINY, mix=1.0, stray_heat=1.0, class_weight=False, batch_size=64)
-    ((films, ill), labels, weights) = next(_batches(loaded, np.arange(len(loaded.films)), config, 0))
+    ((films, ill, _), labels, weights) = batch_of(loaded, config)
     assert films.shape == (len(labels), 32, 32, 1)
     assert ill.shape == (len(labels), 1, 1)
     is_pure = np.isclose(ill[:, 0, 0], labels[:, 0])
     assert 0 < is_pure.sum() < len(labels)
     np.testing.assert_array_equal(weights, np.where(is_pure, 1.0, 0.0))
+
+
+def known_films(folder: Path) -> LoadedFilms:
+    """Two normal films and two with pneumonia, one of which has a box over its upper half; reports for two of them."""
+    lines = [
+        "path,label,patient,findings,boxes",
+        "n1.png,NORMAL,n1,No Finding,",
+        "n2.png,NORMAL,n2,,",
+        'p1.png,PNEUMONIA,p1,Mass|Effusion,"[[0, 0, 32, 16]]"',
+        "p2.png,PNEUMONIA,p2,,",
+    ]
+    (folder / "films.csv").write_text("\n".join(lines), encoding="utf-8")
+    for seed, name in enumerate(("n1", "p1", "n2", "p2")):
+        write_film(folder / f"{name}.png", seed, height=32, width=32)
+    return load_films(read_table(folder / "films.csv", ""), TINY)
+
+
+def test_boxes_and_reports_are_told_of_films_that_have_them(tmp_path: Path) -> None:
+    loaded = known_films(tmp_path)
+    assert loaded.findings == ("Effusion", "Mass", "No Finding")
+    config = replace(TINY, point_heat=1.0, findings=1.0, batch_size=4, augment=AugmentConfig(plain=1.0, flip=False))
+    ((films, cells, points, findings), labels, _) = batch_of(loaded, config)
+    order = draw_films(np.arange(4), np.full(4, 0.25), config, 0)
+    told = {loaded.films[i].patient: k for k, i in enumerate(order)}
+    np.testing.assert_allclose(cells[[told[name] for name in ("n1", "n2", "p1", "p2")], 0, 0], [0, 0, 0.5, 1])
+    assert {name for name, k in told.items() if points[k]} == {"p1"}
+    assert findings[told["p1"]].tolist() == [1, 1, 0]
+    assert findings[told["n1"]].tolist() == [0, 0, 1]
+    assert (findings[[told["n2"], told["p2"]]] == UNKNOWN).all()
+    assert labels[:, 0].tolist() == loaded.truth[order].tolist()
+    assert films.shape == (4, 32, 32, 1)
+
+
+def test_training_with_all_that_is_known_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    loaded, both = known_films(tmp_path), (np.arange(4), np.arange(4))
+    config = replace(CONFIG, point_heat=1.0, findings=1.0, balanced=True, films_per_epoch=6, dropout=0.0, mix=0.5)
+    config = replace(config, augment=replace(config.augment, restyle=0.5))
+
+    def run(checkpoint: Path, **options: object) -> keras.Model:
+        keras.utils.set_random_seed(config.seed)
+        network = build_network(config)
+        fit(network, loaded, *both, config, checkpoint=checkpoint, **options)
+        return network
+
+    def stop(logs: list[EpochLog]) -> None:
+        raise Stopped
+
+    whole = run(tmp_path / "whole.npz")
+    with pytest.raises(Stopped):
+        run(tmp_path / "cut.npz", on_epoch=stop)
+    resumed = run(tmp_path / "cut.npz", resume=True)
+    for wanted, found in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)

@@ -16,7 +16,8 @@ FILMS = HEADER + (
     "films/2.jpeg,12,val,PA,61,F,other,,Effusion\n"
     "films/3.jpeg,13,train,PA,61,F,normal,,Effusion\n"
     "films/4.jpeg,14,train,PA,61,F,,,No Finding\n"
-    "films/5.jpeg,15,train,PA,61,F,,,Pneumonia\n"
+    "films/5.jpeg,15,train,PA,61,F,,,Pneumonia|Mass\n"
+    "films/6.jpeg,16,train,PA,61,F,,,Fibrosis|Mass\n"
 )
 
 
@@ -29,10 +30,11 @@ def converted(folder: Path, text: str) -> Path:
 
 
 def test_readings_become_labels_and_empty_reports_weak_ones(tmp_path: Path) -> None:
-    ill, other, normal, unread = read_table(converted(tmp_path, FILMS), "adults")
+    ill, other, normal, unread, fibrosis = read_table(converted(tmp_path, FILMS), "adults")
     assert (ill.is_positive, ill.weight, ill.boxes, ill.view) == (True, 1.0, (Box(1, 2, 3, 4),), "AP")
     assert (other.is_positive, other.weight, other.split, other.finding) == (False, 1.0, "validation", "other")
     assert (normal.is_positive, unread.is_positive, unread.weight) == (False, False, 0.5)
+    assert (fibrosis.is_positive, fibrosis.weight, fibrosis.findings) == (False, 0.25, ("Fibrosis", "Mass"))
     assert [path.resolve() for path in ill.paths] == [(tmp_path / "data" / "films" / "1.jpeg").resolve()]
 
 

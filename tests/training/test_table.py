@@ -21,8 +21,8 @@ def table(folder: Path, text: str) -> Path:
 
 def test_a_table_tells_all_that_is_known_of_a_film(tmp_path: Path) -> None:
     text = (
-        "Path,Label,patient,population,weight,view,sex,finding,split,boxes\n"
-        'a/1.dcm,pneumonia,p1,adults,0.5,pa,f,Opacity,val,"[[10, 20, 30.5, 40]]"\n'
+        "Path,Label,patient,population,weight,view,sex,finding,findings,split,boxes\n"
+        'a/1.dcm,pneumonia,p1,adults,0.5,pa,f,Opacity,Mass | Effusion,val,"[[10, 20, 30.5, 40]]"\n'
     )
     assert read_table(table(tmp_path, text), "") == (
         FilmFile(
@@ -34,6 +34,7 @@ def test_a_table_tells_all_that_is_known_of_a_film(tmp_path: Path) -> None:
             view="PA",
             sex="F",
             finding="opacity",
+            findings=("Mass", "Effusion"),
             split="validation",
             weight=0.5,
             boxes=(Box(10, 20, 30.5, 40),),
