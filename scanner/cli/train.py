@@ -55,7 +55,9 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
     metavar="FILE.csv",
     help="Table with the columns path and patient; without, file names or DICOM headers tell the patient.",
 )
-@click.option("--config", metavar="NAME|FILE.toml", help="Settings; without: the plain recipe. `robust` and `lungs` come with us.")
+@click.option(
+    "--config", metavar="NAME|FILE.toml", help="Settings: `robust`, `lungs` or a file; without: the plain recipe."
+)
 @click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")
 @click.option("--epochs", type=int, help="Passes over the films; default: 12.")
 @click.option("--batch-size", type=int, help="Films per step; default: 32.")
