@@ -87,19 +87,23 @@ def write_outputs(
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
+    others: list[Path] = []
     for table in TABLES:
         path, stale = (folder / f"{each}.{table.name}" for each in (stem, other))
         if table.always or table.name in tables or path.exists() or stale.exists():  # none there must grow stale
             table.write(path, films(), columns, info, model)
+            others += [] if table.always else [path]
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, films(), embedded)
     view = build_view(survey, summary, info, model, columns, title=title)
     write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
+    others += [folder / path for path in dict.fromkeys(image_paths) if path]
     figures = summary.estimates if summary is not None else {}
     few = tuple(films()) if survey.counts.n_films <= _FEW else ()
-    files = replace(files, figures=figures, films=few, render_s=round(time.perf_counter() - start, 4))
+    render_s = round(time.perf_counter() - start, 4)
+    files = replace(files, figures=figures, films=few, others=tuple(others), render_s=render_s)
     timed = replace(info, profile_s={**info.profile_s, "render": files.render_s})
     write_json(files.json, run_document(timed, model, survey, summary))
     return files

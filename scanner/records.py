@@ -64,6 +64,10 @@ GATE_REASONS: dict[str, str] = {
     "low-resolution": "The picture is smaller than the model's input; detail is missing.",
     "tinted": "The picture is coloured: a tinted scan, or drawings on the film.",
     "heat-at-edge": "What moved the score lies at the film's edges; text, a marker or a border may have misled it.",
+    "burned-in-text": (
+        "The DICOM header says that text is burned into the picture. It may name the patient in every thumbnail, and "
+        "mislead the model."
+    ),
     "for-processing": "Raw detector pixels (FOR PROCESSING): the contrast differs from a finished film.",
     "orientation-unknown": "What the file says of its orientation makes no sense; it is shown as it is stored.",
     "multi-frame": "The object holds several frames; only the first was scored.",
@@ -136,7 +140,7 @@ class FilmAttributes:
     patient_sex: str = ""
     """Patient's Sex (0010,0040): ``M``, ``F`` or ``O``."""
     patient_age_years: float | None = None
-    """Patient's Age (0010,1010) in years."""
+    """Patient's Age (0010,1010) in years; 89 stands for 89 and more."""
     presentation_intent: str = ""
     """Presentation Intent Type (0008,0068)."""
     manufacturer: str = ""
@@ -326,6 +330,8 @@ class RunInfo:
     """Seconds in each of ``scanner.system.stopwatch.STAGES``, the workers' added up."""
     shard: str = ""
     """``3/16`` when only one part of the films was looked at."""
+    names: Literal["plain", "hashed"] = "plain"
+    """Whether outputs call the films as their folder does, or by their files' hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,3 +363,10 @@ class Outputs:
     """None where the gate judged no scored film."""
     films: tuple[Film, ...] = ()
     """The films themselves, where they are few enough to be told one by one."""
+    others: tuple[Path, ...] = ()
+    """Further files that were written: tables in other forms, and pictures beside the report."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that was written, and nothing that only lies beside it."""
+        return (self.csv, self.html, self.json, *self.others)

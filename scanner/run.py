@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections import Counter
@@ -21,6 +20,7 @@ from scanner.model_bundle import ModelSpec, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.runs.journal import Journal, stored_info
 from scanner.runs.layout import JOURNAL_NAME
+from scanner.runs.sharing import shareable_films, shareable_info
 from scanner.settings import ScanSettings
 from scanner.sources.walk import Filter, Root, find_images
 from scanner.system.stopwatch import Stopwatch
@@ -83,6 +83,8 @@ class RunRequest:
     """Where the truth is, or None."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
+    names: Literal["plain", "hashed"] = "plain"
+    """Whether outputs call the films as their folder does, or by their files' hash."""
     keep: Filter = field(default_factory=Filter)
     follow_links: bool = False
     """Whether links to folders, and to files outside the folder given, are followed."""
@@ -208,6 +210,7 @@ def run(
             refer=request.refer,
             notes=_notes(spec, request.settings),
             shard=_shard(request),
+            names=request.names,
         )
         journal.put("model", bundle.document)
         journal.put("run", asdict(info))
@@ -310,7 +313,8 @@ def _render(
 ) -> Tally:
     journal.put("run", asdict(info))
     model = spec_from_document(journal.get("model"), journal.folder)
-    outputs = write_outputs(out or journal.folder, journal.films, info, model)
+    films = shareable_films(journal.films, info)
+    outputs = write_outputs(out or journal.folder, films, shareable_info(info), model)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined)
 
@@ -406,9 +410,9 @@ def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> byte
     """The key that this run's identifiers are hashed with, the same in every session."""
     if wanted != "hashed":
         return wanted
-    key: str = journal.get("id_key") or os.urandom(16).hex()
-    journal.put("id_key", key)
-    return bytes.fromhex(key)
+    from scanner.runs.id_keys import id_key
+
+    return id_key(journal)
 
 
 def _notes(spec: ModelSpec, settings: ScanSettings) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,7 +28,7 @@ class ScanSettings:
     batch_size: int = 16
     """Films in a chunk, small so that a worker's loss costs little; the Keras engine runs them in one forward pass."""
     thumbnail_px: int = 320
-    """Long side of the thumbnail in the report; sharp in the large view, about 10 KB per film."""
+    """Long side of the thumbnail in the report, sharp in the large view, about 10 KB per film; 0 for none."""
     max_megapixels: float = 200.0
     """Larger pictures are refused from their header: the largest detectors make 25 megapixels."""
     engine: EngineName = "litert"
@@ -38,7 +39,7 @@ class ScanSettings:
     """Whether every frame of a multi-frame DICOM object is scored, or only the first."""
     window: int = 0
     """Which of a DICOM film's windows or VOI LUTs is applied, from 0."""
-    dicom_ids: bytes | Literal["plain"] | None = None
+    dicom_ids: bytes | Literal["plain"] | None = field(default=None, repr=False)
     """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
     gate: GateMode = "strict"
     """``strict`` scores no film that the gate rejects, ``warn`` scores it with a warning, ``off`` judges none."""
@@ -48,4 +49,6 @@ class ScanSettings:
         shaping = {**asdict(replace(self, model_files=None)), "weights": weights_sha256}
         for indifferent in ("model", "model_is_checked", "model_sha256", "model_files", "batch_size", "n_threads"):
             del shaping[indifferent]
+        if isinstance(self.dicom_ids, bytes):  # the journal holds what this says, and must not hold the key
+            shaping["dicom_ids"] = hashlib.sha256(self.dicom_ids).hexdigest()[:16]
         return ";".join(f"{name}={value}" for name, value in sorted(shaping.items()))

@@ -129,7 +129,7 @@ def _prepare_film(
     model_input = look = None
     try:
         with watch.measure("thumbnail"):
-            thumbnail = make_thumbnail(film.pixels, settings.thumbnail_px)
+            thumbnail = make_thumbnail(film.pixels, settings.thumbnail_px) if settings.thumbnail_px else b""
         result = replace(
             result,
             width_px=film.width_px,

@@ -151,7 +151,7 @@ COLUMNS: tuple[Column, ...] = (
         "patient_age_years",
         "Age",
         "decimal",
-        "DICOM Patient's Age (0010,1010) in years.",
+        "DICOM Patient's Age (0010,1010) in years; 89.0 stands for 89 and more.",
         lambda film, run, model: film.result.attributes.patient_age_years,
         decimals=1,
     ),
@@ -202,7 +202,7 @@ COLUMNS: tuple[Column, ...] = (
         "manufacturer",
         "Manufacturer",
         "text",
-        "DICOM Manufacturer (0008,0070).",
+        "DICOM Manufacturer (0008,0070), the first 64 characters.",
         lambda film, run, model: film.result.attributes.manufacturer,
     ),
     Column(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Compare two runs over the same films.")
-@click.argument("run_a", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.argument("run_b", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_a", type=options.LocalPath(exists=True, file_okay=False, path_type=Path))
+@click.argument("run_b", type=options.LocalPath(exists=True, file_okay=False, path_type=Path))
 @options.labels
 @options.as_json
 def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from scanner.cli import options
 from scanner.cli.run import run
 
 
@@ -16,7 +17,7 @@ from scanner.cli.run import run
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     default=Path("cxrscan-demo"),
     show_default=True,
     help="Folder for the films and the results.",

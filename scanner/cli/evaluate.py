@@ -55,7 +55,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     help="Folder for metrics.json, metrics.csv and the charts; default: RUN/evaluation.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of the table.")
@@ -95,6 +95,8 @@ def evaluate(
     tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
     rows = tally.labels.rows if tally.labels is not None else {}
     _check_names(by, rows)
+    if tally.info.names == "hashed" and "folder" in by:
+        raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
     with Journal(run_folder, read_only=True) as journal:
         films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
         model = spec_from_document(journal.get("model"), run_folder)

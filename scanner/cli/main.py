@@ -52,7 +52,7 @@ def cxrscan() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error a user can meet ends as one sentence with a hint."""
-    os.umask(os.umask(0o077) | 0o002)  # findings about patients are never for all to overwrite
+    os.umask(os.umask(0o077) | 0o007)  # findings about patients are not for every user of the computer
     try:
         code = cxrscan.main(standalone_mode=False)
     except CxrscanError as error:

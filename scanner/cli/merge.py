@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Merge the shards of a run, or runs of one model.")
-@click.argument("out", metavar="OUT", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("out", metavar="OUT", type=options.LocalPath(file_okay=False, path_type=Path))
 @click.argument(
     "runs",
     nargs=-1,
     required=True,
     metavar="RUN...",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=options.LocalPath(exists=True, file_okay=False, path_type=Path),
 )
 @click.option("--partial", is_flag=True, help="Merge what there is in spite of missing shards and unfinished runs.")
 @options.outputs

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scanner.cli import options
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from scanner.model_bundle import ModelSpec
 
-_bundle = click.argument("bundle", required=False, type=click.Path(path_type=Path))
+_bundle = click.argument("bundle", required=False, type=options.LocalPath(path_type=Path))
 
 
 @click.group(short_help="Inspect a model bundle.")

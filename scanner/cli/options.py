@@ -15,6 +15,7 @@ import click
 from reports.tables.formats import TABLES, TableFormat
 from scanner import NOTICE
 from scanner.errors import CxrscanError, LabelError
+from scanner.system.addresses import is_address
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
@@ -70,7 +71,17 @@ def parse_mapping(context: click.Context, parameter: click.Parameter, value: Seq
     return {spelling: label for spelling, _, label in pairs}
 
 
-existing_path = click.Path(exists=True, path_type=Path)
+class LocalPath(click.Path):
+    """A path of this computer; refuses addresses without repeating them, because they may hold secrets."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Text -> what ``click.Path`` makes of it."""
+        if is_address(str(value)):
+            self.fail("an address cannot be given here, only a path of this computer.", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+existing_path = LocalPath(exists=True, path_type=Path)
 
 
 class Place(click.ParamType[Any]):
@@ -87,7 +98,7 @@ class Place(click.ParamType[Any]):
         return RemotePath(value)
 
 
-run_folder = click.argument("run_folder", metavar="RUN", type=click.Path(exists=True, file_okay=False, path_type=Path))
+run_folder = click.argument("run_folder", metavar="RUN", type=LocalPath(exists=True, file_okay=False, path_type=Path))
 threshold = click.option(
     "--threshold",
     metavar="NAME|X",
@@ -150,7 +161,7 @@ labels = as_one(
 model = click.option(
     "--model",
     "bundle",
-    type=click.Path(path_type=Path),
+    type=LocalPath(path_type=Path),
     metavar="BUNDLE",
     help="Model bundle; default: the shipped one.",
 )
@@ -181,7 +192,7 @@ def _table_option(table: TableFormat) -> Options:
 outputs = as_one(
     "write_outputs",
     output_writer,
-    click.option("--upload", metavar="URL", help="Copy the outputs, not the journal, there too: s3://bucket/run …"),
+    click.option("--upload", metavar="URL", help="Copy what is written, not the journal, there too: s3://bucket/run …"),
     click.option("--title", default="", help="Heading of the report."),
     click.option(
         "--embed",
@@ -196,7 +207,6 @@ outputs = as_one(
 
 def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
     """Write the outputs and copy them elsewhere, but no patient's name, and no journal: it is no file for a bucket."""
-    from scanner.runs.layout import JOURNAL_NAME, RESULTS_NAME
     from scanner.sources.remote import RemotePath
     from scanner.sources.remote import upload as upload_files
 
@@ -204,8 +214,7 @@ def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
 
     def write_and_upload(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
         outputs = write(folder, films, info, model)
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and JOURNAL_NAME not in path.name]
-        upload_files([path for path in files if RESULTS_NAME not in path.relative_to(folder).parts], folder, target)
+        upload_files(outputs.files, folder, target)
         return outputs
 
     return write_and_upload

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     help="Another folder for the outputs; RUN stays as it is, and may be one that can only be read.",
 )
 @options.threshold

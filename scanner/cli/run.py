@@ -14,6 +14,7 @@ import click
 from scanner.cli import options
 from scanner.cli.dicom import require_highdicom
 from scanner.errors import CxrscanError
+from scanner.system.addresses import without_secrets
 
 if TYPE_CHECKING:
     from scanner.engines.base import EngineName
@@ -45,6 +46,7 @@ def _settings(
     all_frames: bool,
     window: int,
     gate: GateMode,
+    no_thumbnails: bool,
 ) -> ScanSettings:
     """How films are scanned."""
     from scanner.model_bundle import DEFAULT_BUNDLE
@@ -58,6 +60,7 @@ def _settings(
         all_frames=all_frames,
         window=window - 1,
         gate=gate,
+        thumbnail_px=0 if no_thumbnails else ScanSettings().thumbnail_px,
     )
 
 
@@ -131,11 +134,16 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 
 @click.command(short_help="Scan folders of films.")
 @click.argument("paths", nargs=-1, type=options.Place(), metavar="PATHS...")
-@click.option("--from-file", metavar="FILE|-", help="Scan also the files and URLs that a list names, one a line.")
+@click.option(
+    "--from-file",
+    metavar="FILE|-",
+    type=options.LocalPath(),
+    help="Scan also the files and URLs that a list names, one a line.",
+)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     default=Path("cxrscan-out"),
     show_default=True,
     help="Folder for the results. An interrupted run is continued.",
@@ -177,6 +185,15 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     help="Add patient, study and object identifiers to the table, hashed unless =plain is given.",
 )
 @click.option(
+    "--film-names",
+    type=click.Choice(["plain", "hashed"]),
+    help="What outputs call the films: as their folder does, or by their files' hash; default: plain, "
+    "hashed with hashed identifiers.",
+)
+@click.option(
+    "--no-thumbnails", is_flag=True, help="Keep no small pictures: names burned into films stay out of all outputs."
+)
+@click.option(
     "--gate",
     type=click.Choice(["strict", "warn", "off"]),
     default="strict",
@@ -193,7 +210,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 @click.option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, such as tcp://10.0.0.1:8786.")
 @click.option(
     "--cluster",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.yaml",
     help="Dask workers as jobs of SLURM, PBS, LSF …; see docs/scaling.md.",
 )
@@ -235,6 +252,7 @@ def run(
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     include_dicom_ids: Literal["hashed", "plain"] | None,
+    film_names: Literal["plain", "hashed"] | None,
     resume: bool,
     dicom_results: bool,
     write_outputs: WriteOutputs,
@@ -266,6 +284,7 @@ def run(
         refer=None if refer == "off" else refer,
         labels=labels,
         dicom_ids=include_dicom_ids,
+        names=film_names or ("hashed" if include_dicom_ids == "hashed" else "plain"),
         keep=keep,
         follow_links=follow_links,
         fresh=not resume,
@@ -344,4 +363,6 @@ def _plain(value: object) -> object:
     """An option's value as the manifest holds it."""
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, (str, int, float, dict)) else str(value)
+    if value is None or isinstance(value, (int, float, dict)):
+        return value
+    return without_secrets(str(value))

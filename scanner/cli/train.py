@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from training.run import TrainResult
 
-_folder = click.Path(exists=True, file_okay=False, path_type=Path)
+_folder = options.LocalPath(exists=True, file_okay=False, path_type=Path)
 
 
 def parse_settings(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     default=Path("cxrscan-model"),
     show_default=True,
     help="Folder for the bundle.",
@@ -51,7 +51,7 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 )
 @click.option(
     "--patients",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.csv",
     help="Table with the columns path and patient; without, file names or DICOM headers tell the patient.",
 )

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 from scanner.errors import LabelError
 from scanner.evaluation.label_file import LabelColumns, LabelRow, path_parts, read_label_rows
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.addresses import is_address, shown_address
 
 FOLDERS = "folders"
 """What the user gives, and the report shows, when class folders are the truth."""
@@ -267,6 +268,9 @@ def open_labels(request: LabelRequest, roots: Sequence[Path] = ()) -> Labels:
     """Class folders for ``folders``, else the label file of that path; see ``load_labels``."""
     if request.source == FOLDERS:
         return FolderLabels(tuple(roots))
+    if is_address(request.source):
+        where = shown_address(request.source)
+        raise LabelError("labels-unreadable", f"{where} is no file of this computer; labels are read from one.")
     return load_labels(Path(request.source), roots, request.columns)
 
 

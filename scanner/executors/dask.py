@@ -38,6 +38,7 @@ from scanner.executors.base import Chunk
 from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bundle, read_description, verify_weights
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
+from scanner.system.addresses import shown_address
 from scanner.worker import scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
@@ -102,13 +103,15 @@ class Scheduler:
         """Connect, and leave the cluster as it is in the end."""
         try:
             client = Client(self.address, timeout=self.patience_s)
-        except (OSError, ValueError) as error:
-            raise WorkerError("cluster-lost", f"No Dask scheduler answers at {self.address}.") from error
+        except (OSError, ValueError):
+            raise WorkerError("cluster-lost", f"No Dask scheduler answers at {shown_address(self.address)}.") from None
         with client:
             try:
                 client.wait_for_workers(1, timeout=self.patience_s)
             except TimeoutError as error:
-                raise WorkerError("cluster-lost", f"The scheduler at {self.address} has no workers.") from error
+                raise WorkerError(
+                    "cluster-lost", f"The scheduler at {shown_address(self.address)} has no workers."
+                ) from error
             yield client
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scanner.gate import evidence
 from scanner.gate.evidence import FloatArray
 from scanner.gate.statistics import GateStatistics, Look
+from scanner.readers.dicom_terms import CHEST_WORDS
 from scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
 
 #: Reasons that forbid a prediction; all others warn.
@@ -17,7 +18,6 @@ REJECTING = frozenset(
 
 # Modalities of chest films: PS3.3 C.7.3.1.1.1; SC and OT are scans and exports of films.
 _RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "DR", "RG", "RF", "SC", "OT"})
-_CHEST_WORDS = ("CHEST", "LUNG", "THOR", "CXR", "PECHO", "TORA", "POUMON", "BRUST")
 _LATERAL_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"})
 _MIN_CONTRAST = 0.01  # standard deviation; a film's is 0.15 to 0.3
 _SAMPLE_PX = 96  # so many pixels a side tell whether a picture is blank
@@ -92,7 +92,7 @@ def _header_reasons(said: FilmAttributes) -> list[str]:
     reasons = []
     if said.modality and said.modality not in _RADIOGRAPH_MODALITIES:
         reasons.append("not-a-radiograph")
-    if said.body_part and not any(word in said.body_part for word in _CHEST_WORDS):
+    if said.body_part and not any(word in said.body_part for word in CHEST_WORDS):
         reasons.append("other-body-part")
     if said.view_position in _LATERAL_VIEWS:
         reasons.append("lateral-view")

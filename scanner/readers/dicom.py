@@ -41,6 +41,10 @@ from scanner.system.quiet import Shared, silent_warnings
 
 _PREAMBLE_BYTES = 128
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
+_SAID = {
+    "truncated": "The picture ends early.",
+    "decode-failed": "The picture is damaged, differs from its header, or uses a feature that no decoder here knows.",
+}
 _MAX_SAMPLES = 4  # PS3.3 C.7.6.3.1.1; four in retired colour spaces
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -181,7 +185,7 @@ def _inflate(deflated: bytes, max_megapixels: float) -> bytes:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         inflated = inflater.decompress(deflated, limit)
     except zlib.error as error:
-        raise FilmError("bad-dicom", f"The deflated data set is damaged: {error}.") from error
+        raise FilmError("bad-dicom", "The deflated data set is damaged.") from error
     if inflater.unconsumed_tail:
         raise FilmError("too-large", f"The deflated data set holds more than {max_megapixels:g} megapixels.")
     if not inflater.eof:
@@ -201,8 +205,8 @@ def _refuse_other_objects(file: _OpenFile) -> None:
             "bad-dicom", "The DICOM header names no kind of object (SOP Class UID), and there are no pixels."
         )
     if "Image" not in sop_class.name:
-        raise NotAFilmError("non-image-object", f"The DICOM object is no picture: {sop_class.name}.")
-    raise FilmError("no-pixels", f"The {sop_class.name} object holds no pixel data.")
+        raise NotAFilmError("non-image-object", f"The DICOM object is no picture: {header.known_name(sop_class)}.")
+    raise FilmError("no-pixels", f"The DICOM object holds no pixel data: {header.known_name(sop_class)}.")
 
 
 def _check_size(file: _OpenFile, options: ReadOptions) -> int:
@@ -216,8 +220,7 @@ def _check_size(file: _OpenFile, options: ReadOptions) -> int:
     n_wanted = max(1, n_frames) if options.frames == "all" else 1
     aspect = header.pixel_aspect(dataset)  # pixels that are no squares become more
     if rows * columns * n_wanted * max(aspect, 1 / aspect) > options.max_megapixels * 1e6:
-        size = f"{columns} x {rows} pixels" + (f" in {n_wanted} frames" if n_wanted > 1 else "")
-        raise FilmError("too-large", f"{size} are more than the limit of {options.max_megapixels:g} megapixels.")
+        raise FilmError("too-large", f"The picture is larger than the limit of {options.max_megapixels:g} megapixels.")
     return n_wanted
 
 
@@ -242,6 +245,8 @@ def _read_frame(file: _OpenFile, index: int, options: ReadOptions, attributes: F
         pixels = resample_square(pixels, aspect)
         steps.append("aspect")
     reasons = ["for-processing"] if attributes.presentation_intent == "FOR PROCESSING" else []
+    if header.says_burned_in(file.dataset):
+        reasons.append("burned-in-text")
     if options.frames == "first" and header.count(file.dataset, "NumberOfFrames") > 1:
         reasons.append("multi-frame")
     return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))
@@ -286,11 +291,14 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
     try:
         decoder = get_decoder(file.syntax)
     except NotImplementedError:
-        name = f"{file.syntax.name} ({file.syntax})"
-        raise FilmError("unsupported-transfer-syntax", f"No decoder for the transfer syntax {name}.") from None
+        name = header.known_name(file.syntax)
+        raise FilmError(
+            "unsupported-transfer-syntax", f"There is no decoder for the transfer syntax: {name}."
+        ) from None
     pixels = file.pixels
     if file.syntax.is_encapsulated != pixels.encapsulated:
-        raise FilmError("bad-dicom", f"The pixels are not stored as the transfer syntax says ({file.syntax.name}).")
+        name = header.known_name(file.syntax)
+        raise FilmError("bad-dicom", f"The pixels are not stored as the transfer syntax says ({name}).")
     options = header.decoding_options(file.dataset, pixels.keyword, pixels.vr)
     options[codecs.THREADS] = file.n_threads
     source: memoryview | io.BytesIO
@@ -306,9 +314,8 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
             source, index=index, decoding_plugin=codecs.PLUGIN if pixels.encapsulated else "", **options
         )
     except header.PYDICOM_ERRORS as error:
-        problem = (str(error) or type(error).__name__).splitlines()[-1].split(f"{codecs.PLUGIN}: ")[-1]
-        code = "truncated" if "truncated" in problem else "decode-failed"
-        raise FilmError(code, f"The picture cannot be decoded: {problem}.") from error
+        code = "truncated" if "truncated" in str(error) else "decode-failed"
+        raise FilmError(code, _SAID[code]) from error  # the error's own text may quote the header
     return frame, str(properties["photometric_interpretation"])
 
 
@@ -319,7 +326,7 @@ def _check_length(source: memoryview, index: int, options: dict[str, Any]) -> No
         samples = 2  # both colour samples are shared by two pixels
     needed = options["rows"] * options["columns"] * samples * options["bits_allocated"] / 8 * (index + 1)
     if len(source) < needed:
-        raise FilmError("truncated", f"The file ends early: {len(source):,} of {needed:,.0f} bytes of pixels.")
+        raise FilmError("truncated", "The file ends early: some of its pixels are missing.")
 
 
 def _stored_format(file: _OpenFile, dtype: np.dtype[Any]) -> StoredFormat | None:
@@ -345,7 +352,7 @@ def _render_colour(frame: npt.NDArray[Any], photometric: str, dataset: Dataset) 
     elif photometric == "RGB":
         stated = header.count(dataset, "BitsStored") or 8 * frame.itemsize
     else:
-        raise FilmError("decode-failed", f"Pictures in the colour space {photometric} cannot be shown.")
+        raise FilmError("decode-failed", "Pictures in this colour space cannot be shown.")
     bits = _colour_bits(frame, stated)
     if bits < stated:
         steps.insert(-1, f"{bits}-bit")

@@ -23,6 +23,7 @@ from pydicom.uid import UID
 from scanner import MANUFACTURER
 from scanner.errors import FilmError
 from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
+from scanner.readers.dicom_terms import BODY_PARTS, CHEST_WORDS, INTENTS, MODALITIES, OTHER, VIEWS
 from scanner.readers.grey import reached_bits
 from scanner.records import FilmAttributes
 
@@ -35,6 +36,7 @@ PYDICOM_ERRORS: tuple[type[Exception], ...] = (
 _DESCRIPTION = (
     *("SpecificCharacterSet", "SOPClassUID", "Modality", "PresentationIntentType", "Manufacturer"),
     *("PatientSex", "PatientAge", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence"),
+    "BurnedInAnnotation",
 )
 _PIXEL_DESCRIPTION = (
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
@@ -83,6 +85,8 @@ _XRAY_SEQUENCES = {
     *("1.2.840.10008.5.1.4.1.1.12.1", "1.2.840.10008.5.1.4.1.1.12.1.1", "1.2.840.10008.5.1.4.1.1.12.2"),
     *("1.2.840.10008.5.1.4.1.1.12.2.1", "1.2.840.10008.5.1.4.1.1.12.3"),
 }
+_MAX_AGE_YEARS = 89.0  # older people are few enough to be told by their age (HIPAA, 45 CFR 164.514 (b)(2)(i)(C))
+_MAX_TEXT = 64  # characters of VR LO, PS3.5 section 6.2
 _MAX_ASPECT = 4.0  # beyond it the ratio is a mistake
 
 
@@ -90,13 +94,13 @@ def film_attributes(dataset: Dataset, ids: tuple[tuple[str, str], ...] = ()) -> 
     """Make the short list of what may leave the header; ``ids`` are added as they are."""
     sex = _code(dataset, "PatientSex")
     return FilmAttributes(
-        modality=_code(dataset, "Modality"),
-        body_part=_code(dataset, "BodyPartExamined") or _coded_meaning(dataset, "AnatomicRegionSequence"),
-        view_position=_code(dataset, "ViewPosition") or _view_from_code(dataset),
+        modality=_known(_code(dataset, "Modality"), MODALITIES),
+        body_part=_body_part(_code(dataset, "BodyPartExamined") or _coded_meaning(dataset, "AnatomicRegionSequence")),
+        view_position=_known(_code(dataset, "ViewPosition") or _view_from_code(dataset), VIEWS),
         patient_sex=sex if sex in {"M", "F", "O"} else "",
-        patient_age_years=age_years(_text(dataset, "PatientAge")),
-        presentation_intent=_code(dataset, "PresentationIntentType"),
-        manufacturer=_text(dataset, "Manufacturer"),
+        patient_age_years=_shown_age(age_years(_text(dataset, "PatientAge"))),
+        presentation_intent=_known(_code(dataset, "PresentationIntentType"), INTENTS),
+        manufacturer=_text(dataset, "Manufacturer")[:_MAX_TEXT],
         ids=ids,
     )
 
@@ -105,6 +109,20 @@ def age_years(text: str) -> float | None:
     """Years from an Age String such as ``034Y``, ``018M``, ``006W`` or ``010D`` (VR AS, PS3.5 section 6.2)."""
     match = _AGE.fullmatch(text.strip().upper())
     return round(int(match[1]) / _PER_YEAR[match[2]], 2) if match else None
+
+
+def _known(code: str, codes: frozenset[str]) -> str:
+    """A code of the standard; OTHER in the place of any other text, which may name somebody."""
+    return code if not code or code in codes else OTHER
+
+
+def _body_part(code: str) -> str:
+    """A term for a body part; of another text that speaks of the chest in some language, that word alone."""
+    return next((word for word in CHEST_WORDS if word in code and code not in BODY_PARTS), _known(code, BODY_PARTS))
+
+
+def _shown_age(years: float | None) -> float | None:
+    return None if years is None else min(years, _MAX_AGE_YEARS)
 
 
 def hashed_ids(dataset: Dataset, key: bytes | None) -> tuple[tuple[str, str], ...]:
@@ -227,6 +245,16 @@ def pixel_aspect(dataset: Dataset) -> float:
     return 1.0
 
 
+def says_burned_in(dataset: Dataset) -> bool:
+    """Whether the header says that text is burned into the picture, which may name the patient: PS3.3 C.7.6.1.1.4."""
+    return _code(dataset, "BurnedInAnnotation") == "YES"
+
+
+def known_name(uid: UID) -> str:
+    """The standard's name of a UID; nothing of the UID itself where the standard (PS3.6) does not know it."""
+    return uid.name if uid.type else "one that the standard does not name"
+
+
 def sop_class(dataset: Dataset) -> UID:
     """SOP Class UID, empty when not stated; its ``name`` is the standard's where it knows one."""
     return UID(_text(dataset, "SOPClassUID"))
@@ -272,7 +300,7 @@ def _lookup_table(item: Dataset, *, input_signed: bool) -> LookupTable:
     n_entries, first, bits = int(descriptor[0]) or 65536, _with_sign(descriptor[1], input_signed), int(descriptor[2])
     entries = _lut_entries(item, n_entries)
     if len(entries) < n_entries or bits not in range(1, 17):
-        raise FilmError("bad-dicom", f"A lookup table holds {len(entries)} of {n_entries} entries, {bits} bits each.")
+        raise FilmError("bad-dicom", "A lookup table holds fewer entries than it says, or of no valid depth.")
     largest = int(entries.max())
     return LookupTable(entries, first, min(max(bits, largest.bit_length()), reached_bits(largest)), bits)
 

@@ -27,6 +27,10 @@ from scanner.system.quiet import silent_warnings
 Samples = npt.NDArray[Any]
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``check_size`` has one that the user can raise
+_SAID = {
+    "truncated": "The picture ends early.",
+    "decode-failed": "The picture is damaged, or uses a feature that the decoder does not know.",
+}
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _UPRIGHT, _TURNED = 1, 5
 #: How the stored picture becomes upright, by EXIF orientation (CIPA DC-008 section 4.6.5, TIFF 6.0).
@@ -98,9 +102,9 @@ def decoding_errors() -> Iterator[None]:
             *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError),
             *(ValueError, struct.error, zlib.error),
         ) as error:
-            problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            code = "truncated" if "truncated" in problem.lower() or "Read error" in problem else "decode-failed"
-            raise FilmError(code, f"The picture cannot be decoded: {problem.rstrip('.')}.") from error
+            problem = str(error).lower()  # which may quote the file, and is told nobody
+            code = "truncated" if "truncated" in problem or "read error" in problem else "decode-failed"
+            raise FilmError(code, _SAID[code]) from error
 
 
 def check_size(width_px: int, height_px: int, options: ReadOptions) -> None:

@@ -9,12 +9,11 @@ import errno
 import hashlib
 import os
 import random
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.readers import HEAD_BYTES
+from scanner.system.addresses import is_address, last_part, shown_address
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -55,24 +55,24 @@ _T = TypeVar("_T")
 class RemotePath:
     """A file or folder in a place that fsspec reads; offers what the scanner needs of ``pathlib.Path``."""
 
-    root: str
+    root: str = field(repr=False)
     """The URL given, such as ``s3://bucket/films`` or ``zip://::films.zip``; it tells the driver."""
-    inside: str | None = None
+    inside: str | None = field(default=None, repr=False)
     """Path as the driver calls it; None for the root itself."""
 
     @staticmethod
     def is_url(text: str) -> bool:
         """Whether a command line argument names such a place."""
-        return "://" in text
+        return is_address(text)
 
     def __str__(self) -> str:
-        """The URL without password and query, which may hold a signature."""
-        return re.sub(r"\?[^:]*", "", re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1@", self.root))
+        """The URL without user, password, query and fragment, which may hold secrets."""
+        return shown_address(self.root)
 
     @property
     def name(self) -> str:
         """Last part of the path."""
-        return (str(self) if self.inside is None else self.inside).rstrip("/").rpartition("/")[2]
+        return last_part(self.root if self.inside is None else self.inside)
 
     def resolve(self) -> RemotePath:
         """The path itself: URLs are absolute."""
@@ -199,9 +199,16 @@ def upload(files: Sequence[Path], folder: Path, target: RemotePath) -> None:
     for file in files:
         path = f"{there.rstrip('/')}/{file.relative_to(folder).as_posix()}"
         try:
-            _patiently(lambda file=file, path=path: system.pipe_file(path, file.read_bytes()))  # type: ignore[misc]
+            data = _read_own(file)
+            _patiently(lambda path=path, data=data: system.pipe_file(path, data))  # type: ignore[misc]
         except OSError as error:
             raise RunFolderError("upload-failed", f"{file} cannot be copied to {target}: {error.strerror}.") from error
+
+
+def _read_own(file: Path) -> bytes:
+    """Bytes of a file that was written here, never of what a link in its place leads to."""
+    with os.fdopen(os.open(file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)), "rb") as it:
+        return it.read()
 
 
 @lru_cache(maxsize=16)
@@ -224,8 +231,8 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
     except ImportError as error:
         raise CxrscanError("extra-missing", f"{shown} needs a driver: {error}.") from error
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise RunFolderError("place-unreadable", f"{shown} cannot be opened: {said}.") from error
+        said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+        raise RunFolderError("place-unreadable", f"{shown} cannot be opened ({said}).") from None
     return system, str(path)
 
 
@@ -236,12 +243,15 @@ def _patiently(operation: Callable[[], _T]) -> _T:
             return operation()
         except _FINAL as error:
             number = error.errno or {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES}.get(type(error))
-            raise OSError(number or errno.EIO, error.strerror or os.strerror(number or errno.EIO)) from error
+            # A driver's own words may hold the address, with its secrets; the system's do not.
+            raise OSError(number or errno.EIO, os.strerror(number or errno.EIO)) from None
         except (CxrscanError, ImportError, ValueError):
             raise
         except Exception as error:  # each driver has exceptions of its own
             if wait_s is None:
-                raise OSError(errno.EIO, getattr(error, "strerror", None) or type(error).__name__) from error
+                number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
+                said = os.strerror(number) if number != errno.EIO else type(error).__name__
+                raise OSError(number, said) from None
         time.sleep(wait_s * random.uniform(0.5, 1.5))
     raise AssertionError("unreachable")
 

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -311,11 +312,12 @@ def _walk_entries(
     journals = [entry.path for entry in entries if entry.path.name == JOURNAL_NAME]
     own = RUN_PICTURES if journals and is_journal(root.read_heads(journals)[0]) else frozenset()
     rest = iter(entries)
+    met: Counter[str] = Counter()
     while batch := list(islice(rest, _LOOKED_AT_TOGETHER)):
         looked_at = [entry.path for entry in batch if _needs_look(entry, prefix, keep)]
         heads = dict(zip(looked_at, root.read_heads(looked_at), strict=True)) if looked_at else {}
         for entry in _with_states(batch, prefix, keep, heads):
-            base, name = entry.path.name, prefix + _shown(entry.path.name)
+            base, name = entry.path.name, _numbered(prefix + _shown(entry.path.name), met)
             if _is_hidden(base):
                 on_skip(Skip(name, "hidden"))
             elif not entry.is_folder:
@@ -339,6 +341,12 @@ def _walk_entries(
                     on_skip(Skip(f"{name}/", f"folder cannot be read ({error.strerror})"))
                 else:
                     yield from _walk_entries(root, below, f"{name}/", keep, on_skip)
+
+
+def _numbered(name: str, met: Counter[str]) -> str:
+    """A name, numbered where files of the same have been met: addresses may differ in their queries alone."""
+    met[name] += 1
+    return name if met[name] == 1 else f"{name}~{met[name]}"
 
 
 def _with_states(
@@ -372,13 +380,25 @@ def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
 
 def _walk_list(films: FileList, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
     """Take a list at its word for remote films: a look into each would be a request more."""
+    alike: dict[str, list[str]] = {}
     for is_remote, lines in groupby(films.lines(), RemotePath.is_url):
         if is_remote:
-            while batch := [RemotePath(line) for line in islice(lines, _LOOKED_AT_TOGETHER)]:
-                yield from _take(batch, [_shown(str(path)) for path in batch], keep, on_skip)
+            while batch := list(islice(lines, _LOOKED_AT_TOGETHER)):
+                names = [_list_name(line, alike) for line in batch]
+                yield from _take([RemotePath(line) for line in batch], names, keep, on_skip)
         else:
             for line in lines:
                 yield from _look_at(line, _shown(line), keep, on_skip)
+
+
+def _list_name(line: str, alike: dict[str, list[str]]) -> str:
+    """What a listed address is called; those that differ in what is not shown have names of their own."""
+    name = _shown(str(RemotePath(line)))
+    if name == line:
+        return name
+    lines = alike.setdefault(name, [])
+    lines += [] if line in lines else [line]
+    return name if lines[0] == line else f"{name}~{lines.index(line) + 1}"
 
 
 def _take(

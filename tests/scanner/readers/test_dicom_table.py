@@ -394,7 +394,7 @@ def test_pixels_are_made_square(aspect: dict[str, Any], shape: tuple[int, int]) 
 
 
 def test_colour_spaces_without_a_way_to_grey_are_refused() -> None:
-    with pytest.raises(CxrscanError, match="HSV") as refusal:
+    with pytest.raises(CxrscanError, match="colour space") as refusal:
         read(np.stack([BYTES] * 3, -1), {"PhotometricInterpretation": "HSV"})
     assert refusal.value.code == "decode-failed"
 
@@ -469,7 +469,7 @@ def test_all_frames_are_read_when_asked_for(syntax: str) -> None:
 
 def test_all_frames_together_must_keep_the_limit() -> None:
     data = dicom_film(np.stack([BYTES] * 3))
-    with pytest.raises(CxrscanError, match="4 x 4 pixels in 3 frames") as refusal:
+    with pytest.raises(CxrscanError, match="larger than the limit of 4e-05 megapixels") as refusal:
         read_film(data, ReadOptions(max_megapixels=40e-6, frames="all"))
     assert refusal.value.code == "too-large"
 

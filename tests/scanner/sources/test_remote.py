@@ -282,7 +282,8 @@ def test_errors_that_stay_cost_one_film_and_end_in_its_record(s3: S3, bucket: st
     s3.n_errors = {}
     failed = found.pop("NORMAL/1.png")
     assert (failed["status"], failed["error_code"]) == ("failed", "unreadable")
-    assert "Reduce your request rate" in failed["error_message"]
+    assert failed["error_message"].startswith("The file cannot be read: ")
+    assert "Reduce" not in failed["error_message"]  # a store's own words may repeat an address
     assert s3.requests.count(path) < 60
     assert list(found.values()) == [row for row in table(local) if row["path"] != "NORMAL/1.png"]
 
