@@ -70,6 +70,11 @@ class RemotePath:
         return shown_address(self.root)
 
     @property
+    def is_web(self) -> bool:
+        """Whether a web server is asked, whose addresses may differ in what is not shown of them."""
+        return self.root.startswith(("http://", "https://"))
+
+    @property
     def name(self) -> str:
         """Last part of the path."""
         return last_part(self.root if self.inside is None else self.inside)
@@ -87,7 +92,7 @@ class RemotePath:
             ``place-unreadable``: nothing can be read there.
         """
         try:
-            if self.root.startswith(("http://", "https://")):  # servers do not tell; the slash is the convention
+            if self.is_web:  # servers do not tell; the slash is the convention
                 return self.root.endswith("/")
             return _patiently(lambda: bool(self._system.info(self._path)["type"] == "directory"))
         except OSError as error:

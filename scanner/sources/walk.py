@@ -6,7 +6,6 @@ import os
 import re
 import stat
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -141,7 +140,7 @@ def find_images(
     if keep.shard is not None:
         on_skip = _only_of(keep, on_skip)
     sources = _walk_roots(roots, keep, on_skip, follow_links=follow_links)
-    if any(isinstance(root, FileList) for root in roots):
+    if any(isinstance(root, FileList) or (isinstance(root, RemotePath) and root.is_web) for root in roots):
         sources = _told_apart(sources, on_skip)
     yield from sources
 
@@ -161,7 +160,7 @@ def _walk_roots(
 
 
 def _told_apart(sources: Iterator[ImageSource], on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
-    """Give what a list calls like another film a name of its own, and pass over what it names twice."""
+    """Give what a list or a server calls like another film a name of its own, and pass over what it names twice."""
     places: dict[str, Readable] = {}
     for source in sources:
         name, number = source.name, 2
@@ -312,12 +311,11 @@ def _walk_entries(
     journals = [entry.path for entry in entries if entry.path.name == JOURNAL_NAME]
     own = RUN_PICTURES if journals and is_journal(root.read_heads(journals)[0]) else frozenset()
     rest = iter(entries)
-    met: Counter[str] = Counter()
     while batch := list(islice(rest, _LOOKED_AT_TOGETHER)):
         looked_at = [entry.path for entry in batch if _needs_look(entry, prefix, keep)]
         heads = dict(zip(looked_at, root.read_heads(looked_at), strict=True)) if looked_at else {}
         for entry in _with_states(batch, prefix, keep, heads):
-            base, name = entry.path.name, _numbered(prefix + _shown(entry.path.name), met)
+            base, name = entry.path.name, prefix + _shown(entry.path.name)
             if _is_hidden(base):
                 on_skip(Skip(name, "hidden"))
             elif not entry.is_folder:
@@ -341,12 +339,6 @@ def _walk_entries(
                     on_skip(Skip(f"{name}/", f"folder cannot be read ({error.strerror})"))
                 else:
                     yield from _walk_entries(root, below, f"{name}/", keep, on_skip)
-
-
-def _numbered(name: str, met: Counter[str]) -> str:
-    """A name, numbered where files of the same have been met: addresses may differ in their queries alone."""
-    met[name] += 1
-    return name if met[name] == 1 else f"{name}~{met[name]}"
 
 
 def _with_states(
@@ -380,25 +372,13 @@ def _needs_look(entry: RemoteEntry, prefix: str, keep: Filter) -> bool:
 
 def _walk_list(films: FileList, keep: Filter, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
     """Take a list at its word for remote films: a look into each would be a request more."""
-    alike: dict[str, list[str]] = {}
     for is_remote, lines in groupby(films.lines(), RemotePath.is_url):
         if is_remote:
-            while batch := list(islice(lines, _LOOKED_AT_TOGETHER)):
-                names = [_list_name(line, alike) for line in batch]
-                yield from _take([RemotePath(line) for line in batch], names, keep, on_skip)
+            while batch := [RemotePath(line) for line in islice(lines, _LOOKED_AT_TOGETHER)]:
+                yield from _take(batch, [_shown(str(path)) for path in batch], keep, on_skip)
         else:
             for line in lines:
                 yield from _look_at(line, _shown(line), keep, on_skip)
-
-
-def _list_name(line: str, alike: dict[str, list[str]]) -> str:
-    """What a listed address is called; those that differ in what is not shown have names of their own."""
-    name = _shown(str(RemotePath(line)))
-    if name == line:
-        return name
-    lines = alike.setdefault(name, [])
-    lines += [] if line in lines else [line]
-    return name if lines[0] == line else f"{name}~{lines.index(line) + 1}"
 
 
 def _take(
