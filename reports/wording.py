@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from scanner.records import NEGATIVE, POSITIVE, REFERRED, Estimate
+from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
 
 Form = Literal["share", "score", "ratio", "plain"]
 """How a figure is written: percent, a number from 0 to 1, a ratio, or any number."""
@@ -191,6 +191,34 @@ def film_probability_text(prob: float) -> str:
     if prob > 0.99:
         return "> 0.99"
     return "< 0.01" if prob < 0.01 else fixed(prob, 2)
+
+
+def prob_text(prob: float, digits: int = 2) -> str:
+    """Write a film's probability; never as the 0 or 1 that it is not."""
+    text, step = fixed(prob, digits), 10.0**-digits
+    if float(text) == 0:
+        return f"< {fixed(step, digits)}"
+    return f"> {fixed(1 - step, digits)}" if float(text) == 1 else text
+
+
+def percent_text(prob: float, digits: int = 0) -> str:
+    """Write a film's probability in percent; never as the 0 or 100 that it is not."""
+    text, step = fixed(100 * prob, digits), 10.0**-digits
+    if float(text) == 0:
+        return f"< {fixed(step, digits)} %"
+    return f"> {fixed(100 - step, digits)} %" if float(text) == 100 else f"{text} %"
+
+
+def call_sentence(prob: float, called: str, threshold: float, refer: Band | None = None) -> str:
+    """Say how a film's call follows from its probability, with as many digits as the difference needs."""
+    said = "Probability of pneumonia"
+    if called == REFERRED and refer is not None:
+        low, high = (fixed(100 * bound, 0) for bound in refer)
+        return f"{said} {percent_text(prob)} · from {low} to {high} % a reader is to read the film"
+    digits = next((d for d in (0, 1, 2) if percent_text(prob, d) != f"{fixed(100 * threshold, d)} %"), 3)
+    side = "at or above" if called == POSITIVE else "below"
+    limit = f"{fixed(100 * threshold, digits)} %"
+    return f"{said} {percent_text(prob, digits)} · {side} the threshold of {limit} → called {called}"
 
 
 def duration_text(seconds: float) -> str:

@@ -23,7 +23,7 @@ def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
 
 def _lines(comparison: Comparison, names: tuple[str, str]) -> Iterator[str]:
     yield (
-        f"{comparison.n} films of {comparison.n_patients} patients with truth and both probabilities: "
+        f"{comparison.n} films of {comparison.n_patients} patients with a label and both probabilities: "
         f"{comparison.n_positive} {POSITIVE}, {comparison.n - comparison.n_positive} {NEGATIVE}."
     )
     if comparison.n_first_only:
@@ -47,5 +47,5 @@ def _lines(comparison: Comparison, names: tuple[str, str]) -> Iterator[str]:
     for film in comparison.changed:
         yield (
             f"  {fixed(film.first_prob, 3)} -> {fixed(film.second_prob, 3)}  "
-            f"{film.first_call:9} -> {film.second_call:9}  truly {film.truth:9}  {film.name}"
+            f"{film.first_call:9} -> {film.second_call:9}  labelled {film.truth:9}  {film.name}"
         )

@@ -155,7 +155,7 @@ def evaluation_text(evaluation: Evaluation, info: RunInfo) -> str:
 def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     summary, table = evaluation.summary, evaluation.summary.confusion
     yield (
-        f"{summary.n} films with truth and call: {summary.n_positive} {POSITIVE}, "
+        f"{summary.n} films with label and call: {summary.n_positive} {POSITIVE}, "
         f"{summary.n - summary.n_positive} {NEGATIVE}; {_patients(evaluation)}."
     )
     if evaluation.films.unscored:
@@ -165,8 +165,8 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     yield f"Threshold {probability_text(info.threshold)} ({info.threshold_name}){refer}."
     yield ""
     yield f"{'':20}{'called ' + POSITIVE:>18}{'called ' + NEGATIVE:>18}"
-    yield f"{'truly ' + POSITIVE:20}{table.tp:18}{table.fn:18}"
-    yield f"{'truly ' + NEGATIVE:20}{table.fp:18}{table.tn:18}"
+    yield f"{'labelled ' + POSITIVE:20}{table.tp:18}{table.fn:18}"
+    yield f"{'labelled ' + NEGATIVE:20}{table.fp:18}{table.tn:18}"
     yield ""
     yield f"{'':24}{'value':>8}  {'95 % interval':18}" + ("  clustered by patient" if evaluation.by_patient else "")
     for name, estimate in summary.estimates.items():

@@ -166,8 +166,8 @@ def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) ->
         )
         axes.axhline(0, color=_INK, linewidth=0.8)
         axes.axvline(threshold, color=_INK, linewidth=1, linestyle=(0, (2, 2)))
-        axes.text(0.04, 0.9, f"truly {POSITIVE}", color=_POSITIVE, va="top")
-        axes.text(0.96, -0.9, f"truly {NEGATIVE}", color=_NEGATIVE, ha="right")
+        axes.text(0.04, 0.9, f"labelled {POSITIVE}", color=_POSITIVE, va="top")
+        axes.text(0.96, -0.9, f"labelled {NEGATIVE}", color=_NEGATIVE, ha="right")
         axes.set_xlabel("Probability of pneumonia", labelpad=5)
         ticks = _count_ticks(top)
         below = ticks[:0:-1]

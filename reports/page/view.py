@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.page.colour_scale import STOPS
+from reports.page.points import OfferedPoint, offered_points
 from reports.tables.columns import Column
 from reports.wording import (
     AGREEMENTS,
@@ -113,10 +114,12 @@ class Performance:
     confusion: ConfusionMatrix
     at_threshold: tuple[MetricView, ...]
     headline: tuple[MetricView, ...]
-    """Sensitivity, specificity and AUC, for the summary."""
+    """Sensitivity, specificity, PPV and AUC, for the summary."""
     overall: tuple[MetricView, ...]
     prevalence: str
     """Share of pneumonia among these films, in percent."""
+    basis: str
+    """Which films the figures are of."""
     unscored: str
     """Sentence on labelled films without a score; empty when there are none."""
 
@@ -156,11 +159,17 @@ class ReportView:
     flow: tuple[FlowStep, ...]
     outcomes: tuple[FlowOutcome, ...]
     performance: Performance | None
+    points: tuple[OfferedPoint, ...]
+    """Thresholds worth choosing."""
+    refer: str
+    """The band that a person is to read; empty without one."""
     charts: tuple[Chart, ...]
     failures: tuple[ProblemView, ...]
     rejects: tuple[ProblemView, ...]
     warnings: tuple[tuple[str, str, int], ...]
     """(code, sentence, films)."""
+    n_warned: str
+    """Films with a caveat, with their noun."""
     heat_scale: str
     model: ModelCard
     methods: str
@@ -202,6 +211,8 @@ def build_view(
         flow=_flow(survey, info),
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
+        points=_points(survey, summary, info, model),
+        refer=_band(info.refer) if info.refer is not None else "",
         charts=_charts(survey, summary, info),
         failures=tuple(_failure(code, problem) for code, problem in _most_first(survey.failures)),
         rejects=tuple(_reject(reasons, problem) for reasons, problem in _most_first(survey.rejects)),
@@ -209,6 +220,7 @@ def build_view(
             (code, GATE_REASONS.get(code, code), n)
             for code, n in sorted(survey.warnings.items(), key=lambda item: (-item[1], item[0]))
         ),
+        n_warned=count(survey.counts.n_warned, "film"),
         heat_scale=significant(model.heat_scale, 3),
         model=model_card(model, info),
         methods=_methods(survey, summary, info, model),
@@ -216,6 +228,12 @@ def build_view(
         arguments=tuple((name, plain_text(value)) for name, value in info.arguments.items()),
         config=_config(survey, info, model, columns),
     )
+
+
+def _points(survey: Survey, summary: Summary | None, info: RunInfo, model: ModelSpec) -> tuple[OfferedPoint, ...]:
+    if summary is None or not 0 < summary.n_positive < summary.n:
+        return offered_points(model, info)
+    return offered_points(model, info, survey.truth[survey.answered], survey.prob[survey.answered])
 
 
 def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Chart, ...]:
@@ -242,8 +260,12 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
     counts = survey.counts
     called = f"{counts.n_positive:,} of {count(counts.n_scored, 'scored film')} called PNEUMONIA"
     sentences = [f"{called} at the threshold {probability_text(info.threshold)} ({info.threshold_name})."]
-    if counts.n_referred:
-        sentences.append(f"{count(counts.n_referred, 'film')} with {_band(info.refer)} referred to a reader.")
+    if info.refer is not None:
+        sentences = [
+            f"{called}; {count(counts.n_referred, 'film')} to be read by a person.",
+            f"The threshold is {probability_text(info.threshold)} ({info.threshold_name}); "
+            f"films with {_band(info.refer)} are called neither.",
+        ]
     if counts.n_warned:
         sentences.append(f"{count(counts.n_warned, 'scored film carries', 'scored films carry')} a caveat.")
     missing = [
@@ -284,12 +306,12 @@ def _flow(survey: Survey, info: RunInfo) -> tuple[FlowStep, ...]:
     )
     failures = tuple((code_title(code), problem.n) for code, problem in _most_first(survey.failures))
     rejects = tuple((reject_title(reasons), problem.n) for reasons, problem in _most_first(survey.rejects))
-    films = FlowStep("Taken for films", counts.n_films, failures)
+    films = FlowStep("Image files", counts.n_films, failures)
     return (
         *([FlowStep("Files found", counts.n_films + n_skipped, tuple(skipped))] if n_skipped else []),
         films,
-        FlowStep("Readable", counts.n_films - counts.n_failed, rejects),
-        FlowStep("Accepted and scored", counts.n_scored),
+        FlowStep("Could be read", counts.n_films - counts.n_failed, rejects),
+        FlowStep("Scored", counts.n_scored),
     )
 
 
@@ -333,7 +355,7 @@ def _most_first(problems: dict[str, Problem]) -> list[tuple[str, Problem]]:
 
 # -- figures
 
-_HEADLINE = ("sensitivity", "specificity", "auc")
+_HEADLINE = ("sensitivity", "specificity", "ppv", "auc")
 _IN_METHODS = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "auc")
 _WHISKER_FORMS = ("share", "score")
 
@@ -346,13 +368,30 @@ def _performance(summary: Summary, survey: Survey) -> Performance:
         at_threshold=tuple(view for view in views if view.key in of_table),
         headline=tuple(view for view in views if view.key in _HEADLINE),
         overall=tuple(view for view in views if view.key not in of_table),
+        basis=_basis(summary, survey),
         prevalence=fixed(100 * summary.n_positive / summary.n, 1) if summary.n else "",
         unscored=" ".join(
             _left_out(truths, what)
-            for truths, what in ((survey.unscored_truth, "no score"), (survey.referred_truth, "no call but REFER"))
+            for truths, what in (
+                (survey.unscored_truth, "no score"),
+                (survey.referred_truth, "no call but REFER"),
+            )
             if truths
         ),
     )
+
+
+def _basis(summary: Summary, survey: Survey) -> str:
+    """Say of how many films the figures are, and what became of the others."""
+    left_out = (
+        (sum(survey.referred_truth.values()), "to be read by a person"),
+        (sum(survey.unscored_truth.values()), "without a score"),
+    )
+    n_labelled = summary.n + sum(n for n, _ in left_out)
+    if n_labelled == summary.n:
+        return f"Figures of all {count(summary.n, 'labelled film')}."
+    why = ", ".join(f"{n:,} {what}" for n, what in left_out if n)
+    return f"Figures of {summary.n:,} of {n_labelled:,} labelled films; left out: {why}."
 
 
 def _left_out(truths: dict[str, int], what: str) -> str:

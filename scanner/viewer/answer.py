@@ -16,7 +16,17 @@ from reports.page.colour_scale import STOPS
 from reports.page.view import ModelCard
 from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
-from reports.wording import OUTCOMES, fixed, probability_text, significant, with_interval
+from reports.wording import (
+    OUTCOMES,
+    call_sentence,
+    code_title,
+    fixed,
+    percent_text,
+    prob_text,
+    probability_text,
+    significant,
+    with_interval,
+)
 from scanner.decision import outcome, prediction
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
@@ -54,12 +64,7 @@ def gate_answer(result: ScanResult) -> GateAnswer:
         return GateAnswer("error", "No prediction: not a film that the model can judge.", sentences)
     if sentences:
         return GateAnswer("warning", "Scored with a caveat.", sentences)
-    return GateAnswer("success", "The gate found nothing that speaks against this film.", ())
-
-
-def confidence(prob: float, threshold: float) -> float:
-    """Calibrated probability that the call at a threshold is right, in [0, 1]."""
-    return prob if prob >= threshold else 1.0 - prob
+    return GateAnswer("success", "Input checks passed.", ())
 
 
 def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
@@ -67,7 +72,7 @@ def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
     if film.truth is None:
         return ""
     cell = outcome(prediction(film.result, threshold, refer), film.truth)
-    return f"Label: {film.truth}" + (f", a {OUTCOMES[cell].title.lower()}." if cell else ".")
+    return f"Labelled {film.truth}" + (f": a {OUTCOMES[cell].title.lower()}." if cell else ".")
 
 
 def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ def in_short(outcome: ScanResult | Skip, threshold: float, refer: Band | None = 
     called = prediction(outcome, threshold, refer)
     if called is None or outcome.prob_pneumonia is None:
         return outcome.status
-    return f"{called} {fixed(outcome.prob_pneumonia, 3)}"
+    return f"{called}, {percent_text(outcome.prob_pneumonia)} pneumonia"
 
 
 def result_lines(film: Film, info: RunInfo, model: ModelSpec) -> tuple[list[str], list[str]]:
@@ -111,7 +116,7 @@ def result_lines(film: Film, info: RunInfo, model: ModelSpec) -> tuple[list[str]
     gate = gate_answer(result)
     heading = [" ".join((gate.title, *gate.sentences)), result.name]
     if called is not None and result.prob_pneumonia is not None:
-        heading.insert(0, f"{called}   probability of pneumonia {fixed(result.prob_pneumonia, 3)}")
+        heading.insert(0, call_sentence(result.prob_pneumonia, called, info.threshold, info.refer))
         if film.truth:
             heading.append(truth_text(film, info.threshold, info.refer))
     threshold = f"threshold {probability_text(info.threshold)} ({info.threshold_name})"
@@ -162,15 +167,12 @@ def call_html(film: Film, info: RunInfo) -> str:
     called, prob = prediction(film.result, info.threshold, info.refer), film.result.prob_pneumonia
     if called is None or prob is None:
         return ""
-    if called == REFERRED and info.refer is not None:
-        low, high = map(probability_text, info.refer)
-        meaning = f"between {low} and {high} a person is to read the film"
-    else:
-        meaning = f"confidence in this call {fixed(100 * confidence(prob, info.threshold), 1)}{_NBSP}%"
+    sentence = call_sentence(prob, called, info.threshold, info.refer).replace(" %", f"{_NBSP}%")
+    caveats = ", ".join(map(code_title, film.result.gate_reasons))
     return (
-        f'<p class="cxr-call {called.lower()}"><b>{called}</b> {fixed(prob, 3)}</p>'
-        f'<p class="cxr-small">Calibrated probability of pneumonia; {meaning}. '
-        f"{truth_text(film, info.threshold, info.refer)}</p>"
+        f'<p class="cxr-call {called.lower()}"><b>{called}</b></p><p class="cxr-said">{sentence}</p>'
+        + (f'<p class="cxr-caveat">Not reliable for this film: {escape(caveats)}.</p>' if caveats else "")
+        + f'<p class="cxr-small">{truth_text(film, info.threshold, info.refer)}</p>'
     )
 
 
@@ -196,7 +198,7 @@ def bar_html(prob: float, info: RunInfo, model: ModelSpec) -> str:
     side = "pneumonia" if prob >= info.threshold else "normal"
     if info.refer is not None and info.refer[0] <= prob <= info.refer[1]:
         side = REFERRED.lower()
-    label = f"Probability {fixed(prob, 3)} on a scale from 0 to 1, threshold {probability_text(info.threshold)}"
+    label = f"Probability {prob_text(prob, 3)} on a scale from 0 to 1, threshold {probability_text(info.threshold)}"
     return (
         f'<div class="cxr-bar {side}" role="img" aria-label="{escape(label)}" '
         f'style="padding-bottom:{0.4 + 1.15 * len(line_starts):.2f}rem">'

@@ -61,7 +61,8 @@ export class Explorer {
   update() {
     this.showThreshold();
     const called = atOrAbove(probabilities.all, state.threshold), n = probabilities.all.length;
-    byId("called").textContent = `${countText(called)} of ${countText(n)} scored films${config.refer ? " that are not referred" : ""} called ${config.classes.positive}.`;
+    const which = config.refer ? " that are not to be read by a person" : "";
+    byId("called").textContent = `${countText(called)} of ${countText(n)} scored films${which} called ${config.classes.positive}.`;
     if (this.prevalenceField === null) return this.moveMarks(null);
     const counts = countsAt(state.threshold), { prevalence } = state;
     if (document.activeElement !== this.prevalenceField) {
@@ -69,6 +70,7 @@ export class Explorer {
     }
     this.showTable(counts);
     this.showFigures(estimates(config.figures, counts, prevalence));
+    this.showHeadline(prevalence);
     this.moveMarks(counts);
   }
 
@@ -99,6 +101,15 @@ export class Explorer {
       showFigure(row, figure, form);
       row.classList.toggle("adjusted", state.prevalence !== null && (key === "ppv" || key === "npv"));
     }
+  }
+
+  /** PPV of the run at the prevalence in force.
+   * @param {number | null} prevalence */
+  showHeadline(prevalence) {
+    const box = byId("headline-ppv"), { ppv } = estimates(config.figures, countsAt(config.threshold), prevalence);
+    const share = prevalence ?? probabilities.positive.length / (probabilities.positive.length + probabilities.negative.length);
+    const texts = [`PPV at ${figureText(share, "share")} pneumonia`, figureText(ppv.value, "share"), intervalText(ppv, "share")];
+    [...box.querySelectorAll("dt, b, span")].forEach((part, i) => { part.textContent = texts[i]; });
   }
 
   /** @param {Counts | null} counts */

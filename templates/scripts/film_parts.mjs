@@ -5,7 +5,7 @@ import { element } from "./elements.mjs";
 import { heatCanvas } from "./heat.mjs";
 import { prediction, state, truthOutcome } from "./state.mjs";
 import { verdictOf } from "./verdicts.mjs";
-import { countText } from "./wording.mjs";
+import { countText, probText } from "./wording.mjs";
 
 /** The film's picture with its heat map, fitted into a frame.
  * @param {Film} film
@@ -56,7 +56,7 @@ export function outcomeBadge(film) {
 export function caveatMark(film) {
   if (film.status !== "scored" || film.gate !== "warn") return null;
   const titles = reasonsOf(film).map((reason) => reason.title).join(", ");
-  return element("span", { class: "caveat", title: titles, role: "img", "aria-label": `Caveat: ${titles}` }, "\u26a0\ufe0e");
+  return element("span", { class: "caveat", title: titles, role: "img", "aria-label": `Caveat: not reliable for this film: ${titles}` }, "\u26a0\ufe0e");
 }
 
 /** The reader's verdict; null without one.
@@ -99,7 +99,7 @@ export function probabilityBar(film) {
  * @param {Film} film
  * @param {number} digits */
 export function probabilityText({ prob_pneumonia }, digits) {
-  return prob_pneumonia === null ? "" : prob_pneumonia.toFixed(digits);
+  return prob_pneumonia === null ? "" : probText(prob_pneumonia, digits);
 }
 
 /** Folder and name, the name never cut.
@@ -116,7 +116,7 @@ export function pathLabel(film) {
 export function spokenFilm(film) {
   const outcome = truthOutcome(film), called = prediction(film);
   const said = called === null ? `${outcomeTitles.get(film.status)}: ${shortReason(film)}`
-    : `${called}, probability ${probabilityText(film, 2)}${outcome ? `, ${outcomeTitles.get(outcome)}` : ""}`;
+    : `${called}, probability of pneumonia ${probabilityText(film, 2)}${outcome ? `, ${outcomeTitles.get(outcome)}` : ""}`;
   return `${film.path}: ${said}`;
 }
 

@@ -3,13 +3,13 @@
 import { config } from "./data.mjs";
 import { byId, element } from "./elements.mjs";
 import {
-  callBadge, filmFrame, outcomeBadge, pathLabel, plainText, probabilityBar, probabilityText, reasonsOf,
+  callBadge, filmFrame, outcomeBadge, pathLabel, plainText, probabilityBar, reasonsOf,
 } from "./film_parts.mjs";
 import { valueOf } from "./filters.mjs";
 import { legend } from "./heat.mjs";
 import { exploring, isHidden, prediction, reading, state } from "./state.mjs";
 import { setVerdict, sheet, verdictOf } from "./verdicts.mjs";
-import { countText, thresholdText } from "./wording.mjs";
+import { callSentence, countText, thresholdText } from "./wording.mjs";
 
 /** What the page says of a film now.
  * @type {import("./verdicts.mjs").ValueOf} */
@@ -118,24 +118,22 @@ export class Viewer {
 
   /** @param {Film} film */
   result(film) {
-    const scored = prediction(film) !== null;
+    const called = prediction(film), prob = film.prob_pneumonia;
+    const caveats = film.status === "scored" && film.gate === "warn" ? reasonsOf(film).map(({ title }) => title).join(", ") : "";
     return element("div", { class: "result" },
-      element("p", { class: "line" }, scored ? element("b", { class: "prob" }, probabilityText(film, 3)) : null, callBadge(film)),
+      element("p", { class: "line" }, callBadge(film), outcomeBadge(film)),
       probabilityBar(film),
-      scored ? element("p", { class: "small" }, `probability of pneumonia; ${this.thresholdNote()}`) : null,
-      film.truth ? element("p", { class: "line" }, `Truth: ${film.truth}`, outcomeBadge(film)) : null,
+      called !== null && prob !== null ? element("p", { class: "said" }, callSentence(prob, called, state.threshold, config)) : null,
+      caveats ? element("p", { class: "caveat-text" }, `Not reliable for this film: ${caveats}.`) : null,
+      called !== null && exploring() ? element("p", { class: "small" }, `Explored; the run used ${thresholdText(config.threshold)}.`) : null,
+      film.truth ? element("p", {}, `Labelled ${film.truth}`) : null,
       ...this.reasons(film));
-  }
-
-  thresholdNote() {
-    const note = `threshold ${thresholdText(state.threshold)}`;
-    return exploring() ? `${note} (explored; the run used ${thresholdText(config.threshold)})` : note;
   }
 
   /** What speaks against the film, or why it has no score.
    * @param {Film} film */
   reasons(film) {
-    if (film.status !== "failed") return reasonsOf(film).map((reason) => element("p", { class: "caveat-text" }, reason.text));
+    if (film.status !== "failed") return reasonsOf(film).map((reason) => element("p", { class: "small" }, reason.text));
     const hint = config.errors[film.error_code ?? ""]?.hint;
     return [element("p", {}, film.error_message), element("p", { class: "muted" }, hint)];
   }

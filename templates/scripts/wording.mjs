@@ -36,6 +36,41 @@ export function thresholdText(value) {
   return value.toFixed(4).replace(/00$/, "");
 }
 
+/** A film's probability; never as the 0 or 1 that it is not.
+ * @param {number} prob
+ * @param {number} digits */
+export function probText(prob, digits = 2) {
+  const text = prob.toFixed(digits), step = 10 ** -digits;
+  if (Number(text) === 0) return `< ${step.toFixed(digits)}`;
+  return Number(text) === 1 ? `> ${(1 - step).toFixed(digits)}` : text;
+}
+
+/** A film's probability in percent; never as the 0 or 100 that it is not.
+ * @param {number} prob
+ * @param {number} digits */
+export function percentText(prob, digits = 0) {
+  const text = (100 * prob).toFixed(digits), step = 10 ** -digits;
+  if (Number(text) === 0) return `< ${step.toFixed(digits)} %`;
+  return Number(text) === 100 ? `> ${(100 - step).toFixed(digits)} %` : `${text} %`;
+}
+
+/** How a film's call follows from its probability, with as many digits as the difference needs.
+ * @param {number} prob
+ * @param {string} called
+ * @param {number} threshold
+ * @param {Pick<import("./types.mjs").Config, "classes" | "refer">} config */
+export function callSentence(prob, called, threshold, { classes, refer }) {
+  const said = "Probability of pneumonia";
+  if (called === classes.referred && refer !== null) {
+    const [low, high] = refer.map((bound) => (100 * bound).toFixed(0));
+    return `${said} ${percentText(prob)} · from ${low} to ${high} % a reader is to read the film`;
+  }
+  const limit = (/** @type {number} */ digits) => `${(100 * threshold).toFixed(digits)} %`;
+  const digits = [0, 1, 2].find((d) => percentText(prob, d) !== limit(d)) ?? 3;
+  const side = called === classes.positive ? "at or above" : "below";
+  return `${said} ${percentText(prob, digits)} · ${side} the threshold of ${limit(digits)} → called ${called}`;
+}
+
 /** A count with its noun.
  * @param {number} n
  * @param {string} one */

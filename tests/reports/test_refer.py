@@ -47,7 +47,7 @@ def test_table_manifest_and_report_tell_of_the_same_films(tmp_path: Path) -> Non
     assert document["evaluation"]["n_films"] == 5
     assert document["evaluation"]["referred"] == {"NORMAL": 2, "PNEUMONIA": 2}
     page = outputs.html.read_text(encoding="utf-8")
-    assert "called REFER" in page
+    assert "to be read by a person" in page
     assert "4 labelled files have no call but REFER (2 NORMAL, 2 PNEUMONIA)" in page
     assert '"refer":[0.31,0.5]' in page
 
@@ -61,9 +61,10 @@ def test_an_evaluation_leaves_referred_films_out_and_counts_them() -> None:
 def test_the_viewer_calls_them_so_and_holds_them_against_no_label() -> None:
     film = scored("a.jpg", 0.4, "NORMAL")
     html = answer.call_html(film, INFO_WITH_BAND)
-    assert "<b>REFER</b> 0.400" in html
-    assert "between 0.31 and 0.50 a person is to read the film. Label: NORMAL." in html
-    assert answer.in_short(film.result, 0.5, BAND) == "REFER 0.400"
+    assert "<b>REFER</b>" in html
+    assert "from 31 to 50\N{NO-BREAK SPACE}% a reader is to read the film" in html
+    assert "Labelled NORMAL." in html
+    assert answer.in_short(film.result, 0.5, BAND) == "REFER, 40 % pneumonia"
     assert outcomes_of(film, 0.5, None, BAND) == {"referred"}
     assert 'class="cxr-bar refer"' in answer.bar_html(0.4, INFO_WITH_BAND, MODEL)
 

@@ -7,14 +7,25 @@ import pytest
 
 import reports
 import scanner
-from reports.wording import METRICS, OUTCOMES, difference_text, figure_text, interval_text, terminal_text, with_interval
+from reports.wording import (
+    METRICS,
+    OUTCOMES,
+    call_sentence,
+    difference_text,
+    figure_text,
+    interval_text,
+    percent_text,
+    prob_text,
+    terminal_text,
+    with_interval,
+)
 from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table
 from scanner.records import Estimate
 
 PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, scanner)]
 # What is no figure of films: places in a picture or page, seconds, sizes, values for machines.
 NO_FIGURES = re.compile(
-    r"%;|rem\b|/ last|style=|_s:|_s\b|\bs \{|ms per film|GB|bytes|:\.6g|minutes|metrics\[name\]|plain\[name\]"
+    r"%;|rem\b|/ last|style=|_s:|_s\b|\bs \{|ms per film|a second|GB|bytes|:\.6g|minutes|metrics\[name\]|plain\[name\]"
 )
 
 
@@ -56,3 +67,30 @@ def test_a_difference_of_shares_is_in_points_and_every_terminal_can_write_it():
 
 def test_an_outcome_is_called_once():
     assert len({outcome.title for outcome in OUTCOMES.values()}) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize(
+    ("prob", "text", "percent"),
+    [(1.0, "> 0.99", "> 99 %"), (0.9997, "> 0.99", "> 99 %"), (0.994, "0.99", "99 %"), (0.0049, "< 0.01", "< 1 %")],
+)
+def test_a_probability_is_never_written_as_the_certainty_that_it_is_not(prob, text, percent):
+    assert prob_text(prob) == text
+    assert percent_text(prob) == percent
+
+
+@pytest.mark.parametrize(
+    ("prob", "called", "text"),
+    [
+        (0.632, "NORMAL", "63 % \N{MIDDLE DOT} below the threshold of 67 %"),
+        (0.6689, "NORMAL", "66.9 % \N{MIDDLE DOT} below the threshold of 67.0 %"),
+        (0.9997, "PNEUMONIA", "> 99 % \N{MIDDLE DOT} at or above the threshold of 67 %"),
+    ],
+)
+def test_a_call_follows_from_the_probability_in_words(prob, called, text):
+    assert (
+        call_sentence(prob, called, 0.6697) == f"Probability of pneumonia {text} \N{RIGHTWARDS ARROW} called {called}"
+    )
+
+
+def test_a_referred_film_is_for_a_reader():
+    assert call_sentence(0.45, "REFER", 0.5, (0.3, 0.7)).endswith("from 30 to 70 % a reader is to read the film")

@@ -1,10 +1,10 @@
 // Reads tables as JSON from standard input and writes what the page makes of them: figures, and texts of numbers.
 import { estimates } from "../../templates/scripts/statistics.mjs";
-import { figureText, intervalText, thresholdText } from "../../templates/scripts/wording.mjs";
+import { callSentence, figureText, intervalText, percentText, probText, thresholdText } from "../../templates/scripts/wording.mjs";
 
 const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
-const { figures, forms, tables, numbers } = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+const { figures, forms, tables, numbers, calls } = JSON.parse(Buffer.concat(chunks).toString("utf8"));
 
 console.log(JSON.stringify({
   tables: tables.map(({ counts, prevalence }) => Object.entries(estimates(figures, counts, prevalence))
@@ -14,4 +14,7 @@ console.log(JSON.stringify({
     share: figureText(value, "share"), score: figureText(value, "score"), ratio: figureText(value, "ratio"), plain: figureText(-value, "plain"),
     threshold: thresholdText(value),
   })),
+  calls: calls.map(({ prob, called, threshold, config }) => [
+    callSentence(prob, called, threshold, config), probText(prob, 2), probText(prob, 3), percentText(prob, 0), percentText(prob, 1),
+  ]),
 }));

@@ -14,8 +14,19 @@ import pytest
 
 import templates
 from reports.page.scripts import joined_script
-from reports.wording import METRICS, figure_text, fixed, form_of, interval_text, probability_text
+from reports.wording import (
+    METRICS,
+    call_sentence,
+    figure_text,
+    fixed,
+    form_of,
+    interval_text,
+    percent_text,
+    prob_text,
+    probability_text,
+)
 from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table, predictive_values_at
+from scanner.records import NEGATIVE, POSITIVE, REFERRED
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node") or ""  # without it this file is not collected
@@ -24,6 +35,15 @@ PREVALENCES = (None, 0.0123, 0.4)
 
 def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([NODE, *arguments], cwd=HERE, input=stdin, capture_output=True, text=True, check=False)
+
+
+def random_calls() -> list[tuple[float, str, float, tuple[float, float] | None]]:
+    """(probability, call, threshold, band), many of them near the threshold or the ends."""
+    rng = np.random.default_rng(13)
+    probs = [0.0, 1.0, 0.9997, 0.995, 0.9949, 0.005, 0.0049, 0.6689, *rng.random(200).tolist()]
+    near = [0.6697 + shift for shift in (-0.01, -0.001, -0.0001, -0.00001, 0.0, 0.00001, 0.001)]
+    cases = [(prob, POSITIVE if prob >= 0.6697 else NEGATIVE, 0.6697, None) for prob in (*probs, *near)]
+    return [*cases, (0.45, REFERRED, 0.5, (0.3, 0.7)), (0.005, NEGATIVE, 1.0, None), (0.0, POSITIVE, 0.0, None)]
 
 
 def same(a: float | None, b: float | None) -> bool:
@@ -53,7 +73,13 @@ def theirs() -> dict[str, Any]:
         for prevalence in PREVALENCES
     ]
     forms = {metric.key: metric.form for metric in METRICS}
-    asked = {"figures": figure_table(), "forms": forms, "tables": tables, "numbers": random_numbers()}
+    classes = {"positive": POSITIVE, "negative": NEGATIVE, "referred": REFERRED}
+    calls = [
+        {"prob": prob, "called": called, "threshold": threshold, "config": {"classes": classes, "refer": refer}}
+        for prob, called, threshold, refer in random_calls()
+    ]
+    numbers = random_numbers()
+    asked = {"figures": figure_table(), "forms": forms, "tables": tables, "numbers": numbers, "calls": calls}
     answered = run("estimates.mjs", stdin=json.dumps(asked))
     assert answered.returncode == 0, answered.stderr
     found: dict[str, Any] = json.loads(answered.stdout)
@@ -87,6 +113,12 @@ def test_numbers_are_rounded_as_python_rounds_them(theirs: dict[str, Any]) -> No
             assert found[form] == figure_text(value, form), (value, form)  # type: ignore[arg-type]
         assert found["plain"] == figure_text(-value, "plain") or value == 0
         assert found["threshold"] == probability_text(value)
+
+
+def test_a_call_is_put_into_the_same_words(theirs: dict[str, Any]) -> None:
+    for (prob, called, threshold, refer), found in zip(random_calls(), theirs["calls"], strict=True):
+        texts = (prob_text(prob, 2), prob_text(prob, 3), percent_text(prob, 0), percent_text(prob, 1))
+        assert found == [call_sentence(prob, called, threshold, refer), *texts]
 
 
 def test_one_in_sixteen_is_the_same_everywhere(theirs: dict[str, Any]) -> None:

@@ -222,9 +222,9 @@ def test_the_table_tells_counts_intervals_and_what_is_left_out() -> None:
     evaluation = evaluate(collected(films, "view_position"), INFO, MODEL, prevalences=(0.05,))
     text = evaluation_text(evaluation, INFO)
     table = evaluation.summary.confusion
-    assert "66 films with truth and call: 44 PNEUMONIA, 22 NORMAL; 22 patients." in text
+    assert "66 films with label and call: 44 PNEUMONIA, 22 NORMAL; 22 patients." in text
     assert "left out: 1 failed." in text
-    assert f"truly PNEUMONIA {table.tp:>22}{table.fn:>18}" in text
+    assert f"labelled PNEUMONIA {table.tp:>19}{table.fn:>18}" in text
     assert terminal_text(with_interval("specificity", evaluation.summary.estimates["specificity"])) in text
     assert "best here" in text
     assert "exploration only" in text

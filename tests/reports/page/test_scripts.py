@@ -82,6 +82,7 @@ def test_every_import_and_export_is_used():
 
 USED_BY_TESTS_ALONE = {("statistics", "wilson"), ("statistics", "estimateOf"), ("statistics", "predictiveValuesAt")} | {
     ("wording", "significant"),
+    ("wording", "percentText"),
     ("filters", "outcomesOf"),
     ("list", "VirtualList"),
 }

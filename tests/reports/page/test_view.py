@@ -35,9 +35,9 @@ def test_the_flow_leads_from_all_files_to_the_scored_ones():
     view = view_of(small_run())
     assert [(step.label, step.n, sum(n for _, n in step.excluded)) for step in view.flow] == [
         ("Files found", 15, 3),
-        ("Taken for films", 12, 2),
-        ("Readable", 10, 1),
-        ("Accepted and scored", 9, 0),
+        ("Image files", 12, 2),
+        ("Could be read", 10, 1),
+        ("Scored", 9, 0),
     ]
     assert [(outcome.n, outcome.truths) for outcome in view.outcomes] == [
         (4, (("PNEUMONIA", 3), ("NORMAL", 1))),

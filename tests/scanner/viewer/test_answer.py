@@ -21,10 +21,16 @@ def sentences(prob: float, threshold: float = 0.5, name: str = "balanced") -> st
     return " ".join(answer.certainty(prob, info, WITH_ECE)).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_confidence_is_the_probability_of_the_side_that_was_called() -> None:
-    assert answer.confidence(0.9, 0.5) == 0.9
-    assert answer.confidence(0.1, 0.5) == 0.9
-    assert answer.confidence(0.3, 0.2) == 0.3
+def test_a_call_says_how_it_follows_from_the_probability_and_no_confidence() -> None:
+    html = answer.call_html(scored("a.jpg", 0.632), replace(INFO, threshold=0.6697)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Probability of pneumonia 63 % · below the threshold of 67 %" in html
+    assert "confidence" not in html
+    assert "Not reliable" not in html
+
+
+def test_a_caveat_stands_beside_the_number() -> None:
+    html = answer.call_html(scored("a.jpg", 0.99, warns=("inverted",)), INFO)
+    assert "Not reliable for this film: Inverted." in html
 
 
 @pytest.mark.parametrize(("prob", "is_close"), [(0.41, True), (0.59, True), (0.39, False), (0.61, False)])
@@ -64,11 +70,11 @@ def test_the_label_is_held_against_the_call(prob: float, truth: str, words: str)
 
 def test_without_label_or_score_nothing_is_held_against_anything() -> None:
     assert answer.truth_text(scored("a.jpg", 0.5), 0.5) == ""
-    assert answer.truth_text(rejected("a.png", "blank", truth="NORMAL"), 0.5) == "Label: NORMAL."
+    assert answer.truth_text(rejected("a.png", "blank", truth="NORMAL"), 0.5) == "Labelled NORMAL."
 
 
 def test_a_list_entry_says_what_came_of_a_file() -> None:
-    assert answer.in_short(scored("a.jpg", 0.934).result, 0.5) == "PNEUMONIA 0.934"
+    assert answer.in_short(scored("a.jpg", 0.934).result, 0.5) == "PNEUMONIA, 93 % pneumonia"
     assert answer.in_short(rejected("a.png", "blank").result, 0.5) == "rejected"
     assert answer.in_short(failed("a.png").result, 0.5) == "failed"
     assert answer.in_short(Skip("a.dcm", "The DICOM object is no picture."), 0.5) == "no film"

@@ -356,7 +356,7 @@ def test_a_run_begins_with_its_worst_errors(open_viewer: Callable[..., AppTest],
 
 
 def test_a_runs_film_says_what_the_label_says(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
-    assert "Label: NORMAL, a false positive." in html(open_viewer(run=finished_run))
+    assert "Labelled NORMAL: a false positive." in html(open_viewer(run=finished_run))
 
 
 def test_filters_choose_the_films_of_a_run(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_verdict_stays_on_the_call_and_threshold_it_was_given_on(page, browser
     open_film(page, 0)
     page.keyboard.press("n")
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="sensitive").click()
+    page.get_by_role("button", name="fewer misses").click()
     page.click("#verdicts summary")
     data = download(page, "#export")
     (row,) = rows(data)

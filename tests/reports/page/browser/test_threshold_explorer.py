@@ -90,7 +90,7 @@ def test_the_page_keeps_saying_which_threshold_the_run_used(page, eighty):
     assert not page.locator("#strip").is_visible()
     set_slider(page, "#threshold", 0.8)
     assert "the run used 0.50 (balanced)" in page.locator("#exploring").inner_text()
-    assert "exploration, not a result" in page.locator("#exploring").inner_text()
+    assert "looks better than it is" in page.locator("#exploring").inner_text()
     page.get_by_role("button", name="Back to 0.50").click()
     assert figures(page) == expected(0.5)
     assert not page.locator("#strip").is_visible()
@@ -98,7 +98,7 @@ def test_the_page_keeps_saying_which_threshold_the_run_used(page, eighty):
 
 def test_an_operating_point_is_one_press_away(page, eighty):
     open_report(page, eighty)
-    page.get_by_role("button", name="sensitive 0.25").click()
+    page.get_by_role("button", name="fewer misses 0.25").click()
     assert figures(page) == expected(0.25)
 
 
@@ -113,6 +113,13 @@ def test_ppv_and_npv_are_worked_out_for_another_prevalence(page, eighty):
             interval = interval_text(estimate, "share") or "undefined"
             assert shown[key] == (figure_text(estimate.value, "share"), interval)
         assert shown["sensitivity"] == expected(threshold)["sensitivity"]
+    headline = page.locator("#headline-ppv").inner_text()
+    ppv, _ = predictive_values_at(summarise(TRUTH, PROB, INFO.threshold).confusion, 0.1)
+    assert headline.splitlines() == [
+        "PPV at 10.0 % pneumonia",
+        figure_text(ppv.value, "share"),
+        interval_text(ppv, "share"),
+    ]
 
 
 def test_a_cell_of_the_matrix_leads_to_its_films(page, eighty):

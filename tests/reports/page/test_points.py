@@ -1,0 +1,60 @@
+"""Operating points, by what they do."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from reports.page.points import offered_points
+from scanner.model_bundle import OperatingPoint
+from scanner.records import Estimate
+from tests.reports.films import INFO, MODEL
+
+
+def model_of(**points: tuple[float, float, float]):
+    """A model with operating points: name -> threshold, sensitivity, specificity on validation films."""
+    made = {
+        name: OperatingPoint(name, threshold, "a rule", "90 films", Estimate(sensitivity), Estimate(specificity))
+        for name, (threshold, sensitivity, specificity) in points.items()
+    }
+    return replace(MODEL, operating_points=made)
+
+
+# Both goals were met on validation films, so that each name promises what the other does.
+REVERSED = model_of(sens95=(0.67, 0.95, 0.96), spec95=(0.23, 0.99, 0.95))
+
+
+def test_points_rise_and_are_called_by_what_they_do_beside_the_runs_own():
+    offered = offered_points(REVERSED, replace(INFO, threshold=0.67, threshold_name="sens95"))
+    assert [(point.purpose, point.text) for point in offered] == [("fewer misses", "0.23"), ("this run", "0.67")]
+    offered = offered_points(REVERSED, replace(INFO, threshold=0.23, threshold_name="spec95"))
+    assert [(point.purpose, point.text) for point in offered] == [("this run", "0.23"), ("fewer false alarms", "0.67")]
+
+
+def test_a_point_says_what_it_does_here_when_films_are_labelled():
+    truth, prob = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.3, 0.1])
+    info = replace(INFO, threshold=0.67, threshold_name="sens95")
+    assert [point.does for point in offered_points(REVERSED, info)] == [
+        "sens 99.0 · spec 95.0",
+        "sens 95.0 · spec 96.0",
+    ]
+    here = offered_points(REVERSED, info, truth, prob)
+    assert [point.does for point in here] == ["sens 100.0 · spec 50.0", "sens 50.0 · spec 100.0"]
+
+
+def test_a_point_that_another_beats_is_not_offered():
+    info = replace(INFO, threshold=0.5, threshold_name="used")
+    model = model_of(used=(0.5, 0.9, 0.9), worse=(0.6, 0.8, 0.9), same=(0.55, 0.9, 0.9), other=(0.7, 0.7, 0.99))
+    assert [point.text for point in offered_points(model, info)] == ["0.50", "0.70"]
+
+
+def test_the_runs_own_point_is_offered_even_if_another_beats_it():
+    info = replace(INFO, threshold=0.6, threshold_name="worse")
+    offered = offered_points(model_of(better=(0.5, 0.9, 0.9), worse=(0.6, 0.8, 0.9)), info)
+    assert [point.text for point in offered] == ["0.50", "0.60"]
+
+
+def test_a_point_that_nobody_measured_is_kept_and_says_nothing():
+    model = model_of(used=(0.5, 0.9, 0.9))
+    points = {**model.operating_points, "own": OperatingPoint("own", 0.4, "", "", Estimate(None), Estimate(None))}
+    offered = offered_points(replace(model, operating_points=points), replace(INFO, threshold_name="used"))
+    assert [point.does for point in offered] == ["", "sens 90.0 · spec 90.0"]
