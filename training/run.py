@@ -104,7 +104,7 @@ def train(
     round_to_float16(network)
     temperature = calibrate(network, loaded, validation)
     graph = export_graph(network)
-    evaluation = evaluate(graph, network, temperature, loaded, validation)
+    evaluation = evaluate(graph, network, temperature, loaded, validation, operating_point=config.operating_point)
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
     write_bundle(folder, graph, evaluation, config, account)

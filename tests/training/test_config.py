@@ -45,6 +45,11 @@ def test_single_settings_win_over_the_file(tmp_path: Path) -> None:
         ({"epochs": True}, "epochs must be int"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"validation_fraction": 1.0}, "between 0 and 1"),
+        ({"operating_point": "best"}, "operating_point must be one of youden, sens95"),
+        ({"style_balance": 0.5}, "style_balance must be at least 1"),
+        ({"style_balance": 2.0, "weights": "none"}, "trained on photographs"),
+        ({"point_temperature": 0.0}, "point_temperature must be positive"),
+        ({"findings": -1.0}, "must not be negative"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(overrides: dict[str, Any], said: str) -> None:
