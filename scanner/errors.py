@@ -55,6 +55,8 @@ HINTS: dict[str, str] = {
     "place-unreadable": "Check address, network and access rights; docs/scaling.md shows how places are written.",
     "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
+    "other-settings": "Choose another folder with -o, so that `cxrscan compare` has both, or start over with --fresh.",
+    "labels-dropped": "Give --labels or --keep-labels, choose another folder with -o, or start over with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-unreadable": "Check that you may read the run folder and that its disk is there.",

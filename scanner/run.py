@@ -14,10 +14,12 @@ from typing import Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
+from scanner.evaluation.label_file import LabelColumns
 from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec, spec_from_document
 from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.runs.claim import refuse_to_replace
 from scanner.runs.journal import Journal, stored_info
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.runs.sharing import shareable_films, shareable_info
@@ -76,11 +78,13 @@ class RunRequest:
     max_memory_gib: float = 4.0
     """Memory that each process which reads films may take, in GiB, where the system can limit it; 0 for no limit."""
     threshold: str | None = None
-    """Name of an operating point, a number, or None for the bundle's default."""
-    refer: Band | None = None
-    """Films with a probability in this band are called REFER."""
+    """Operating point or number; None for that of the run in the folder, else the bundle's default."""
+    refer: Band | Literal["off"] | None = None
+    """Films with a probability in this band are called REFER; None for what an earlier session in the folder did."""
     labels: LabelRequest | None = None
     """Where the truth is, or None."""
+    keep_labels: bool = False
+    """Whether the labels of the run that is in the folder count on."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     names: Literal["plain", "hashed"] = "plain"
@@ -176,7 +180,7 @@ def run(
     """
     bundle = open_bundle(request.settings.model)
     spec = bundle.spec
-    threshold_name, threshold = spec.threshold(request.threshold)
+    threshold_name, threshold = spec.threshold(request.threshold)  # a wrong name is told before a folder is made
     places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
     labels = open_labels(request.labels, places) if request.labels else None
     n_skipped: Counter[str] = Counter()
@@ -191,36 +195,45 @@ def run(
         sources = _not_empty(sources, request.roots, n_skipped)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
-        earlier = journal.get("run") or {}
-        watch.add(earlier.get("profile_s", {}))
+        earlier = stored_info(journal) if journal.get("run") is not None else None
+        labels = labels or _kept_labels(journal, request, earlier, places)
+        refer = None if request.refer == "off" else request.refer
+        if earlier is not None:
+            watch.add(earlier.profile_s)
+            if request.threshold is None:
+                threshold_name, threshold = earlier.threshold_name, earlier.threshold
+            refer = earlier.refer if request.refer is None else refer
         start = time.monotonic()
         info = RunInfo(
             version=__version__,
             roots=tuple(str(root.resolve()) for root in request.roots),
             arguments=request.arguments or {},
-            started_at=earlier.get("started_at") or _now(),
+            started_at=earlier.started_at if earlier is not None else _now(),
             finished_at=_now(),
             exit_reason="interrupted",  # until the end is reached
             threshold=threshold,
             threshold_name=threshold_name,
             labels=labels.source if labels is not None else "",
             n_skipped={},
-            duration_s=earlier.get("duration_s", 0.0),
+            duration_s=earlier.duration_s if earlier is not None else 0.0,
             versions=_versions(),
-            refer=request.refer,
+            refer=refer,
             notes=_notes(spec, request.settings),
             shard=_shard(request),
             names=request.names,
         )
+        settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
+        if earlier is not None:
+            refuse_to_replace(journal, earlier, info, _equal_keys(settings, spec, earlier), spec.label)
         journal.put("model", bundle.document)
         journal.put("run", asdict(info))
-        settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
+        journal.put("label_request", asdict(request.labels) if request.labels is not None else None)
         request = replace(request, settings=settings)
         journal.start_session(settings.result_key(spec.weights_sha256))
         n_there, n_new = journal.n_results(), 0
 
         def begin(n_first: int) -> None:
-            on_start(Start(n_first, n_there, f"{spec.name} {spec.version}"))
+            on_start(Start(n_first, n_there, spec.label))
 
         def note(outcome: ScanResult | None) -> None:
             nonlocal n_new
@@ -296,6 +309,24 @@ def _make_for_outputs(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{out} cannot be made: {error.strerror}.") from error
+
+
+def _kept_labels(
+    journal: Journal, request: RunRequest, earlier: RunInfo | None, places: tuple[Path, ...]
+) -> Labels | None:
+    """The labels of the run in the folder, which are not to be forgotten without a word."""
+    if request.labels is not None or earlier is None or not earlier.labels:
+        return None
+    stored = journal.get("label_request")
+    if not request.keep_labels or stored is None:
+        raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
+    return open_labels(LabelRequest(stored["source"], LabelColumns(**stored["columns"])), places)
+
+
+def _equal_keys(settings: ScanSettings, spec: ModelSpec, earlier: RunInfo) -> set[str]:
+    """Keys of results that this session's would equal; a higher limit on size changes no film that was scored."""
+    limit = earlier.arguments.get("max_megapixels", settings.max_megapixels)
+    return {each.result_key(spec.weights_sha256) for each in (settings, replace(settings, max_megapixels=limit))}
 
 
 def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...]) -> str:

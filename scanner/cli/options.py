@@ -133,10 +133,12 @@ def label_request(
 ) -> LabelRequest | None:
     """Where the truth is, from the options of ``labels``."""
     from scanner.evaluation.label_file import LabelColumns
-    from scanner.evaluation.labels import LabelRequest
+    from scanner.evaluation.labels import FOLDERS, LabelRequest
 
-    columns = LabelColumns(path_column, label_column, mapping)
-    return None if labels is None else LabelRequest(labels, columns)
+    if labels is None:
+        return None
+    source = labels if labels == FOLDERS else str(Path(labels).absolute())
+    return LabelRequest(source, LabelColumns(path_column, label_column, mapping))
 
 
 labels = as_one(

@@ -222,6 +222,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     show_default=True,
     help="GiB that each worker may take (Linux); 0: no limit.",
 )
+@click.option("--keep-labels", is_flag=True, help="Continue with the labels of the run that is in the folder.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @click.option(
     "--dicom-results",
@@ -254,6 +255,7 @@ def run(
     include_dicom_ids: Literal["hashed", "plain"] | None,
     film_names: Literal["plain", "hashed"] | None,
     resume: bool,
+    keep_labels: bool,
     dicom_results: bool,
     write_outputs: WriteOutputs,
     fail_on_poor_fit: bool,
@@ -281,8 +283,9 @@ def run(
         timeout_s=place.timeout,
         max_memory_gib=place.max_memory,
         threshold=threshold,
-        refer=None if refer == "off" else refer,
+        refer=refer,
         labels=labels,
+        keep_labels=keep_labels,
         dicom_ids=include_dicom_ids,
         names=film_names or ("hashed" if include_dicom_ids == "hashed" else "plain"),
         keep=keep,

@@ -37,7 +37,7 @@ class LabelRequest:
     """Where the user says that the truth is."""
 
     source: str
-    """``folders``, or the path of a CSV file."""
+    """``folders``, or the absolute path of a CSV file."""
     columns: LabelColumns = field(default_factory=LabelColumns)
 
 

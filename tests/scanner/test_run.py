@@ -148,7 +148,7 @@ def test_outputs_are_rendered_again_without_films_or_model(films: Path, tmp_path
 
 def test_labels_of_an_earlier_session_do_not_linger(films: Path, tmp_path: Path) -> None:
     run(request(films, tmp_path / "out", labels=LabelRequest("folders")), write_outputs)
-    tally = run(request(films, tmp_path / "out"), write_outputs)
+    tally = run(request(films, tmp_path / "out", fresh=True), write_outputs)
     assert {row["truth"] for row in rows(tally)} == {""}
     assert tally.info.labels == ""
 

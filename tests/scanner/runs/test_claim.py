@@ -1,0 +1,103 @@
+"""A second scan into a folder continues what is there; it neither replaces nor forgets it without a word."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reports.outputs import write_outputs
+from scanner.errors import RunFolderError
+from scanner.evaluation.labels import LabelRequest
+from scanner.model_bundle import DEFAULT_BUNDLE
+from scanner.run import RunRequest, Tally, run
+from scanner.settings import ScanSettings
+from tests.builders import write_film
+
+FOLDERS = LabelRequest("folders")
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> RunRequest:
+    for name in ("NORMAL/1.jpg", "PNEUMONIA/2.jpg"):
+        write_film(tmp_path / "films" / name, height=240, width=240)
+    return RunRequest((tmp_path / "films",), tmp_path / "out", ScanSettings(), n_workers=1)
+
+
+def scan(request: RunRequest) -> Tally:
+    return run(request, write_outputs)
+
+
+def refusal(request: RunRequest) -> RunFolderError:
+    before = (request.out / "results.csv").read_bytes()
+    with pytest.raises(RunFolderError) as caught:
+        scan(request)
+    assert (request.out / "results.csv").read_bytes() == before
+    return caught.value
+
+
+def test_the_same_request_continues(first: RunRequest) -> None:
+    assert scan(first).n_new == 2
+    assert scan(first).n_new == 0
+
+
+def test_another_gate_is_refused_by_name(first: RunRequest) -> None:
+    first = replace(first, arguments={"gate": "strict"})
+    scan(first)
+    other = replace(first, settings=ScanSettings(gate="off"), arguments={"gate": "off"})
+    refused = refusal(other)
+    assert refused.code == "other-settings"
+    assert "--gate strict then, off now" in refused.message
+    assert scan(replace(other, fresh=True)).n_new == 2
+
+
+def test_another_model_is_refused_by_name(first: RunRequest, tmp_path: Path) -> None:
+    scan(first)
+    shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle")
+    document = (tmp_path / "bundle/model.json").read_text()
+    (tmp_path / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
+    refused = refusal(replace(first, settings=ScanSettings(model=tmp_path / "bundle")))
+    assert "then, mine " in refused.message
+
+
+@pytest.mark.parametrize(
+    ("threshold", "refer", "told"), [("0.25", None, "0.25 now"), (None, (0.1, 0.2), "0.1-0.2 now")]
+)
+def test_another_threshold_or_band_is_refused(
+    first: RunRequest, threshold: str | None, refer: tuple[float, float] | None, told: str
+) -> None:
+    scan(first)
+    assert told in refusal(replace(first, threshold=threshold, refer=refer)).message
+
+
+def test_threshold_and_band_of_the_run_are_kept_where_none_is_given(first: RunRequest) -> None:
+    scan(replace(first, threshold="0.25", refer=(0.1, 0.2)))
+    info = scan(first).info
+    assert (info.threshold, info.threshold_name, info.refer) == (0.25, "custom", (0.1, 0.2))
+
+
+def test_a_higher_limit_on_size_is_no_other_run(first: RunRequest) -> None:
+    scan(replace(first, arguments={"max_megapixels": 200.0}))
+    larger = replace(first, settings=ScanSettings(max_megapixels=300.0), arguments={"max_megapixels": 300.0})
+    assert scan(larger).counts.n_scored == 2
+
+
+def test_labels_are_not_forgotten_without_a_word(first: RunRequest) -> None:
+    scan(replace(first, labels=FOLDERS))
+    refused = refusal(first)
+    assert (refused.code, refused.message) == ("labels-dropped", f"The run in {first.out} has labels (folders).")
+
+
+def test_labels_are_kept_on_request_for_new_films_too(first: RunRequest, tmp_path: Path) -> None:
+    scan(replace(first, labels=FOLDERS))
+    write_film(tmp_path / "films/NORMAL/3.jpg", 3, height=240, width=240)
+    tally = scan(replace(first, keep_labels=True))
+    assert tally.labels is not None
+    assert len(tally.labels.truth) == 3
+
+
+def test_a_fresh_start_needs_no_labels(first: RunRequest) -> None:
+    scan(replace(first, labels=FOLDERS))
+    assert scan(replace(first, fresh=True)).info.labels == ""
