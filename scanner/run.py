@@ -227,7 +227,8 @@ def run(
             refuse_to_replace(journal, earlier, info, _equal_keys(settings, spec, earlier), spec.label)
         journal.put("model", bundle.document)
         journal.put("run", asdict(info))
-        journal.put("label_request", asdict(request.labels) if request.labels is not None else None)
+        if request.labels is not None:
+            journal.put("label_request", asdict(request.labels))
         request = replace(request, settings=settings)
         journal.start_session(settings.result_key(spec.weights_sha256))
         n_there, n_new = journal.n_results(), 0
@@ -298,6 +299,7 @@ def render(
             joined = journal.join(open_labels(labels, tuple(map(Path, info.roots))))
             joined.refuse_misfit()
             journal.set_truth(joined.truth)
+            journal.put("label_request", asdict(labels))
             info = replace(info, labels=joined.source)
         return _render(journal, info, write_outputs, joined, out)
 

@@ -96,6 +96,7 @@ def test_labels_are_kept_on_request_for_new_films_too(first: RunRequest, tmp_pat
     tally = scan(replace(first, keep_labels=True))
     assert tally.labels is not None
     assert len(tally.labels.truth) == 3
+    assert scan(replace(first, keep_labels=True)).info.labels == "folders"
 
 
 def test_a_fresh_start_needs_no_labels(first: RunRequest) -> None:
