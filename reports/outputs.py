@@ -22,6 +22,7 @@ from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, Outputs, RunInfo
+from scanner.system.plain_matplotlib import import_matplotlib
 
 Embed = Literal["auto", "all", "none"]
 
@@ -37,6 +38,7 @@ def prepare(*, charts: bool) -> None:
     """Load what ``write_outputs`` is going to need, ``charts`` for several films, while there is nothing else to do."""
     load_templates()
     if charts:
+        import_matplotlib()
         import_module("matplotlib.figure")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from scanner.system.plain_matplotlib import import_matplotlib
 from training.fit import EpochLog
 
 _PANELS = (("loss", "val_loss", "cross-entropy"), ("auc", "val_auc", "AUC"), ("accuracy", "val_accuracy", "accuracy"))
@@ -22,6 +23,7 @@ def write_log(path: Path, logs: Sequence[EpochLog]) -> None:
 
 def draw_curves(path: Path, logs: Sequence[EpochLog]) -> None:
     """Draw loss, AUC and accuracy over the epochs, training beside validation, as a PNG file."""
+    import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -20,6 +20,7 @@ from reports.curves import (
 from reports.wording import figure_text, with_interval
 from scanner.evaluation.evaluate import Evaluation
 from scanner.metrics import Subgroup, decision_curve
+from scanner.system.plain_matplotlib import import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def write_charts(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
 def _write(
     folder: Path, name: str, draw: Callable[[Axes], None], height_inches: float = _HEIGHT_INCHES
 ) -> tuple[Path, Path]:
-    import matplotlib as mpl  # heavy: only where charts are drawn
+    mpl = import_matplotlib()  # heavy: only where charts are drawn
     from matplotlib.figure import Figure
 
     style: Any = {  # matplotlib's type hints want a closed list of literals

@@ -27,6 +27,7 @@ from reports.curves import (
 from reports.wording import fixed, probability_text
 from scanner.metrics import BoolArray, FloatArray, reliability_curve
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.plain_matplotlib import import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -252,7 +253,7 @@ def _chart(
     width: int = _WIDTH,
 ) -> Chart:
     """Draw a chart over x from 0 to 1 and y from ``low`` to ``high``, ``width`` units wide."""
-    import matplotlib as mpl  # heavy: only where a report is drawn
+    mpl = import_matplotlib()  # heavy: only where a report is drawn
     from matplotlib.figure import Figure
 
     inner_width, inner_height = width - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM

@@ -13,6 +13,8 @@ import click
 from scanner import NOTICE
 from scanner.cli.options import error_text
 from scanner.errors import CxrscanError
+from scanner.system.surroundings import leave_working_directory_out
+from scanner.system.terminal import let_telling_fail
 from scanner.system.text import printable
 
 COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "dicom", "dicom-read", "train", "model")
@@ -52,6 +54,8 @@ def cxrscan() -> None:
 
 def main() -> NoReturn:
     """Run the command line; every error a user can meet ends as one sentence with a hint."""
+    leave_working_directory_out()
+    let_telling_fail()
     os.umask(os.umask(0o077) | 0o007)  # findings about patients are not for every user of the computer
     try:
         code = cxrscan.main(standalone_mode=False)

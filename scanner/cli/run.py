@@ -327,9 +327,15 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     from scanner.sources.walk import count_files
 
     def terminate(number: int, frame: object) -> None:
+        if hangs_up:  # a terminal that closes may say so twice; the second time must not stop the partial report
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
+    # nohup has it ignored, and is heeded; Windows has none.
+    hangs_up = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    if hangs_up:
+        signal.signal(signal.SIGHUP, terminate)
     # One thread per process, as the workers will have it: others spin for 0.1 s of CPU when NumPy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     where = f"scanning {', '.join(map(str, request.roots))} into {request.out}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 import time
 import uuid
 from asyncio import CancelledError
@@ -17,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from threading import Thread, Timer
 from typing import Any
 
@@ -26,6 +26,7 @@ from distributed import (
     Future,
     KilledWorker,
     LocalCluster,
+    Security,
     Worker,
     WorkerPlugin,
     as_completed,
@@ -39,6 +40,8 @@ from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bund
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.system.addresses import shown_address
+from scanner.system.clock import LOOK_EVERY_S, WorkingClock
+from scanner.system.surroundings import safe_path
 from scanner.worker import scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
@@ -57,6 +60,8 @@ _LEAN = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
+#: Dask's processes answer HTTP too, whoever asks; here they have nothing to say.
+_SILENT_HTTP: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 #: Queueing systems that dask-jobqueue knows, by the name in a cluster file.
 _QUEUES = {
     "slurm": "SLURMCluster",
@@ -82,8 +87,17 @@ class LocalWorkers:
     def connect(self) -> Iterator[Client]:
         """Start the workers, and stop them in the end."""
         with (
-            dask.config.set(_LEAN),
-            LocalCluster(n_workers=self.n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+            dask.config.set({**_LEAN, **_SILENT_HTTP}),
+            safe_path(),
+            TemporaryDirectory(prefix="cxrscan-", ignore_cleanup_errors=True) as folder,
+            LocalCluster(
+                n_workers=self.n_workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+                local_directory=folder,
+                security=_throw_away_key(),
+            ) as cluster,
             Client(cluster) as client,
         ):
             yield client
@@ -129,14 +143,16 @@ class JobQueue:
     def connect(self) -> Iterator[Client]:
         """Submit the jobs and wait for the first; cancel them in the end."""
         cluster_class, n_jobs, options = self._read()
-        try:
-            cluster = cluster_class(**{"scheduler_options": {"dashboard_address": ":0"}, **options})
-        except (TypeError, ValueError) as error:
-            raise WorkerError("cluster-invalid", f"{self.file}: {error}.") from error
-        with cluster, Client(cluster) as client:
-            cluster.scale(jobs=n_jobs)
-            client.wait_for_workers(1)  # a queue may take hours; Ctrl-C ends it
-            yield client
+        # The key lies in the home folder: readable for this user alone, and on every machine of most clusters.
+        with dask.config.set(_SILENT_HTTP), TemporaryDirectory(prefix=".cxrscan-", dir=Path.home()) as folder:
+            try:
+                cluster = cluster_class(**_guarded(options, Path(folder)))
+            except (TypeError, ValueError) as error:
+                raise WorkerError("cluster-invalid", f"{self.file}: {error}.") from error
+            with cluster, Client(cluster) as client:
+                cluster.scale(jobs=n_jobs)
+                client.wait_for_workers(1)  # a queue may take hours; Ctrl-C ends it
+                yield client
 
     def _read(self) -> tuple[type[Any], int, dict[str, Any]]:
         try:
@@ -149,6 +165,18 @@ class JobQueue:
         import dask_jobqueue
 
         return getattr(dask_jobqueue, _QUEUES[name]), n_jobs, options
+
+
+def _guarded(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Options of a cluster of jobs with what the file leaves open: a key for its ports, nothing told by HTTP."""
+    prologue = ["export PYTHONSAFEPATH=1", "export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"]
+    return {
+        "security": _in_files(_throw_away_key(), folder),
+        "protocol": "tls://",
+        "scheduler_options": {"dashboard": False, "dashboard_address": ":0"},
+        **options,
+        "job_script_prologue": [*prologue, *options.get("job_script_prologue", [])],
+    }
 
 
 class DaskExecutor:
@@ -251,7 +279,9 @@ def scan_there(scan: Scan, chunk: Chunk, settings: ScanSettings, bundle: str, ti
 
     thread = Thread(target=work, daemon=True)
     thread.start()
-    thread.join(timeout_s)
+    clock = WorkingClock()
+    while thread.is_alive() and clock.now_s() < timeout_s:
+        thread.join(LOOK_EVERY_S)
     if not said:
         ending = Timer(_FAREWELL_S, os._exit, [1])
         ending.daemon = True
@@ -308,7 +338,7 @@ class Bundle(WorkerPlugin):
                 )
                 raise WorkerError("workers-unfit", message)
             try:
-                self.folder = Path(tempfile.mkdtemp(prefix="cxrscan-", dir=worker.local_directory))
+                self.folder = Path(mkdtemp(prefix="cxrscan-", dir=worker.local_directory))
                 for name, data in self.files.items():
                     (self.folder / name).write_bytes(data)
             except OSError as error:
@@ -327,6 +357,34 @@ class Bundle(WorkerPlugin):
 
 class _TimedOutError(Exception):
     """A chunk took longer than the time allowed."""
+
+
+def _throw_away_key() -> Security:
+    """TLS with a key of this run alone: without it, whoever reaches the ports could run code as the user who scans.
+
+    Raises
+    ------
+    CxrscanError
+        ``extra-missing``.
+    """
+    try:
+        key: Security = Security.temporary()
+    except ImportError as error:
+        raise CxrscanError("extra-missing", "Dask's ports need cryptography, from the extra `dask`.") from error
+    return key
+
+
+def _in_files(key: Security, folder: Path) -> Security:
+    """Write a key down where jobs on other machines can read it."""
+    paths = {}
+    for role in ("client", "scheduler", "worker"):
+        for part, text in key.get_tls_config_for_role(role).items():
+            name = f"tls_{part}" if part == "ca_file" else f"tls_{role}_{part}"
+            if text is not None and part in ("ca_file", "cert", "key"):
+                paths[name] = folder / name
+                paths[name].touch(mode=0o600)
+                paths[name].write_text(text)
+    return Security(require_encryption=True, **{name: str(path) for name, path in paths.items()})
 
 
 def _refuse_other_versions(client: Client) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +22,9 @@ from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
+from scanner.system.clock import LOOK_EVERY_S, WorkingClock
 from scanner.system.memory import limited_memory
+from scanner.system.surroundings import safe_path
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
@@ -83,8 +84,12 @@ class ProcessExecutor:
             What a worker raised (the model cannot be used), or WorkerError ``workers-failed`` when
             none can be started.
         """
+        clock = WorkingClock()
         team = _Team(
-            chunks, lambda: _Worker(self.scan, settings, self.max_memory_gib), self.timeout_s, self.starts_forgiven
+            chunks,
+            lambda: _Worker(self.scan, settings, self.max_memory_gib, clock),
+            self.timeout_s,
+            self.starts_forgiven,
         )
         try:
             team.hire(self.n_workers)
@@ -125,7 +130,9 @@ class _Team:
 
     def collect(self) -> list[list[ScanResult | Skip]]:
         """Wait until at least one worker is done, dead or late, and take what there is."""
-        wait([worker.connection for worker in self.busy], min(worker.time_left_s() for worker in self.busy))
+        time_left_s = min(worker.time_left_s() for worker in self.busy)
+        while not wait([worker.connection for worker in self.busy], min(time_left_s, LOOK_EVERY_S)) and time_left_s:
+            time_left_s = min(worker.time_left_s() for worker in self.busy)
         finished: list[list[ScanResult | Skip]] = []
         for worker in list(self.busy):
             try:
@@ -165,10 +172,11 @@ class _Team:
 class _Worker:
     """The parent's end of one worker process."""
 
-    def __init__(self, scan: Scan, settings: ScanSettings, max_memory_gib: float) -> None:
+    def __init__(self, scan: Scan, settings: ScanSettings, max_memory_gib: float, clock: WorkingClock) -> None:
+        self._clock = clock
         self.connection, theirs = _processes.Pipe()
         self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
-        with _ctrl_c_held_back():
+        with safe_path(), _signals_held_back():
             self._process.start()
         theirs.close()
         self._is_ready = False
@@ -179,12 +187,12 @@ class _Worker:
     def start(self, chunk: Chunk, timeout_s: float) -> None:
         """Send a chunk; its time runs from now, or from when the worker is ready."""
         self.chunk, self._timeout_s = chunk, timeout_s
-        self._deadline = time.monotonic() + (timeout_s if self._is_ready else _START_S)
+        self._deadline = self._clock.now_s() + (timeout_s if self._is_ready else _START_S)
         with suppress(OSError):  # a worker that has died is noticed by ``outcome``
             self.connection.send(chunk)
 
     def time_left_s(self) -> float:
-        return max(0.0, self._deadline - time.monotonic())
+        return max(0.0, self._deadline - self._clock.now_s())
 
     def outcome(self) -> list[ScanResult | Skip] | Failure | None:
         """The chunk's results, why there are none, or None while the worker is at it.
@@ -199,7 +207,7 @@ class _Worker:
                 message = self.connection.recv()
                 if message == _READY:
                     self._is_ready = True
-                    self._deadline = time.monotonic() + self._timeout_s
+                    self._deadline = self._clock.now_s() + self._timeout_s
                 elif isinstance(message, CxrscanError):
                     raise message
                 else:
@@ -222,15 +230,20 @@ class _Worker:
         self.connection.close()
 
 
+#: What a terminal sends to all processes when Ctrl-C is pressed and when it is closed: that is the parent's affair.
+_FOR_THE_PARENT = {signal.SIGINT} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP") else set())
+
+
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Let a process start without heeding Ctrl-C, which a terminal sends to all: it is the parent's affair."""
+def _signals_held_back() -> Iterator[None]:
+    """Let a process start without heeding what a terminal sends to all."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    resource_tracker.ensure_running()  # multiprocessing's helper process; starting it would lift the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
     try:
+        resource_tracker.ensure_running()  # multiprocessing's helper process; starting it lifts the block of Ctrl-C
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_PARENT)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -246,7 +259,8 @@ def _die_with_parent() -> None:
 
 def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memory_gib: float) -> None:
     """The worker process: chunks in, results out, until the parent hangs up."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for systems where it could not be held back
+    for number in _FOR_THE_PARENT:
+        signal.signal(number, signal.SIG_IGN)  # for systems where it could not be held back
     Thread(target=_die_with_parent, daemon=True).start()
     from scanner.worker import open_model
 

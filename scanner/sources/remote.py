@@ -48,6 +48,13 @@ _DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}, "max_concurrency": 1}
 }
 
+#: The drivers whose places hold films, by the name in a URL. fsspec knows many more: some run code that a file of
+#: theirs names (reference), some keep copies of films on the disk (simplecache), some lead to other programs (jupyter).
+#: ftp is left out because it sends passwords in clear.
+PLACES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "https", "http", "sftp", "ssh", "smb", "webhdfs", "hdfs", "memory")
+#: Files that hold films, in front of the place where they lie themselves: ``zip://::s3://bucket/films.zip``.
+ARCHIVES = ("zip", "tar")
+
 _T = TypeVar("_T")
 
 
@@ -223,12 +230,14 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
     Raises
     ------
     CxrscanError
-        ``extra-missing`` or ``place-unreadable``.
+        ``place-refused``, ``extra-missing`` or ``place-unreadable``.
     """
-    if url.startswith("zip://") and "::" not in url:
-        url = f"zip://::{url.removeprefix('zip://')}"
+    archive, found, path = url.partition("://")
+    if found and archive in ARCHIVES and "::" not in url:
+        url = f"{archive}://::{path}"
     options = {name: option for name, option in _DRIVER_OPTIONS.items() if f"{name}://" in url}
     shown = RemotePath(url)
+    _refuse_other_drivers(url, shown)
     try:
         from fsspec.core import url_to_fs
 
@@ -239,6 +248,23 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
         said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         raise RunFolderError("place-unreadable", f"{shown} cannot be opened ({said}).") from None
     return system, str(path)
+
+
+def _refuse_other_drivers(url: str, shown: RemotePath) -> None:
+    """Refuse a URL that leads to another driver than those of places for films.
+
+    Raises
+    ------
+    RunFolderError
+        ``place-refused``.
+    """
+    *archives, place = url.split("::")
+    are_archives = all(re.fullmatch(rf"({'|'.join(ARCHIVES)})://[^\n]*", archive) for archive in archives)
+    scheme, found, _ = place.partition("://")
+    # Behind an archive a path needs no scheme; but fsspec takes a single word for the name of a driver.
+    is_path = bool(archives) and not found and not re.fullmatch(r"[a-z]*|data:.*", place, re.DOTALL)
+    if "\n" in url or not are_archives or not (is_path or scheme in (*PLACES, *(["file"] if archives else []))):
+        raise RunFolderError("place-refused", f"{shown} is not an address of a place for films.")
 
 
 def _patiently(operation: Callable[[], _T]) -> _T:

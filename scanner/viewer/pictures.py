@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from reports.page.colour_scale import STOPS, heat_levels
 from scanner.preprocess import resize
 from scanner.records import FloatImage, HeatMap
+from scanner.system.plain_matplotlib import import_matplotlib
 
 Uint8Image = npt.NDArray[np.uint8]
 
@@ -219,6 +220,4 @@ def _fitting(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which Matplotlib brings along, so that names of all European scripts are readable."""
-    import matplotlib
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
+    return ImageFont.truetype(Path(import_matplotlib().get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)

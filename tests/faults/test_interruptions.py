@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.faults.harness import (
+    COMMAND,
     check_complete,
     check_sound,
     finish,
@@ -77,7 +79,7 @@ def test_workers_end_with_a_parent_that_is_killed(many_films: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("whole_group", [False, True], ids=["parent", "group"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_asked_to_stop_a_run_leaves_a_partial_report(
     many_films: Path, tmp_path: Path, number: signal.Signals, code: int, whole_group: bool
 ) -> None:
@@ -97,6 +99,59 @@ def test_asked_to_stop_a_run_leaves_a_partial_report(
     assert run(many_films, out)[0] == 0
     check_complete(out, many_films)
     assert not (out / "results.partial.csv").exists()
+
+
+def test_a_terminal_that_says_twice_that_it_closes_leaves_the_partial_report(many_films: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(many_films, out, "-v")
+    wait_for(out / "journal.sqlite-wal", size_bytes=600_000)
+    assert process.stderr is not None
+    process.stderr.close()  # it is gone
+    while process.poll() is None:
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(0.05)
+    assert process.wait() == 143
+    assert len(table(out, "results.partial.csv")) > 0
+    assert (out / "report.html").exists()
+
+
+def test_nohup_is_heeded(films: Path, undisturbed: list[dict[str, str]], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(films, out, prefix=["nohup"], stdout=subprocess.DEVNULL)
+    wait_for(out / "journal.sqlite")
+    while process.poll() is None:
+        os.killpg(process.pid, signal.SIGHUP)
+        time.sleep(0.05)
+    assert finish(process)[0] == 0
+    assert table(out) == undisturbed
+
+
+def test_time_between_ctrl_z_and_fg_is_not_counted(many_films: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start(many_films, out, "--timeout", 4, "--batch-size", 1)
+    for size_bytes in (300_000, 900_000):
+        wait_for(out / "journal.sqlite-wal", size_bytes=size_bytes)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(5)
+        os.killpg(process.pid, signal.SIGCONT)
+    code, said = finish(process)
+    assert code == 0, said
+    check_complete(out, many_films)
+
+
+@pytest.mark.parametrize("log", ["2>/dev/full", "2>&-", "2> >(head -1 >/dev/null)"])
+def test_a_log_that_nobody_takes_stops_no_scan(
+    log: str, films: Path, undisturbed: list[dict[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "films").mkdir()
+    for film in films.iterdir():
+        os.link(film, tmp_path / "films" / film.name)
+    for number in range(30):
+        (tmp_path / f"films/{number}.jpg").touch()  # each is a line of the log
+    words = " ".join(f"'{word}'" for word in [*COMMAND, tmp_path / "films", "-v", "-o", tmp_path / "out"])
+    done = subprocess.run(["bash", "-c", f"{words} {log}"], check=False, timeout=120)
+    assert done.returncode == 3
+    assert [row for row in table(tmp_path / "out") if row["status"] == "scored"] == undisturbed
 
 
 def test_a_second_run_into_the_same_folder_is_refused(many_films: Path, tmp_path: Path) -> None:

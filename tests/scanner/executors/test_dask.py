@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from distributed import Client
+from distributed import Client, Worker
 
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
@@ -94,6 +97,58 @@ def test_a_cluster_started_by_hand_gives_the_rows_of_a_local_run(
     code, said = finish(process)
     assert code == 3, said  # one film is broken
     assert rows(tmp_path / "out/results.csv") == local_rows
+
+
+def listening(pids: Sequence[int]) -> list[tuple[str, int]]:
+    """Address, in hexadecimal, and port of every TCP socket that processes listen on."""
+    sockets = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            cells = line.split()
+            if cells[3] == "0A":
+                sockets[f"socket:[{cells[9]}]"] = cells[1]
+    found = set()
+    for pid in pids:
+        for number in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.add(sockets.get(str(number.readlink()), ""))
+    return [(place.split(":")[0], int(place.split(":")[1], 16)) for place in found - {""}]
+
+
+GET_IN = """
+import sys
+from distributed import Client, Worker
+for security in (None, Security.temporary()):
+    try:
+        client = Client(f"{'tls' if security else 'tcp'}://127.0.0.1:{sys.argv[1]}", security=security, timeout=2)
+    except (OSError, ValueError):
+        continue
+    print("in:", client.run_on_scheduler(lambda: 42))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no Linux")
+def test_ports_on_this_machine_answer_nobody_without_the_runs_key() -> None:
+    with LocalWorkers(1).connect() as client:
+        client.wait_for_workers(1)
+        ports = listening([os.getpid(), *client.run(os.getpid).values()])
+        assert len(ports) >= 2  # scheduler and worker
+        assert {address for address, _ in ports} == {"0100007F"}
+        for _, port in ports:
+            tried = subprocess.run(
+                [sys.executable, "-c", GET_IN, str(port)], capture_output=True, text=True, check=False
+            )
+            assert "in:" not in tried.stdout
+            for path in ("/", "/info/main/workers.html", "/json/identity.json", "/metrics", "/health"):
+                with pytest.raises((OSError, HTTPException)):
+                    urlopen(f"http://127.0.0.1:{port}{path}", timeout=5)
+        (folder,) = client.run(where).values()
+        assert Path(folder).parents[1].stat().st_mode & 0o077 == 0
+    assert not Path(folder).exists()
+
+
+def where(dask_worker: Worker) -> str:
+    return str(dask_worker.local_directory)
 
 
 def tell_of_model(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:

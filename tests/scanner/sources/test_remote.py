@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -148,6 +149,42 @@ class ThisProcess:
 
     def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
         return (scan_chunk(chunk, settings) for chunk in chunks)
+
+
+OTHERS = sorted(set(fsspec.available_protocols()) - {*remote.PLACES, *remote.ARCHIVES})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"{name}://x" for name in OTHERS),
+        *(f"zip://film.png::{name}://x" for name in OTHERS if name != "file"),
+        *(f"{name}::s3://bucket/films" for name in OTHERS),
+        *("zip://film.png::reference", "zip://film.png::", "zip://x\nreference://y", "s3://a::s3://b", "zip::s3://a"),
+        *("ZIP://a::s3://b", "Reference://x", "https://a/film.png::simplecache", "zip://a::data:,x", "://x", "a b://x"),
+        "reference://film1.jpg::file:///reference.json",
+    ],
+)
+def test_only_places_for_films_are_opened(url: str, tmp_path: Path) -> None:
+    before = {name for name in sys.modules if name.startswith("fsspec.implementations")}
+    with pytest.raises(CxrscanError) as caught:
+        RemotePath(url).read_bytes()
+    assert caught.value.code == "place-refused"
+    assert {name for name in sys.modules if name.startswith("fsspec.implementations")} == before
+
+
+def test_a_refused_address_in_a_list_is_a_row(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(f"{films}/PNEUMONIA/0.png\nreference://a.jpg::file:///x.json\n")
+    rows = table(scan(FileList(str(tmp_path / "list")), tmp_path / "out"))
+    assert sorted(row["error_code"] for row in rows) == ["", "place-refused"]
+
+
+def test_a_tar_file_gives_the_rows_of_its_folder(films: Path, local: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "films.tar", "w") as archive:
+        for path in films.rglob("*"):
+            archive.add(path, path.relative_to(films), recursive=False)
+    assert table(scan(RemotePath(f"tar://::file://{tmp_path}/films.tar"), tmp_path / "a")) == table(local)
+    assert table(scan(RemotePath(f"tar://{tmp_path}/films.tar"), tmp_path / "b")) == table(local)
 
 
 def test_memory_gives_the_rows_of_a_folder(films: Path, local: Path, tmp_path: Path) -> None:
