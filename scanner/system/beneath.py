@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import BinaryIO
 
 #: Windows cannot open relative to a folder; there every part is looked at first.
@@ -118,4 +119,4 @@ def _refuse_links(path: str, within: str) -> None:
 
 
 def _parts(path: str, within: str) -> list[str]:
-    return [part for part in path[len(within) :].split(os.sep) if part]
+    return list(PurePath(path).relative_to(within).parts)  # of "." a path keeps nothing
