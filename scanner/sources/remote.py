@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
