@@ -24,7 +24,8 @@ from scanner.runs.journal import Journal, stored_info
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.runs.sharing import shareable_films, shareable_info
 from scanner.settings import ScanSettings
-from scanner.sources.walk import Filter, Root, find_images
+from scanner.sources.filters import Filter
+from scanner.sources.walk import Root, find_images
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
 from scanner.trial import open_bundle

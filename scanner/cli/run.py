@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from scanner.records import Band
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode, ScanSettings
+    from scanner.sources.filters import Filter, Shard
     from scanner.sources.remote import RemotePath
-    from scanner.sources.walk import Filter, Root, Shard
+    from scanner.sources.walk import Root
 
 
 def _roots(paths: tuple[Path | RemotePath, ...], from_file: str | None) -> tuple[Root, ...]:
     """Where films are looked for."""
-    from scanner.sources.walk import FileList
+    from scanner.sources.lists import FileList
 
     if not paths and from_file is None:
         raise click.UsageError("Name files or folders, or give --from-file.")
@@ -66,14 +67,14 @@ def _settings(
 
 def _filter(include: tuple[str, ...], exclude: tuple[str, ...], shard: Shard | None) -> Filter:
     """Which files are looked at."""
-    from scanner.sources.walk import Filter
+    from scanner.sources.filters import Filter
 
     return Filter(include, exclude, shard)
 
 
 def _shard(text: str | None) -> Shard | None:
     """``3/16`` -> the third of sixteen parts."""
-    from scanner.sources.walk import Shard
+    from scanner.sources.filters import Shard
 
     if text is None:
         return None

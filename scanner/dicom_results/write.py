@@ -28,8 +28,9 @@ from scanner.errors import WorkerError
 from scanner.model_bundle import spec_from_document
 from scanner.records import Film, ImageSource, RunInfo
 from scanner.runs.journal import Journal, stored_info
+from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
-from scanner.sources.walk import FileList, Root, find_images
+from scanner.sources.walk import Root, find_images
 
 _FEW = 8  # files that this process writes about itself: starting others takes about as long
 

@@ -24,7 +24,7 @@ from scanner.executors.base import Chunk
 from scanner.records import Counts, HeatMap, Outputs, ScanResult, Skip
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
-from scanner.sources.walk import FileList
+from scanner.sources.lists import FileList
 
 _PICTURE = os.urandom(1 << 20)
 

@@ -19,7 +19,7 @@ from scanner.evaluation.labels import LabelRequest
 from scanner.run import RunRequest, Tally, render, run
 from scanner.runs.merge import merge_runs
 from scanner.settings import ScanSettings
-from scanner.sources.walk import Filter, Shard
+from scanner.sources.filters import Filter, Shard
 from tests.builders import write_film
 from tests.faults.harness import COMMAND, table
 

@@ -36,8 +36,10 @@ from scanner.records import ScanResult, Skip
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from scanner.sources import remote
+from scanner.sources.filters import Filter, Shard
+from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
-from scanner.sources.walk import FileList, Filter, Root, Shard, find_images
+from scanner.sources.walk import Root, find_images
 from scanner.worker import scan_chunk
 from tests.builders import dicom_film, encode, film_pixels, write_film
 from tests.faults.harness import COMMAND, table

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from scanner.records import Skip
 from scanner.runs.journal import Journal
-from scanner.sources.walk import FileList, Filter, count_files, find_images, locate
+from scanner.sources.filters import Filter
+from scanner.sources.lists import FileList
+from scanner.sources.walk import count_files, find_images, locate
 from scanner.system.text import printable
 from tests.builders import encode, film_pixels, write_film
 
