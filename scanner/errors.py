@@ -43,6 +43,8 @@ HINTS: dict[str, str] = {
     # results as DICOM objects
     "no-reference": "Take the film from the archive again: a result must name the film's study, series and object.",
     "no-result": "Give reports or captures that `cxrscan dicom` wrote, or reports after TID 1500 on pneumonia.",
+    "nothing-to-send": "Give a folder that `cxrscan dicom` wrote; --all-objects sends what others made, too.",
+    "tls-invalid": "Check the files of --tls-ca, --tls-cert and --tls-key: PEM, and the key that belongs to it.",
     "other-folder": "Choose an empty folder, a new one, or one of earlier results, with -o.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",

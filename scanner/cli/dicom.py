@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.LocalPath(file_okay=False, path_type=Path),
     required=True,
     help="Folder for the objects, study/series/object; it will hold patients' identifiers.",
 )

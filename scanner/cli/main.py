@@ -17,7 +17,20 @@ from scanner.system.surroundings import leave_working_directory_out
 from scanner.system.terminal import let_telling_fail
 from scanner.system.text import printable
 
-COMMANDS = ("run", "demo", "report", "merge", "evaluate", "compare", "view", "dicom", "dicom-read", "train", "model")
+COMMANDS = (
+    "run",
+    "demo",
+    "report",
+    "merge",
+    "evaluate",
+    "compare",
+    "view",
+    "dicom",
+    "send",
+    "dicom-read",
+    "train",
+    "model",
+)
 
 
 class Commands(click.Group):

@@ -85,17 +85,17 @@ existing_path = LocalPath(exists=True, path_type=Path)
 
 
 class Place(click.ParamType[Any]):
-    """A file or folder here, which must exist, or a URL for fsspec."""
+    """A file or folder here, which must exist, or a URL."""
 
     name = "place"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
-        """Text -> ``Path`` or ``RemotePath``."""
+        """Text -> ``Path``, ``RemotePath`` or ``WebArchive``."""
         if not isinstance(value, str) or "://" not in value:
             return existing_path.convert(value, parameter, context)
-        from scanner.sources.remote import RemotePath
+        from scanner.sources.walk import remote_place
 
-        return RemotePath(value)
+        return remote_place(value)
 
 
 run_folder = click.argument("run_folder", metavar="RUN", type=LocalPath(exists=True, file_okay=False, path_type=Path))

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from reports.wording import probability_text
 from scanner.decision import prediction
-from scanner.dicom_results.uids import hashed_uid
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, HeatMap, RunInfo
+from scanner.system.uids import hashed_uid
 
 
 @dataclass(frozen=True, slots=True)

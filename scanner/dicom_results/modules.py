@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from scanner import MANUFACTURER
 from scanner.dicom_results.answer import Answer
 from scanner.dicom_results.film_header import FilmHeader
-from scanner.dicom_results.uids import hashed_uid
+from scanner.system.uids import hashed_uid
 
 _MAX_TEXT = 64  # characters of VR LO
 _PROCESSING = ("109102", "DCM", "Processing Equipment")

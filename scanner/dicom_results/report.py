@@ -30,7 +30,7 @@ from scanner import MANUFACTURER
 from scanner.dicom_results.answer import CALLS, Answer
 from scanner.dicom_results.film_header import FilmHeader
 from scanner.dicom_results.modules import Kind, ascii_text, model_name, start_object
-from scanner.dicom_results.uids import hashed_uid
+from scanner.system.uids import hashed_uid
 
 REPORT = Kind("report", Comprehensive3DSRStorage, "SR", 9901, "RESEARCH ONLY cxrscan pneumonia report")
 

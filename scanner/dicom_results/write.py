@@ -30,7 +30,7 @@ from scanner.records import Film, ImageSource, RunInfo
 from scanner.runs.journal import Journal, stored_info
 from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
-from scanner.sources.walk import Root, find_images
+from scanner.sources.walk import Root, find_images, remote_place
 
 _FEW = 8  # files that this process writes about itself: starting others takes about as long
 
@@ -127,7 +127,7 @@ def stored_roots(info: RunInfo) -> tuple[Root, ...]:
     listed = info.arguments.get("from_file")
     lists = {listed, str(Path(listed).absolute())} if listed else set()
     return tuple(
-        FileList(root) if root in lists else RemotePath(root) if RemotePath.is_url(root) else Path(root)
+        FileList(root) if root in lists else remote_place(root) if RemotePath.is_url(root) else Path(root)
         for root in info.roots
     )
 

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     LINK_OUT = "link out of the folder"
     NO_FILE = "not a regular file"
     NAMED_TWICE = "named twice"
+    NO_UID = "no valid identifiers"
     UNREADABLE = "cannot be read"
     UNREADABLE_FOLDER = "folder cannot be read"
 

@@ -102,7 +102,7 @@ class RemotePath:
         try:
             if self.is_web:  # servers do not tell; the slash is the convention
                 return self.root.endswith("/")
-            return _patiently(lambda: bool(self._system.info(self._path)["type"] == "directory"))
+            return patiently(lambda: bool(self._system.info(self._path)["type"] == "directory"))
         except OSError as error:
             raise RunFolderError("place-unreadable", f"{self} cannot be read: {error.strerror}.") from error
 
@@ -114,11 +114,11 @@ class RemotePath:
         OSError
             With ``strerror``.
         """
-        return _patiently(lambda: bytes(self._system.cat_file(self._path)))
+        return patiently(lambda: bytes(self._system.cat_file(self._path)))
 
     def entries(self) -> list[RemoteEntry]:
         """What lies in a folder, sorted by name; raises OSError as ``read_bytes`` does."""
-        listing = _patiently(lambda: self._system.ls(self._path, detail=True))
+        listing = patiently(lambda: self._system.ls(self._path, detail=True))
         here = self._path.rstrip("/")
         found = [
             _entry(RemotePath(self.root, entry["name"]), entry)
@@ -130,13 +130,13 @@ class RemotePath:
     def read_heads(self, paths: Sequence[RemotePath]) -> list[bytes]:
         """First bytes of files of this root, side by side where the driver can; empty where they cannot be read."""
         names, n = [path._path for path in paths], len(paths)
-        heads = _patiently(lambda: self._system.cat_ranges(names, [0] * n, [HEAD_BYTES] * n, on_error="return"))
+        heads = patiently(lambda: self._system.cat_ranges(names, [0] * n, [HEAD_BYTES] * n, on_error="return"))
         return [head if isinstance(head, bytes) else b"" for head in heads]
 
     def ask(self) -> RemoteEntry:
         """Ask for the state of this one file, which listings of web servers do not tell; unknown where that fails."""
         try:
-            return _entry(self, _patiently(lambda: self._system.info(self._path)))
+            return _entry(self, patiently(lambda: self._system.info(self._path)))
         except (OSError, CxrscanError):
             return RemoteEntry(self, is_folder=False)  # reading it meets the same error, and records it
 
@@ -213,7 +213,7 @@ def upload(files: Sequence[Path], folder: Path, target: RemotePath) -> None:
         path = f"{there.rstrip('/')}/{file.relative_to(folder).as_posix()}"
         try:
             data = _read_own(file)
-            _patiently(lambda path=path, data=data: system.pipe_file(path, data))  # type: ignore[misc]
+            patiently(lambda path=path, data=data: system.pipe_file(path, data))  # type: ignore[misc]
         except OSError as error:
             raise RunFolderError("upload-failed", f"{file} cannot be copied to {target}: {error.strerror}.") from error
 
@@ -242,7 +242,7 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
     try:
         from fsspec.core import url_to_fs
 
-        system, path = _patiently(lambda: url_to_fs(url, use_listings_cache=False, **options))
+        system, path = patiently(lambda: url_to_fs(url, use_listings_cache=False, **options))
     except ImportError as error:
         raise CxrscanError("extra-missing", f"{shown} needs a driver: {error}.") from error
     except (OSError, ValueError) as error:
@@ -268,7 +268,7 @@ def _refuse_other_drivers(url: str, shown: RemotePath) -> None:
         raise RunFolderError("place-refused", f"{shown} is not an address of a place for films.")
 
 
-def _patiently(operation: Callable[[], _T]) -> _T:
+def patiently(operation: Callable[[], _T]) -> _T:
     """Try an operation until it succeeds, fails for good, or patience ends; failure is an OSError with ``strerror``."""
     for wait_s in (*_WAITS_S, None):
         try:

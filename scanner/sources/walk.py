@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scanner.records import ImageSource, Readable, Skip
+from scanner.sources.dicomweb import WebArchive, walk_archive
 from scanner.sources.filters import Filter, Reason, Rules
 from scanner.sources.lists import FileList, walk_list
 from scanner.sources.local import LocalWalk, look_at
@@ -15,7 +16,18 @@ from scanner.sources.names import file_name, shown
 from scanner.sources.remote import RemotePath
 from scanner.sources.remote_walk import walk_place
 
-Root = Path | RemotePath | FileList
+Root = Path | RemotePath | WebArchive | FileList
+
+
+def remote_place(url: str) -> RemotePath | WebArchive:
+    """What a URL names: films in a PACS, or files in any other place.
+
+    Raises
+    ------
+    RunFolderError
+        ``place-unreadable``: a PACS is asked for something that it cannot be asked for here.
+    """
+    return WebArchive.parse(url) if WebArchive.is_address(url) else RemotePath(url)
 
 
 def find_images(
@@ -63,6 +75,8 @@ def _walk_roots(roots: Sequence[Root], rules: Rules, *, follow_links: bool) -> I
     for root, prefix in zip(roots, _prefixes(roots), strict=True):
         if isinstance(root, RemotePath):
             yield from walk_place(root, prefix, rules)
+        elif isinstance(root, WebArchive):
+            yield from walk_archive(root, prefix, rules)
         elif isinstance(root, FileList):
             yield from walk_list(root, rules)
         elif root.is_dir():

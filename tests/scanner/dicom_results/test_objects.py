@@ -22,9 +22,9 @@ from scanner.dicom_results.film_header import FilmHeader, read_film_header
 from scanner.dicom_results.modules import encode
 from scanner.dicom_results.read_back import ResultSaid, read_result
 from scanner.dicom_results.report import make_report
-from scanner.dicom_results.uids import hashed_uid, is_uid
 from scanner.errors import FilmError
 from scanner.records import HeatMap
+from scanner.system.uids import hashed_uid, is_uid
 from tests.reports.films import MODEL
 from tests.scanner.dicom_results.objects import FILM, answer, film, order
 from tests.scanner.dicom_results.validators import program_or_skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import shutil
 import stat
@@ -11,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import pytest
+from click.testing import CliRunner
 from pydicom import dcmread
 
 from reports.outputs import write_outputs
+from scanner.cli.main import cxrscan
 from scanner.dicom_results.film_results import Wanted
 from scanner.dicom_results.folder import MARKER_NAME
 from scanner.dicom_results.read_back import ResultSaid, read_result
@@ -181,15 +183,14 @@ def test_the_command_tells_what_it_wrote_and_where(a_run: Path, tmp_path: Path) 
 
 
 def test_a_run_can_write_its_results_and_uploads_none_of_them(films: Path, tmp_path: Path) -> None:
-    (tmp_path / "bucket").mkdir()
-    command = [*PROGRAM, "run", str(films), "-o", str(tmp_path / "run"), "--dicom-results"]
-    command += ["--upload", f"file://{tmp_path}/bucket"]
+    command = ["run", str(films), "-o", str(tmp_path / "run"), "--dicom-results", "--upload", "memory://bucket"]
     for _ in range(2):  # the second time, results are there when the outputs are copied
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
-        assert done.returncode == 3, done.stderr  # the broken film
+        done = CliRunner().invoke(cxrscan, command, standalone_mode=False)
+        assert done.return_value == 3, done.stderr  # the broken film
     assert len(contents(tmp_path / "run/dicom-results")) == 4
-    assert not list((tmp_path / "bucket").rglob("*.dcm"))
-    assert (tmp_path / "bucket/results.csv").exists()
+    copied = [path.rpartition("/")[2] for path in fsspec.filesystem("memory").find("/bucket")]
+    assert "results.csv" in copied
+    assert not [name for name in copied if name.endswith((".dcm", ".txt"))]
 
 
 def test_without_highdicom_the_extra_is_named_before_the_scan(films: Path, tmp_path: Path) -> None:
