@@ -63,7 +63,7 @@ GATE_REASONS: dict[str, str] = {
     "blurred": "Fine detail is missing: the film is blurred or was enlarged from a small picture.",
     "low-resolution": "The picture is smaller than the model's input; detail is missing.",
     "tinted": "The picture is coloured: a tinted scan, or drawings on the film.",
-    "heat-at-edge": "What moved the score lies at the film's edges; text, a marker or a border may have misled it.",
+    "heat-at-edge": "What drove the score lies at the film's edges; text, a marker or a border may have misled it.",
     "burned-in-text": (
         "The DICOM header says that text is burned into the picture. It may name the patient in every thumbnail, and "
         "mislead the model."
@@ -323,7 +323,7 @@ class RunInfo:
     versions: dict[str, str]
     """Python, the platform and the libraries that shape the numbers."""
     refer: Band | None = None
-    """Films with a probability in this band are called REFER; None for no such call."""
+    """Films with a probability in this band are marked REFER; None for no such call."""
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
     profile_s: dict[str, float] = field(default_factory=dict)

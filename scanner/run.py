@@ -18,7 +18,7 @@ from scanner.evaluation.label_file import LabelColumns
 from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec, spec_from_document
-from scanner.records import Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.records import POSITIVE, Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.runs.claim import refuse_to_replace
 from scanner.runs.journal import Journal, stored_info
 from scanner.runs.layout import JOURNAL_NAME
@@ -81,7 +81,7 @@ class RunRequest:
     threshold: str | None = None
     """Operating point or number; None for that of the run in the folder, else the bundle's default."""
     refer: Band | Literal["off"] | None = None
-    """Films with a probability in this band are called REFER; None for what an earlier session in the folder did."""
+    """Films with a probability in this band are marked REFER; None for what an earlier session in the folder did."""
     labels: LabelRequest | None = None
     """Where the truth is, or None."""
     keep_labels: bool = False
@@ -129,10 +129,12 @@ class Tally:
         """What happened, for people."""
         counts, n_skipped = self.counts, sum(self.info.n_skipped.values())
         parts = [f"{count(counts.n_films, 'file')}: {counts.n_scored:,} scored{self._time}"]
-        parts += [f"{counts.n_positive:,} positive"]
-        parts += [f"{counts.n_referred:,} referred"] if counts.n_referred else []
-        parts += [f"{counts.n_warned:,} with warnings"] if counts.n_warned else []
-        parts += [f"{counts.n_rejected:,} rejected (no frontal chest film)"] if counts.n_rejected else []
+        parts += [f"{counts.n_positive:,} called {POSITIVE}"]
+        parts += [f"{counts.n_referred:,} to be read by a person"] if counts.n_referred else []
+        parts += [f"{counts.n_warned:,} with a caveat"] if counts.n_warned else []
+        parts += (
+            [f"{counts.n_rejected:,} rejected (not recognised as a frontal chest film)"] if counts.n_rejected else []
+        )
         parts += [f"{counts.n_failed:,} failed ({self._causes}; see Problems in the report)"] if counts.n_failed else []
         parts += [f"{count(n_skipped, 'other file')} skipped"] if n_skipped else []
         return ", ".join(parts) + "."

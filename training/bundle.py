@@ -73,9 +73,10 @@ def write_bundle(
         "intended_use": INTENDED_USE,
         "limits": [
             f"Trained and validated on {config.population} only; other people, views and devices are untested.",
-            "It tells pneumonia from films without; of other findings it knows little, and they may score either way.",
+            "It only separates pneumonia from films without. "
+            "Other findings (effusion, mass and more) may score high or low.",
             "Validation films come from the training films' source; expect a lower specificity elsewhere.",
-            "A heat map shows what moved the score, not where the disease ends.",
+            "The heat map shows what drove the score. It does not outline disease.",
         ],
         "licence": config.licence,
         "initial_weights": initial_weights(config),

@@ -271,8 +271,8 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
     missing = [
         text
         for n, text in (
-            (counts.n_rejected, f"{counts.n_rejected:,} rejected as no frontal chest film"),
-            (counts.n_failed, f"{counts.n_failed:,} unreadable"),
+            (counts.n_rejected, f"{counts.n_rejected:,} rejected (not recognised as a frontal chest film)"),
+            (counts.n_failed, f"{counts.n_failed:,} failed (could not be read)"),
         )
         if n
     ]
@@ -470,8 +470,8 @@ def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: Mode
         f"{model.weights_sha256[:12]}), research software that estimates the probability of pneumonia from a frontal "
         f"film with a MobileNetV2 network at {model.input_px} x {model.input_px} pixels.",
         f"Of {count(counts.n_films, 'file')}, {counts.n_failed:,} could not be read and {counts.n_rejected:,} "
-        f"{'was' if counts.n_rejected == 1 else 'were'} rejected as no frontal chest film; {counts.n_scored:,} "
-        f"{'was' if counts.n_scored == 1 else 'were'} scored.",
+        f"{'was' if counts.n_rejected == 1 else 'were'} not recognised as a frontal chest film and rejected; "
+        f"{counts.n_scored:,} {'was' if counts.n_scored == 1 else 'were'} scored.",
         f"A film was called positive at a probability of {probability_text(info.threshold)} or more "
         f"({_rule(info, model)}).",
     ]

@@ -29,8 +29,8 @@ def demo(output: Path) -> int:
     films = output / "films"
     n_files = len(draw_demo_folder(films))
     click.echo(
-        f"Drew {n_files} files in {films}: 24 synthetic chest films (they show no patient, and how well they are told "
-        "apart says nothing about real films), a drawing that is no X-ray, and a file that is broken on purpose.\n"
+        f"Drew {n_files} files in {films}: 24 synthetic chest films (they show no patient, and accuracy on them "
+        "says nothing about real films), a drawing that is no X-ray, and a file that is broken on purpose.\n"
         "For films of your own, type the same command with your folder:\n",
         err=True,
     )

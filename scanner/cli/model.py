@@ -76,7 +76,7 @@ def verify(bundle: Path | None) -> None:
 
     spec = verify_bundle(bundle or DEFAULT_BUNDLE)
     _render_one(spec)
-    click.echo(printable(f"{spec.label}: whole."))
+    click.echo(printable(f"{spec.label}: OK. Schema, hash and a test film agree."))
 
 
 def _render_one(spec: ModelSpec) -> None:

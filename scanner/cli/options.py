@@ -116,7 +116,7 @@ def parse_band(context: click.Context, parameter: click.Parameter, value: str | 
     except ValueError:
         raise click.BadParameter("give LOW-HIGH, for example 0.4-0.6, or off") from None
     if not 0 <= band[0] <= band[1] <= 1:
-        raise click.BadParameter("the band must rise, and lie between 0 and 1")
+        raise click.BadParameter("Give two probabilities, the lower one first: --refer 0.3-0.7")
     return band
 
 
@@ -124,7 +124,7 @@ refer = click.option(
     "--refer",
     metavar="LOW-HIGH|off",
     callback=parse_band,
-    help="Call films with a probability in this band REFER: a person is to read them. Off unless given.",
+    help="Mark films in this probability band REFER (needs a reader) instead of PNEUMONIA or NORMAL.",
 )
 
 

@@ -155,7 +155,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 @options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @click.option(
-    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films that a worker is handed."
+    "--batch-size", type=click.IntRange(1, 256), default=16, show_default=True, help="Films per chunk sent to a worker."
 )
 @click.option(
     "--engine",
@@ -215,7 +215,13 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     metavar="FILE.yaml",
     help="Dask workers as jobs of SLURM, PBS, LSF …; see docs/scaling.md.",
 )
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="Give up on a film after this many seconds.",
+)
 @click.option(
     "--max-memory",
     type=click.FloatRange(min=0.0),

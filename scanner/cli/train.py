@@ -153,8 +153,11 @@ def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
 
 def _sentence(result: TrainResult) -> str:
     """What came of it, for people."""
+    from reports.wording import duration_text
+    from scanner.system.text import count
+
     return (
-        f"{result.n_train} films trained on in {result.duration_s / 60:.0f} minutes. "
+        f"Trained on {count(result.n_train, 'film')} in {duration_text(result.duration_s)}. "
         f"{result.n_validation} validation films at `{result.evaluation.default_operating_point}`:\n"
         f"{_figures(result)}"
         f"Bundle   {result.folder}\nScan with cxrscan run FILMS --model {result.folder}"

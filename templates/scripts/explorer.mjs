@@ -6,7 +6,7 @@ import { allOf, byId, fieldById, fieldOf } from "./elements.mjs";
 import { number, within } from "./fragment.mjs";
 import { exploring, state } from "./state.mjs";
 import { atOrAbove, estimates } from "./statistics.mjs";
-import { countText, figureText, intervalText, thresholdText } from "./wording.mjs";
+import { counted, countText, figureText, intervalText, thresholdText } from "./wording.mjs";
 
 /** Probabilities of the labelled films by label, and of all films that are called, each sorted. */
 const probabilities = (() => {
@@ -61,8 +61,9 @@ export class Explorer {
   update() {
     this.showThreshold();
     const called = atOrAbove(probabilities.all, state.threshold), n = probabilities.all.length;
-    const which = config.refer ? " that are not to be read by a person" : "";
-    byId("called").textContent = `${countText(called)} of ${countText(n)} scored films${which} called ${config.classes.positive}.`;
+    const others = films.length - n;
+    byId("called").textContent = `Called ${config.classes.positive}: ${countText(called)} of ${counted(n, "film")}`
+      + `${others ? ` (${counted(others, "other")} not scored or to be read by a person)` : ""}.`;
     if (this.prevalenceField === null) return this.moveMarks(null);
     const counts = countsAt(state.threshold), { prevalence } = state;
     if (document.activeElement !== this.prevalenceField) {

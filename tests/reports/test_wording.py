@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import reports
-import scanner
+import scanner.viewer
 from reports.wording import (
     METRICS,
     OUTCOMES,
@@ -22,7 +22,7 @@ from reports.wording import (
 from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table
 from scanner.records import Estimate
 
-PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, scanner)]
+PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, scanner.viewer)]
 # What is no figure of films: places in a picture or page, seconds, sizes, values for machines.
 NO_FIGURES = re.compile(
     r"%;|rem\b|/ last|style=|_s:|_s\b|\bs \{|ms per film|a second|GB|bytes|:\.6g|minutes|metrics\[name\]|plain\[name\]"
@@ -63,6 +63,31 @@ def test_a_difference_of_shares_is_in_points_and_every_terminal_can_write_it():
     text = difference_text("sensitivity", Estimate(-0.021, -0.05, 0.008))
     assert terminal_text(text) == "-2.1 points (-5.0 to 0.8)"
     assert difference_text("auc", Estimate(0.01, 0.002, 0.018)) == "0.010 (0.002–0.018)"
+
+
+TEXTS = {".py", ".html", ".mjs", ".md", ".json"}
+OLD_NAMES = (
+    *("confidence in this call", "truly PNEUMONIA", "truly NORMAL", "speaks against this film"),
+    *("Brackets are", "range in brackets", "believe the interval", "Taken for films", "Accepted and scored"),
+    *("Caveats of the gate", "as far as the gate can tell", "moved the score", "every other finding"),
+    *(
+        "exploration, not a result",
+        "called REFER",
+        "the band must rise",
+        "Films that a worker is handed",
+        "Your verdict",
+    ),
+)
+"""What these sentences and names were called; each has one better one."""
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_an_old_name_is_used_nowhere(name):
+    root = Path(next(iter(reports.__path__))).parent
+    files = [path for folder in ("reports", "scanner", "templates") for path in (root / folder).rglob("*.*")]
+    files += [root / "README.md", *(root / "docs").glob("*.md")]
+    texts = {path: path.read_text(encoding="utf-8") for path in files if path.suffix in TEXTS}
+    assert [str(path) for path, text in texts.items() if name in " ".join(text.split())] == []
 
 
 def test_an_outcome_is_called_once():

@@ -26,7 +26,7 @@ def done(folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_demo_ends_well_although_one_file_is_broken(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stderr
     assert "26 files: 24 scored" in done.stderr
-    assert "1 rejected (no frontal chest film), 1 failed" in done.stderr
+    assert "1 rejected (not recognised as a frontal chest film), 1 failed" in done.stderr
 
 
 def test_the_demo_says_that_its_films_are_synthetic_and_where_the_report_is(

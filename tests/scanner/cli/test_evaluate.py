@@ -41,7 +41,7 @@ def cxrscan_evaluate(*arguments: object) -> Result:
 def test_a_run_is_measured_against_class_folders(run_folder: Path) -> None:
     result = cxrscan_evaluate(run_folder, "--labels", "folders", "--by", "folder,kind")
     assert result.exit_code == 0
-    assert "6 films with truth and call: 3 PNEUMONIA, 3 NORMAL" in result.stdout
+    assert "6 films with label and call: 3 PNEUMONIA, 3 NORMAL" in result.stdout
     assert "6 of 6 films have a label (folders)." in result.stderr
     assert (run_folder / "evaluation" / "subgroups_kind.svg").is_file()
     assert json.loads((run_folder / "run.json").read_text())["labels"] == "folders"
@@ -85,7 +85,7 @@ def test_a_label_file_that_misses_and_adds_films_is_told(run_folder: Path, tmp_p
     labels = tmp_path / "truth.csv"
     labels.write_text("path,label,site\nNORMAL/0.jpg,healthy,x\nPNEUMONIA/3.jpg,1,y\ngone.jpg,0,x\n")
     result = cxrscan_evaluate(run_folder, "--labels", labels, "--map", "healthy=normal", "--by", "site")
-    assert "2 films with truth and call" in result.stdout
+    assert "2 films with label and call" in result.stdout
     assert "2 of 6 films have a label (truth.csv), 1 line names no film." in result.stderr
     assert "line 4: gone.jpg: names no film" in result.stderr
 

@@ -131,5 +131,8 @@ def test_a_cell_of_the_matrix_leads_to_its_films(page, eighty):
 def test_without_labels_the_threshold_moves_the_calls(page, without_labels):
     open_report(page, without_labels)
     set_slider(page, "#threshold", 0.95)
-    assert page.locator("#called").inner_text() == "1 of 9 scored films called PNEUMONIA."
+    assert (
+        page.locator("#called").inner_text()
+        == "Called PNEUMONIA: 1 of 9 films (3 others not scored or to be read by a person)."
+    )
     assert page.locator(".chip.tp").count() == 0
