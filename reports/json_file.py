@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reports.atomic import replacing_text
 from scanner.evaluation.fit import FIT_RULE
 from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
 from scanner.model_bundle import ModelSpec
 from scanner.records import RunInfo
+from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
 

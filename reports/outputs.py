@@ -11,7 +11,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
-from reports.atomic import replacing
 from reports.json_file import run_document, write_json
 from reports.page.html_file import load_templates, write_html
 from reports.page.view import build_view
@@ -23,6 +22,7 @@ from scanner.metrics import summarise
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, Outputs, RunInfo
 from scanner.system.plain_matplotlib import import_matplotlib
+from scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
 
 Embed = Literal["auto", "all", "none"]
 
@@ -31,7 +31,7 @@ EMBED_MAX_BYTES = 25_000_000
 """Budget of pictures, as base64, inside the report with ``auto``: what mail servers and phones still take."""
 
 _IMAGES = "thumbnails"
-_IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg|\.[0-9a-f]{16}\.jpg\.part")  # or half of one, of a killed run
+_IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
 def prepare(*, charts: bool) -> None:
@@ -108,6 +108,7 @@ def write_outputs(
     files = replace(files, figures=figures, films=few, others=tuple(others), render_s=render_s)
     timed = replace(info, profile_s={**info.profile_s, "render": files.render_s})
     write_json(files.json, run_document(timed, model, survey, summary))
+    delete_halves(folder, frozenset({files.csv.name, files.html.name, files.json.name}))
     return files
 
 
@@ -141,18 +142,23 @@ def _write_images(folder: Path, films: Iterable[Film], embedded: set[int]) -> li
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
-        if not (folder / name).exists():
-            with replacing(folder / name) as part:
-                part.write_bytes(picture)
+        if not _is_file(folder / name):
+            write_whole(folder / name, picture)
     return paths
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file, and not a link to one, is there."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _delete_other_images(folder: Path, kept: set[str]) -> None:
     """Delete the pictures of an earlier report."""
-    if not folder.is_dir():
+    if not folder.is_dir() or folder.is_symlink():
         return
     for path in folder.iterdir():
-        if _IMAGE_NAME.fullmatch(path.name) and f"{_IMAGES}/{path.name}" not in kept:
+        half = HALF_NAME.fullmatch(path.name)  # of a killed run
+        if _IMAGE_NAME.fullmatch(half[1] if half else path.name) and f"{_IMAGES}/{path.name}" not in kept:
             path.unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

@@ -16,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from scanner.errors import RunFolderError
 from scanner.records import FloatImage
 from scanner.synthetic_films import CLASSES, FilmModel, draw_film, enlarge
+from scanner.system.whole_files import replacing, write_whole
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -73,12 +74,13 @@ def _write_files(folder: Path, seed: int) -> list[Path]:
             _add_side_marker(film, rng)
             is_dicom = kind.startswith("MONOCHROME")
             path = folder / name / f"synthetic-{number:02}.{'dcm' if is_dicom else kind}"
-            path.write_bytes(_dicom_file(film, kind, number, rng) if is_dicom else _raster_file(film, kind))
+            write_whole(path, _dicom_file(film, kind, number, rng) if is_dicom else _raster_file(film, kind))
             paths.append(path)
     drawing, broken = folder / "OTHER" / "drawing.png", folder / "OTHER" / "cut-short.jpg"
-    _house().save(drawing)
+    with replacing(drawing) as file:
+        _house().save(file, "PNG")
     whole = paths[0].read_bytes()
-    broken.write_bytes(whole[: len(whole) // 3])
+    write_whole(broken, whole[: len(whole) // 3])
     return [*paths, drawing, broken]
 
 

@@ -63,7 +63,7 @@ HINTS: dict[str, str] = {
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-unreadable": "Check that you may read the run folder and that its disk is there.",
-    "journal-format": "Choose another folder with -o, or start over in this one after deleting journal.sqlite.",
+    "journal-format": "Take an undamaged copy of the run folder, or scan again with another -o; see docs/security.md.",
     "runs-differ": "Scan with one model, version and settings; `cxrscan report RUN --threshold X` aligns thresholds.",
     "runs-overlap": "Give each run once, and shards of one division only.",
     "runs-incomplete": "Run the missing parts to their end, or merge what there is with --partial.",

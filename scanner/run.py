@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -17,17 +18,18 @@ from scanner.errors import RunFolderError
 from scanner.evaluation.label_file import LabelColumns
 from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
-from scanner.model_bundle import ModelSpec, spec_from_document
+from scanner.model_bundle import ModelSpec
 from scanner.records import POSITIVE, Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.runs.claim import refuse_to_replace
-from scanner.runs.journal import Journal, stored_info
+from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.runs.sharing import shareable_films, shareable_info
-from scanner.settings import ScanSettings
+from scanner.settings import ScanSettings, result_key
 from scanner.sources.filters import Filter
 from scanner.sources.walk import Root, find_images
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
+from scanner.system.whole_files import followed
 from scanner.trial import open_bundle
 
 #: Libraries whose version can change a number; the manifest names them.
@@ -226,14 +228,17 @@ def run(
             names=request.names,
         )
         settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
+        versions = {"cxrscan": __version__, **_library_versions()}
+        shaping = settings.shaping(bundle.document, versions)
         if earlier is not None:
-            refuse_to_replace(journal, earlier, info, _equal_keys(settings, spec, earlier), spec.label)
+            refuse_to_replace(journal, earlier, info, shaping.keys() - versions.keys(), shaping, spec.label)
         journal.put("model", bundle.document)
         journal.put("run", asdict(info))
         if request.labels is not None:
             journal.put("label_request", asdict(request.labels))
         request = replace(request, settings=settings)
-        journal.start_session(settings.result_key(spec.weights_sha256))
+        journal.put("shaping", shaping)
+        journal.start_session(result_key(shaping))
         n_there, n_new = journal.n_results(), 0
 
         def begin(n_first: int) -> None:
@@ -289,11 +294,12 @@ def render(
         The folder is no run, the threshold is unknown, the labels cannot be read, or ``out`` holds another run.
     """
     if out is not None:
+        out = followed(out)
         _make_for_outputs(out)
     with Journal(folder, read_only=out is not None) as journal:
         info = stored_info(journal)
         if threshold is not None:
-            name, value = spec_from_document(journal.get("model"), folder).threshold(threshold)
+            name, value = stored_model(journal).threshold(threshold)
             info = replace(info, threshold=value, threshold_name=name)
         if refer is not None:
             info = replace(info, refer=None if refer == "off" else refer)
@@ -325,13 +331,11 @@ def _kept_labels(
     stored = journal.get("label_request")
     if not request.keep_labels or stored is None:
         raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
-    return open_labels(LabelRequest(stored["source"], LabelColumns(**stored["columns"])), places)
-
-
-def _equal_keys(settings: ScanSettings, spec: ModelSpec, earlier: RunInfo) -> set[str]:
-    """Keys of results that this session's would equal; a higher limit on size changes no film that was scored."""
-    limit = earlier.arguments.get("max_megapixels", settings.max_megapixels)
-    return {each.result_key(spec.weights_sha256) for each in (settings, replace(settings, max_megapixels=limit))}
+    try:
+        wanted = LabelRequest(str(stored["source"]), LabelColumns(**stored["columns"]))
+    except (TypeError, KeyError) as error:
+        raise journal.unfit("label_request") from error
+    return open_labels(wanted, places)
 
 
 def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...]) -> str:
@@ -348,7 +352,7 @@ def _render(
     out: Path | None = None,
 ) -> Tally:
     journal.put("run", asdict(info))
-    model = spec_from_document(journal.get("model"), journal.folder)
+    model = stored_model(journal)
     films = shareable_films(journal.films, info)
     outputs = write_outputs(out or journal.folder, films, shareable_info(info), model)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
@@ -433,7 +437,7 @@ def _claim(journal: Journal, request: RunRequest) -> None:
         journal.clear()
     elif owner is not None and (owner, shard) != (roots, _shard(request)):
         part = f" (shard {shard})" if shard else ""
-        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(owner)}{part}.")
+        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(map(str, owner))}{part}.")
     journal.put("roots", roots)
     journal.put("shard", _shard(request))
 
@@ -465,10 +469,15 @@ def _now() -> str:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import version  # slow to import
-
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        **{library: version(library) for library in _LIBRARIES},
+        **_library_versions(),
     }
+
+
+@cache
+def _library_versions() -> dict[str, str]:
+    from importlib.metadata import version  # slow to import
+
+    return {library: version(library) for library in _LIBRARIES}

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from scanner.engines.base import EngineName
 from scanner.model_bundle import DEFAULT_BUNDLE, BundleFiles
 
 GateMode = Literal["strict", "warn", "off"]
+
+#: Settings that say where and how to work, not what comes of it.
+_INDIFFERENT = frozenset({"model", "model_is_checked", "model_sha256", "model_files", "batch_size", "n_threads"})
+#: What ``model.json`` says for readers; thresholds are applied when outputs are rendered.
+_OF_THE_CARD = frozenset(
+    {
+        *("name", "version", "operating_points", "default_operating_point", "validation", "export"),
+        *("intended_use", "limits", "licence", "initial_weights"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +56,39 @@ class ScanSettings:
     gate: GateMode = "strict"
     """``strict`` scores no film that the gate rejects, ``warn`` scores it with a warning, ``off`` judges none."""
 
-    def result_key(self, weights_sha256: str) -> str:
-        """Identify everything that shapes a result: a film with another key is scanned again on resuming."""
-        shaping = {**asdict(replace(self, model_files=None)), "weights": weights_sha256}
-        for indifferent in ("model", "model_is_checked", "model_sha256", "model_files", "batch_size", "n_threads"):
-            del shaping[indifferent]
-        if isinstance(self.dicom_ids, bytes):  # the journal holds what this says, and must not hold the key
-            shaping["dicom_ids"] = hashlib.sha256(self.dicom_ids).hexdigest()[:16]
-        return ";".join(f"{name}={value}" for name, value in sorted(shaping.items()))
+    def shaping(self, document: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
+        """Digest of each thing that shapes a result; where one differs, a film is scanned again on resuming.
+
+        Whatever is added to the settings or to ``model.json`` counts, unless it is named here as one that shapes none.
+
+        Parameters
+        ----------
+        document
+            Content of ``model.json``.
+        versions
+            Versions of this program and of the libraries that can change a number.
+
+        Returns
+        -------
+        Name -> digest; digests hide the key of hashed identifiers.
+        """
+        shaping = {
+            **{
+                name: value
+                for name, value in asdict(replace(self, model_files=None)).items()
+                if name not in _INDIFFERENT
+            },
+            **{f"model: {name}": value for name, value in document.items() if name not in _OF_THE_CARD},
+            **versions,
+        }
+        return {name: _digest(value) for name, value in sorted(shaping.items())}
+
+
+def result_key(shaping: Mapping[str, str]) -> str:
+    """One digest of all that ``ScanSettings.shaping`` gives."""
+    return _digest(shaping)
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

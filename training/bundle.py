@@ -12,6 +12,7 @@ from typing import Any
 from scanner.errors import TrainingError
 from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, check_document
 from scanner.records import Estimate
+from scanner.system.whole_files import write_whole
 from training.config import TrainConfig
 from training.evaluate import Evaluation
 from training.model_card import CARD_NAME, render_card
@@ -84,11 +85,11 @@ def write_bundle(
     check_document(document, where=SPEC_NAME)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS_NAME).write_bytes(graph)
-        (folder / SPEC_NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        (folder / CARD_NAME).write_text(render_card(document), encoding="utf-8")
     except OSError as error:
-        raise TrainingError("output-unwritable", f"{folder} cannot be written: {error}.") from error
+        raise TrainingError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    write_whole(folder / WEIGHTS_NAME, graph)
+    write_whole(folder / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_whole(folder / CARD_NAME, render_card(document).encode())
 
 
 def initial_weights(config: TrainConfig) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from scanner.system.plain_matplotlib import import_matplotlib
+from scanner.system.whole_files import replacing, replacing_text
 from training.fit import EpochLog
 
 _PANELS = (("loss", "val_loss", "cross-entropy"), ("auc", "val_auc", "AUC"), ("accuracy", "val_accuracy", "accuracy"))
@@ -15,7 +16,7 @@ _PANELS = (("loss", "val_loss", "cross-entropy"), ("auc", "val_auc", "AUC"), ("a
 
 def write_log(path: Path, logs: Sequence[EpochLog]) -> None:
     """Write one row for each epoch."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing_text(path) as file:
         writer = csv.DictWriter(file, [f.name for f in fields(EpochLog)])
         writer.writeheader()
         writer.writerows(asdict(log) for log in logs)
@@ -37,4 +38,5 @@ def draw_curves(path: Path, logs: Sequence[EpochLog]) -> None:
         axes.set_title(title)
         axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=120)

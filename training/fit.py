@@ -19,6 +19,7 @@ import tensorflow as tf
 from scanner.errors import TrainingError
 from scanner.metrics import BoolArray, FloatArray, auc_delong
 from scanner.records import FloatImage, heat_side
+from scanner.system.whole_files import replacing
 from training.augment import augment_with_mask, mix
 from training.calibrate import cross_entropy, sigmoid
 from training.config import TrainConfig
@@ -278,13 +279,8 @@ class _State:
         header = {"config": asdict(self._config), "n_steps": self._n_steps, "logs": [asdict(log) for log in logs]}
         arrays: dict[str, Any] = {f"variable{i}": v.numpy() for i, v in enumerate(self._variables())}
         arrays |= {f"average{i}": average for i, average in enumerate(self._average)}
-        partial = path.with_name(path.name + ".partial")
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, header=np.array(json.dumps(header)), **arrays)
-            partial.replace(path)
-        except OSError as error:
-            raise TrainingError("output-unwritable", f"{path} cannot be written: {error}.") from error
+        with replacing(path) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
     def restore(self, path: Path) -> list[EpochLog]:
         """Read a checkpoint; the log so far."""

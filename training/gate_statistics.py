@@ -31,6 +31,7 @@ from scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Sc
 from scanner.model_bundle import SPEC_NAME, check_document, spec_from_document
 from scanner.preprocess import resize
 from scanner.records import FloatImage, Predictions
+from scanner.system.whole_files import followed, write_whole
 from training.augment import augment
 from training.config import AugmentConfig
 from training.dataset import find_all_films, load_films, parse_data_set
@@ -69,10 +70,7 @@ def add_gate(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: I
     statistics = fit_gate(engine, loaded, train, validation)
     document["gate"] = statistics.to_document()
     check_document(document, where=SPEC_NAME)
-    try:
-        (bundle / SPEC_NAME).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise TrainingError("output-unwritable", f"{bundle} cannot be written: {error}.") from error
+    write_whole(followed(bundle) / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def _without_gate(bundle: Path) -> dict[str, Any]:

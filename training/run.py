@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from scanner.errors import TrainingError
 from scanner.network.network import build_network
+from scanner.system.whole_files import followed
 from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
@@ -82,6 +83,7 @@ def train(
     """
     started = time.perf_counter()
     cv2.setNumThreads(1)  # films are decoded and varied in threads of their own
+    folder = followed(folder)
     work = folder / WORK_FOLDER
     try:
         work.mkdir(parents=True, exist_ok=True)

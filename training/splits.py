@@ -13,6 +13,7 @@ import numpy as np
 from scanner.errors import TrainingError
 from scanner.metrics import BoolArray
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.whole_files import replacing_text
 from training.films import LoadedFilms
 from training.table import TRAIN, VALIDATION
 
@@ -99,7 +100,7 @@ def find_leaks(loaded: LoadedFilms, test: Path) -> list[Path]:
 def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | IndexArray) -> None:
     """Write ``splits.csv``: one row for each film, sorted by name."""
     held_out = set(map(int, validation))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing_text(path) as file:
         writer = csv.writer(file)
         writer.writerow(["film", "population", "patient", "label", "view", "split", "n_versions", "sha256"])
         for i, film in enumerate(loaded.films):

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.atomic import replacing
 from reports.curves import (
     Skin,
     coverage_curves,
@@ -21,6 +20,7 @@ from reports.wording import figure_text, with_interval
 from scanner.evaluation.evaluate import Evaluation
 from scanner.metrics import Subgroup, decision_curve
 from scanner.system.plain_matplotlib import import_matplotlib
+from scanner.system.whole_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reports.atomic import replacing_text
 from reports.evaluation.charts import write_charts
 from reports.json_file import write_json
 from reports.tables.csv_file import neutralised
@@ -27,6 +26,7 @@ from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
 from scanner.model_bundle import ModelSpec
 from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
+from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
 _CSV_HEADER = (

@@ -20,13 +20,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import templates
-from reports.atomic import replacing_text
 from reports.page.colour_scale import heat_text
 from reports.page.scripts import joined_script
 from reports.page.view import ReportView
 from reports.tables.columns import Column
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
+from scanner.system.whole_files import replacing_text
 
 TEMPLATES = Path(next(iter(templates.__path__)))
 BLOCK = 50

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from reports.atomic import replacing_text
 from reports.tables.columns import Column, format_cell
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
+from scanner.system.whole_files import replacing_text
 
 # What a spreadsheet takes for the start of a formula (OWASP, CSV Injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

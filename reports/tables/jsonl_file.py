@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from reports.atomic import replacing_text
 from reports.tables.columns import Column
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
+from scanner.system.whole_files import replacing_text
 
 
 def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as arrow
 from pyarrow.parquet import ParquetWriter
 
-from reports.atomic import replacing
 from reports.tables.columns import Column
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
+from scanner.system.whole_files import replacing
 
 _TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
 _ROWS_PER_GROUP = 10_000

@@ -81,15 +81,14 @@ def evaluate(
     \b
     cxrscan evaluate cxrscan-out --labels truth.csv --by view_position,site
     """
-    from reports.atomic import replacing_text
     from reports.evaluation.checklist import checklist_text
     from reports.evaluation.files import evaluation_text, write_evaluation
     from reports.outputs import write_outputs
     from scanner.evaluation.evaluate import collect_films
     from scanner.evaluation.evaluate import evaluate as evaluate_films
-    from scanner.model_bundle import spec_from_document
     from scanner.run import render
-    from scanner.runs.journal import Journal
+    from scanner.runs.journal import Journal, stored_model
+    from scanner.system.whole_files import followed, replacing_text
 
     elsewhere = output if not os.access(run_folder, os.W_OK) else None
     tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
@@ -99,11 +98,11 @@ def evaluate(
         raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
     with Journal(run_folder, read_only=True) as journal:
         films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
-        model = spec_from_document(journal.get("model"), run_folder)
+        model = stored_model(journal)
     if not tally.info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
     evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
-    folder = output or run_folder / "evaluation"
+    folder = followed(output) if output else followed(run_folder) / "evaluation"
     document = write_evaluation(folder, evaluation, tally.info, model)
     if checklist is not None:
         with replacing_text(folder / f"checklist-{checklist}.md") as stream:

@@ -61,9 +61,9 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
         The film cannot be read, the folder is no run, the bundle cannot be used, or it has no such threshold.
     """
     from scanner.errors import FilmError
-    from scanner.model_bundle import DEFAULT_BUNDLE, spec_from_document
+    from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
-    from scanner.runs.journal import Journal, stored_info
+    from scanner.runs.journal import Journal, stored_info, stored_model
     from scanner.settings import ScanSettings
     from scanner.trial import open_bundle
     from scanner.viewer.decoding import film_source
@@ -74,7 +74,7 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
     if path is not None and path.is_dir():
         with Journal(path, read_only=True) as journal:
             stored_info(journal)
-            spec_from_document(journal.get("model"), path).threshold(threshold)
+            stored_model(journal).threshold(threshold)
         return Opening(settings, threshold, run=path)
     settings = open_bundle(settings.model).hold(settings)
     model, _ = open_model(settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from pydicom import Dataset, dcmread
 
@@ -12,6 +11,7 @@ from scanner.dicom_results.film_header import FilmHeader
 from scanner.dicom_results.modules import Kind, series_uid
 from scanner.dicom_results.read_back import predecessors_of, source_of
 from scanner.errors import RunFolderError
+from scanner.system.whole_files import write_whole
 
 MARKER_NAME = "CXRSCAN-RESULTS.txt"
 """The file that marks a folder of results, and says what lies there."""
@@ -38,7 +38,7 @@ def prepare_folder(folder: Path) -> None:
             raise RunFolderError("other-folder", f"{folder} holds other files than results of cxrscan.")
         folder.chmod(0o700)
         if not marker.exists():
-            marker.write_text(_MARKER_TEXT, encoding="ascii")
+            write_whole(marker, _MARKER_TEXT.encode("ascii"), mode=0o600)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{folder} cannot be written: {error.strerror}.") from error
 
@@ -49,7 +49,7 @@ def series_folder(folder: Path, kind: Kind, film: FilmHeader) -> Path:
 
 
 def write_object(path: Path, data: bytes) -> None:
-    """Write an object's bytes.
+    """Write an object's bytes, readable by its owner alone; two copies of a film may be under way at once.
 
     Raises
     ------
@@ -59,21 +59,9 @@ def write_object(path: Path, data: bytes) -> None:
     try:
         for missing in (path.parent.parent, path.parent):
             missing.mkdir(mode=0o700, exist_ok=True)
-        _replace(path, data)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a file in place whole, readable by its owner alone; two copies of a film may be under way at once."""
-    with NamedTemporaryFile(prefix=".", suffix=".part", dir=path.parent, delete=False) as part:
-        try:
-            part.write(data)
-            part.close()
-            Path(part.name).replace(path)
-        except OSError:
-            Path(part.name).unlink()
-            raise
+    write_whole(path, data, mode=0o600)
 
 
 def latest_reports(series: Path, film: FilmHeader) -> list[str]:

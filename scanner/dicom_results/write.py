@@ -25,9 +25,8 @@ from scanner.dicom_results.film_results import (
 )
 from scanner.dicom_results.folder import prepare_folder
 from scanner.errors import WorkerError
-from scanner.model_bundle import spec_from_document
 from scanner.records import Film, ImageSource, RunInfo
-from scanner.runs.journal import Journal, stored_info
+from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
 from scanner.sources.walk import Root, find_images, remote_place
@@ -98,7 +97,7 @@ def write_results(
     """
     with Journal(run_folder, read_only=True) as journal:
         info = stored_info(journal)
-        model = spec_from_document(journal.get("model"), run_folder)
+        model = stored_model(journal)
         films = [_light(film) for film in journal.films() if wanted.takes(film)]
     missing = _by_file(film for film in films if film.result.kind == "dicom")
     n_no_dicom = sum(film.result.kind != "dicom" for film in films)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from scanner.errors import RunFolderError
 from scanner.records import RunInfo
-from scanner.runs.journal import Journal
+from scanner.runs.journal import Journal, stored_model, stored_shaping
 
 _SHAPING = ("gate", "window", "all_frames", "engine", "include_dicom_ids")
 """Options that shape a result; another value of theirs would replace the results that are there."""
 
 
-def refuse_to_replace(journal: Journal, earlier: RunInfo, now: RunInfo, keys: set[str], model: str) -> None:
+#: A higher limit on the size changes no film that was scored.
+_HARMLESS = frozenset({"max_megapixels"})
+
+
+def refuse_to_replace(
+    journal: Journal, earlier: RunInfo, now: RunInfo, chosen: Set[str], shaping: Mapping[str, str], model: str
+) -> None:
     """Refuse to scan with another model, settings, threshold or band into a folder that holds results.
+
+    Other versions of this program or of a decoder are no reason to refuse: the films are scanned again.
 
     Parameters
     ----------
     earlier, now
         The run in the folder, and the one that is asked for.
-    keys
-        What stands for model and settings of the new one, and of others whose results are the same; see
-        ``ScanSettings.result_key``.
+    chosen
+        What of ``shaping`` the user has chosen.
+    shaping
+        What shapes the new one's results; see ``ScanSettings.shaping``.
     model
         Name and version of the new one's model.
 
@@ -32,12 +41,14 @@ def refuse_to_replace(journal: Journal, earlier: RunInfo, now: RunInfo, keys: se
         ``other-settings``, naming what differs.
     """
     differences = []
-    then = journal.get("model") or {}
-    model_then = f"{then.get('name', '')} {then.get('version', '')}"
+    model_then = stored_model(journal).label
     if model_then != model:
         differences.append(f"model {model_then} then, {model} now")
-    elif journal.result_keys() - keys:
-        differences += _options(earlier.arguments, now.arguments) or ["model, settings or version of cxrscan differ"]
+    elif journal.n_results():
+        then = stored_shaping(journal)
+        changed = sorted(name for name in chosen - _HARMLESS if then.get(name) != shaping[name])
+        named = _options(earlier.arguments, now.arguments)
+        differences += (named or [f"other settings ({', '.join(changed)})"]) if changed else []
     if now.threshold != earlier.threshold:
         differences.append(f"threshold {earlier.threshold:.4g} then, {now.threshold:.4g} now")
     if now.refer != earlier.refer:

@@ -11,44 +11,74 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
 from typing import Any
 
-from scanner.errors import PASSING, RunFolderError
+from scanner.errors import PASSING, BundleError, RunFolderError
 from scanner.evaluation.labels import LabelJoin, Labels
-from scanner.records import Failure, Film, FilmAttributes, HeatMap, ImageSource, RunInfo, ScanResult
+from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, parse_description, read_description, spec_from_document
+from scanner.records import Film, FilmAttributes, ImageSource, RunInfo, ScanResult
 from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
+from scanner.runs.log_file import holds_more
+from scanner.runs.stored import (
+    COLUMNS,
+    Seal,
+    UnfitError,
+    film_of,
+    hash_of,
+    meta_hash,
+    record_of,
+    run_of,
+    value_of,
+    values_of,
+)
+from scanner.system.whole_files import followed
 
 _FORMAT = 3
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE films (
-    name TEXT PRIMARY KEY, size_bytes INTEGER, mtime_ns INTEGER, etag TEXT NOT NULL,
-    result_key TEXT NOT NULL,  -- settings and weights that shaped the result
-    session INTEGER NOT NULL,  -- the last session that met the file
-    truth TEXT, prob_pneumonia REAL,
-    kind TEXT, sha256 TEXT NOT NULL, width_px INTEGER, height_px INTEGER, pixel_path TEXT NOT NULL,
-    attributes TEXT NOT NULL,  -- JSON
-    heat_map BLOB NOT NULL,  -- a square of float16 values
-    thumbnail BLOB NOT NULL,
-    gate TEXT, gate_reasons TEXT NOT NULL,  -- separated by spaces
-    gate_distance REAL,
-    failure_stage TEXT, failure_code TEXT, failure_message TEXT,
-    duration_ms REAL NOT NULL
-);
-"""
-#: In a journal that is only read, what changes lies before the stored rows, in memory, until the journal is closed.
-_CHANGES = """
-CREATE TEMP TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO temp.meta SELECT key, value FROM main.meta;
-CREATE TEMP TABLE truths (name TEXT PRIMARY KEY, truth TEXT) WITHOUT ROWID;
-CREATE TEMP VIEW films AS SELECT {columns} FROM main.films AS stored LEFT JOIN truths ON truths.name = stored.name;
-CREATE TEMP TRIGGER change_truth INSTEAD OF UPDATE OF truth ON films BEGIN
-    INSERT OR REPLACE INTO truths VALUES (NEW.name, NEW.truth); END;
-"""
+_SCHEMA = (
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, row_hash BLOB NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE films (name TEXT PRIMARY KEY, row_hash BLOB NOT NULL,"
+    " session INTEGER NOT NULL,"  # the last session that met the file
+    " size_bytes INTEGER, mtime_ns INTEGER, etag TEXT NOT NULL,"
+    " result_key TEXT NOT NULL,"  # all that shaped the result
+    " truth TEXT, prob_pneumonia REAL,"
+    " kind TEXT, sha256 TEXT NOT NULL, width_px INTEGER, height_px INTEGER, pixel_path TEXT NOT NULL,"
+    " attributes TEXT NOT NULL,"  # JSON
+    " heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL,"
+    " gate TEXT, gate_reasons TEXT NOT NULL,"  # separated by spaces
+    " gate_distance REAL,"
+    " failure_stage TEXT, failure_code TEXT, failure_message TEXT,"
+    " duration_ms REAL NOT NULL)",
+)
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM films"
+_INSERT = f"INSERT OR REPLACE INTO films ({', '.join(COLUMNS)}, session) VALUES ({'?, ' * len(COLUMNS)}?)"
+_HASH_AT = COLUMNS.index("row_hash")
+#: Name of the value that tells whether rows were lost.
+_SEAL = "seal"
+#: SQLite's own tables are read with care: sqlite.org/security.html.
+_CAREFULLY = ("PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON", "PRAGMA temp_store = MEMORY")
+#: No value of ours comes near: a model's description takes up to 8 MiB.
+_MAX_VALUE_BYTES = 32 << 20
+#: Steps of SQLite's machine after which a statement is looked at, and looks that even the smallest journal has.
+_STEPS, _FREE_LOOKS = 100_000, 100
+#: Ends a rollback journal that names a further file, which SQLite would look for, and might delete.
+_NAMES_A_FILE = b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
+#: What reading a damaged database raises: Python stumbles over texts that are none, even in SQLite's messages.
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeError, MemoryError)
+#: SQLite's errors that are not the journal's fault, and what they are to the user.
+_NO_FAULT = {
+    sqlite3.SQLITE_BUSY: "run-busy",
+    sqlite3.SQLITE_LOCKED: "run-busy",
+    **dict.fromkeys(
+        (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+        "output-unwritable",
+    ),
+    **dict.fromkeys((sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH), "output-unwritable"),
+}
 
 #: Rows of one file: its own and its further frames', which are called NAME#2, NAME#3 …; a#copy.jpg is none of a.
 _OF_SOURCE = (
@@ -82,66 +112,107 @@ class Journal:
     """
 
     def __init__(self, folder: Path, *, create: bool = False, read_only: bool = False) -> None:
-        self.folder = folder
-        path = folder / JOURNAL_NAME
-        if not create and not path.is_file():
-            raise RunFolderError("not-a-run", f"{folder} holds no {JOURNAL_NAME}.")
+        self.folder = followed(folder)
+        self._path = self.folder / JOURNAL_NAME
+        self._read_only = read_only
         self._session = 0
+        self._changes: dict[str, Any] = {}
+        self._truth: Mapping[str, str] | None = None
+        self._refuse_links()
+        if not create and not self._path.is_file():
+            raise RunFolderError("not-a-run", f"{folder} holds no {JOURNAL_NAME}.")
+        if not (create or read_only) and _beside(self._path, "-wal").exists():
+            Journal(folder, read_only=True).close()  # its log is held against damage before SQLite takes it over
         with ExitStack() as opening:
             self._db = opening.enter_context(closing(self._connect_to_read(opening) if read_only else self._connect()))
+            self._let_nothing_go_on_without_end()
             self._check_format()
-            if read_only:
-                self._keep_changes_in_memory()
+            self._seal = self._read_seal()
             self._opened = opening.pop_all()
 
     def _connect(self) -> sqlite3.Connection:
         """Open the journal for this process alone; make the folder and the tables where there are none."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.folder / JOURNAL_NAME, isolation_level=None, timeout=1.0)
-        except (OSError, sqlite3.Error) as error:
+            db = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
+        except (OSError, *_SQLITE_ERRORS) as error:
             raise RunFolderError("output-unwritable", f"{self.folder} cannot be written: {error}.") from error
         try:
             _lock(db)
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             db.close()
             raise self._trouble(error) from error
         return db
 
     def _connect_to_read(self, opening: ExitStack) -> sqlite3.Connection:
         """Open the journal of a run that no process works on, and leave its folder as it is."""
-        path = self.folder / JOURNAL_NAME
         try:
-            _refuse_if_locked(path)
-            rest = path.with_name(f"{JOURNAL_NAME}-wal")
+            _refuse_if_locked(self._path)
+            rest = _beside(self._path, "-wal")
             if rest.exists() and rest.stat().st_size:  # a run was killed: SQLite has to write before it can read
                 copy = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="cxrscan-"))) / JOURNAL_NAME
-                shutil.copyfile(path, copy)
-                shutil.copyfile(rest, copy.with_name(rest.name))
+                shutil.copyfile(self._path, copy)
+                shutil.copyfile(rest, _beside(copy, "-wal"))
                 db = sqlite3.connect(copy, isolation_level=None)
                 _lock(db)
-                return db
-            return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+                ((_, n_frames, _),) = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                if holds_more(rest, n_frames):
+                    db.close()
+                    raise self.unfit("write-ahead log")
+            else:
+                where = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
+                db = sqlite3.connect(where, uri=True, isolation_level=None)
+                _be_careful(db)
+            db.execute("PRAGMA query_only = ON")
+            return db
         except OSError as error:
-            raise RunFolderError("journal-unreadable", f"{path} cannot be read: {error.strerror}.") from error
-        except sqlite3.Error as error:
+            raise RunFolderError("journal-unreadable", f"{self._path} cannot be read: {error.strerror}.") from error
+        except _SQLITE_ERRORS as error:
             raise self._trouble(error) from error
 
-    def _check_format(self) -> None:
-        (application,) = self._execute("PRAGMA application_id").fetchone()
-        (found,) = self._execute("PRAGMA user_version").fetchone()
-        if application != JOURNAL_ID or found != _FORMAT:
-            raise RunFolderError(
-                "journal-format", f"{self.folder / JOURNAL_NAME} has format {found}, this version writes {_FORMAT}."
-            )
+    def _refuse_links(self) -> None:
+        """Refuse a journal that SQLite would write somewhere else."""
+        for path in (self._path, *(_beside(self._path, end) for end in ("-wal", "-shm", "-journal"))):
+            try:
+                if not S_ISREG(path.lstat().st_mode):
+                    raise RunFolderError("journal-format", f"{path} is no file but a link or something else.")
+            except OSError:  # it is not there, or the folder is not to be looked into, as opening it will tell
+                continue
+            if path.name.endswith("-journal") and _last_bytes(path) == _NAMES_A_FILE:
+                raise RunFolderError("journal-format", f"{path} names a further file.")
 
-    def _keep_changes_in_memory(self) -> None:
-        truth = "iif(truths.name IS NULL, stored.truth, truths.truth) AS truth"
-        names = [name for _, name, *_ in self._execute("PRAGMA main.table_info(films)")]
-        columns = ", ".join(truth if name == "truth" else f"stored.{name}" for name in names)
-        self._execute("PRAGMA temp_store = MEMORY")
-        for statement in _statements(_CHANGES.format(columns=columns)):
-            self._execute(statement)
+    def _let_nothing_go_on_without_end(self) -> None:
+        """Stop statements that take more steps than the files have bytes: pages of a made-up tree may go in circles."""
+        n_bytes = sum(path.stat().st_size for end in ("", "-wal") if (path := _beside(self._path, end)).exists())
+        self._looks_left = most = _FREE_LOOKS + n_bytes // _STEPS
+
+        def look() -> bool:
+            self._looks_left -= 1
+            return self._looks_left < 0
+
+        self._most_looks = most
+        self._db.set_progress_handler(look, _STEPS)
+
+    def _check_format(self) -> None:
+        ((application,),) = self._fetch("PRAGMA application_id")
+        ((found,),) = self._fetch("PRAGMA user_version")
+        if application != JOURNAL_ID or found != _FORMAT:
+            raise RunFolderError("journal-format", f"{self._path} has format {found}, this version writes {_FORMAT}.")
+        tables = [sql for (sql,) in self._fetch("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+        if sorted(tables) != sorted(_SCHEMA):
+            raise self.unfit("tables")
+
+    def _read_seal(self) -> Seal:
+        stored, found = self._stored(_SEAL), Seal()
+        try:
+            seal = record_of(Seal, stored or {})
+            for (row_hash,) in self._fetch("SELECT row_hash FROM meta WHERE key <> ?", (_SEAL,)):
+                found = found.with_meta(row_hash)
+        except UnfitError as error:
+            raise self.unfit(str(error)) from error
+        if found.meta != seal.meta:
+            raise self.unfit("number of values")
+        return seal
 
     def __enter__(self) -> Journal:
         return self
@@ -159,26 +230,63 @@ class Journal:
 
     def get(self, key: str) -> Any:
         """A JSON value stored under a name, or None."""
-        row = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return self._changes[key] if key in self._changes else self._stored(key)
+
+    def _stored(self, key: str) -> Any:
+        rows = self._fetch("SELECT value, row_hash FROM meta WHERE key = ?", (key,))
+        try:
+            return value_of(key, *rows[0]) if rows else None
+        except UnfitError as error:
+            raise self.unfit(str(error)) from error
 
     def put(self, key: str, value: Any) -> None:
         """Store a JSON value under a name."""
-        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        if self._read_only:
+            self._changes[key] = json.loads(json.dumps(value))
+            return
+        with self._transaction():
+            self._put(key, value)
+
+    def _put(self, key: str, value: Any) -> None:
+        text = json.dumps(value)
+        row_hash = meta_hash(key, text)
+        if key != _SEAL:
+            for (old,) in self._fetch("SELECT row_hash FROM meta WHERE key = ?", (key,)):
+                self._seal = self._seal.with_meta(old, -1)
+            self._seal = self._seal.with_meta(row_hash)
+        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, row_hash, text))
 
     def clear(self) -> None:
         """Forget everything."""
         with self._transaction():
             self._execute("DELETE FROM films")
             self._execute("DELETE FROM meta")
+            self._seal = Seal()
 
     # -- writing results
 
     def start_session(self, result_key: str) -> None:
-        """Begin a session that scans with the given settings; see ``ScanSettings.result_key``."""
-        self._session = (self.get("session") or 0) + 1
+        """Begin a session that scans with the given settings; see ``ScanSettings.shaping``.
+
+        Raises
+        ------
+        RunFolderError
+            ``journal-format``: rows of earlier sessions were lost.
+        """
+        found = Seal()
+        for _, row_hash in self._in_order("SELECT name, row_hash FROM films ORDER BY name"):
+            found = self._with_film(found, row_hash)
+        self._hold_against_seal(found)
+        self._db.set_progress_handler(None, 0)  # what follows is this process's own
+        self._session = self._whole_number("session") + 1
         self._result_key = result_key
         self.put("session", self._session)
+
+    def _whole_number(self, key: str) -> int:
+        number = self.get(key)
+        if number is not None and not (type(number) is int and 0 <= number < 1 << 62):
+            raise self.unfit(key)
+        return number or 0
 
     def holds(self, source: ImageSource) -> bool:
         """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session.
@@ -197,7 +305,7 @@ class Journal:
             "result_key": self._result_key,
             "session": self._session,
         }
-        has_first, all_hold = self._execute(f"SELECT max(name = :name), min({_HOLDS}) {_OF_SOURCE}", asked).fetchone()
+        ((has_first, all_hold),) = self._fetch(f"SELECT max(name = :name), min({_HOLDS}) {_OF_SOURCE}", asked)
         if not (has_first and all_hold):
             return False
         self._execute(f"UPDATE films SET session = :session WHERE rowid IN (SELECT rowid {_OF_SOURCE})", asked)
@@ -211,22 +319,39 @@ class Journal:
         """Record results with their truth in one transaction."""
         with self._transaction():
             for film in films:
-                row = {**self._row(film.result), "truth": film.truth}
-                names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-                self._execute(f"INSERT OR REPLACE INTO films ({names}) VALUES ({marks})", row)
+                values = values_of(film.result, self._result_key)
+                row_hash = hash_of(values)
+                self._leave_out("WHERE name = ?", (film.result.name,))
+                self._execute(_INSERT, (*values, row_hash, film.truth, self._session))
+                self._seal = self._seal.with_film(row_hash)
 
     def forget_unmet(self) -> None:
         """Drop the results of files that this session's complete walk did not meet."""
-        self._execute("DELETE FROM films WHERE session <> ?", (self._session,))
+        with self._transaction():
+            self._leave_out("WHERE session <> ?", (self._session,))
+            self._execute("DELETE FROM films WHERE session <> ?", (self._session,))
+
+    def _leave_out(self, which: str, values: Sequence[Any]) -> None:
+        """Take rows that are about to go out of the seal."""
+        for (row_hash,) in self._fetch(f"SELECT row_hash FROM films {which}", values):
+            self._seal = self._with_film(self._seal, row_hash, -1)
+
+    def _with_film(self, seal: Seal, row_hash: Any, times: int = 1) -> Seal:
+        try:
+            return seal.with_film(row_hash, times)
+        except UnfitError as error:
+            raise self.unfit(str(error)) from error
 
     def join(self, labels: Labels) -> LabelJoin:
         """What the labels say of all films; nothing is written."""
-        rows = self._execute("SELECT name, attributes FROM films ORDER BY name").fetchall()
-        uids = {name: uid for name, said in rows if (uid := _sop_uid(json.loads(said)))}
-        return labels.join([name for name, _ in rows], uids)
+        uids = {film.result.name: _sop_uid(film.result.attributes) for film in self.films()}
+        return labels.join(list(uids), {name: uid for name, uid in uids.items() if uid})
 
     def set_truth(self, truth: Mapping[str, str]) -> None:
         """Give the films these classes, by name, and the others none."""
+        if self._read_only:
+            self._truth = truth
+            return
         with self._transaction():
             self._execute("UPDATE films SET truth = NULL")
             for name, label in truth.items():
@@ -235,89 +360,108 @@ class Journal:
     # -- reading results
 
     def films(self) -> Iterator[Film]:
-        """All films in order of their names, one at a time."""
-        cursor = self._db.cursor()
-        cursor.row_factory = sqlite3.Row
-        try:
-            with closing(cursor.execute("SELECT * FROM films ORDER BY name")) as rows:
-                yield from map(_film, rows)
-        except sqlite3.Error as error:
-            raise self._trouble(error) from error
-        except (ValueError, TypeError, KeyError) as error:
-            message = f"{self.folder / JOURNAL_NAME} holds a film that makes no sense: {error}."
-            raise RunFolderError("journal-format", message) from error
+        """All films in order of their names, one at a time.
+
+        Raises
+        ------
+        RunFolderError
+            ``journal-format``: a row is damaged or was never written by this version, or rows are missing.
+        """
+        found = Seal()
+        for row in self._in_order(f"{_SELECT} ORDER BY name"):
+            film = self._film(row)
+            found = found.with_film(row[_HASH_AT])
+            yield film if self._truth is None else replace(film, truth=self._truth.get(film.result.name))
+        self._hold_against_seal(found)
 
     def names(self) -> Iterator[str]:
         """Names of all films, in order."""
-        with closing(self._db.execute("SELECT name FROM films ORDER BY name")) as rows:
-            for (name,) in rows:
-                yield name
+        for (name,) in self._in_order("SELECT name FROM films ORDER BY name"):
+            yield name
 
     def n_results(self) -> int:
         """How many films have a result."""
-        return int(self._execute("SELECT count(*) FROM films").fetchone()[0])
+        ((n,),) = self._fetch("SELECT count(*) FROM films")
+        return int(n)
 
     def result_keys(self) -> set[str]:
-        """The settings and weights that shaped the results; see ``ScanSettings.result_key``."""
-        return {key for (key,) in self._db.execute("SELECT DISTINCT result_key FROM films")}
+        """What shaped the results; see ``ScanSettings.shaping``."""
+        return {key for (key,) in self._fetch("SELECT DISTINCT result_key FROM films")}
 
     def thumbnail(self, name: str) -> bytes:
         """Small picture of one film; empty without one."""
-        row = self._execute("SELECT thumbnail FROM films WHERE name = ?", (name,)).fetchone()
-        return b"" if row is None else bytes(row[0])
+        rows = self._fetch(f"{_SELECT} WHERE name = ?", (name,))
+        return self._film(rows[0]).result.thumbnail if rows else b""
 
-    def _execute(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+    def _film(self, row: tuple[Any, ...]) -> Film:
         try:
-            return self._db.execute(statement, values)
-        except sqlite3.Error as error:
+            return film_of(row)
+        except UnfitError as error:
+            raise self.unfit(str(error)) from error
+
+    def _in_order(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Rows whose first column is a film's name; a damaged tree may give one twice, or without end."""
+        last = ""
+        rows = self._execute(statement)
+        try:
+            for row in rows:
+                if not (type(row[0]) is str and row[0] > last):
+                    raise self.unfit("order of names")
+                last = row[0]
+                self._looks_left = self._most_looks
+                yield row
+        except _SQLITE_ERRORS as error:
+            raise self._trouble(error) from error
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # whoever broke off may have closed the journal before
+                rows.close()
+
+    def _hold_against_seal(self, found: Seal) -> None:
+        if (found.n_films, found.films) != (self._seal.n_films, self._seal.films):
+            raise self.unfit("number of rows")
+
+    def _fetch(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._execute(statement, values).fetchall()
+        except _SQLITE_ERRORS as error:  # a text that is none shows only here
             raise self._trouble(error) from error
 
-    def _trouble(self, error: sqlite3.Error) -> RunFolderError:
+    def _execute(self, statement: str, values: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        self._looks_left = self._most_looks
+        try:
+            return self._db.execute(statement, values)
+        except _SQLITE_ERRORS as error:
+            raise self._trouble(error) from error
+
+    def unfit(self, what: str) -> RunFolderError:
+        """The error that tells what cannot have been stored by this version."""
+        return RunFolderError("journal-format", f"{self._path} is damaged, or was made up: {what}.")
+
+    def _trouble(self, error: Exception) -> RunFolderError:
         """What SQLite's error is to the user: another process, a full or failing disk, or a damaged file."""
-        code = "output-unwritable"
-        if "locked" in str(error):
-            code = "run-busy"
-        elif "malformed" in str(error) or "not a database" in str(error):
-            code = "journal-format"
-        return RunFolderError(code, f"{self.folder / JOURNAL_NAME}: {error}.")
+        number = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        code = _NO_FAULT.get(number & 0xFF)
+        if code is None:  # what SQLite says of it may quote the file
+            return self.unfit(getattr(error, "sqlite_errorname", type(error).__name__))
+        if code == "output-unwritable" and self._read_only:
+            code = "journal-unreadable"
+        return RunFolderError(code, f"{self._path}: {error}.")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        """All of it or nothing; what was written is sealed."""
+        before = self._seal
         self._execute("BEGIN")
         try:
             yield
+            if self._seal != before:
+                self._put(_SEAL, asdict(self._seal))
             self._execute("COMMIT")
         except BaseException:
+            self._seal = before
             if self._db.in_transaction:  # a full disk may have ended it already
                 self._db.execute("ROLLBACK")
             raise
-
-    def _row(self, result: ScanResult) -> dict[str, Any]:
-        failure = result.failure
-        return {
-            "name": result.name,
-            "size_bytes": result.size_bytes,
-            "mtime_ns": result.mtime_ns,
-            "etag": result.etag,
-            "result_key": self._result_key,
-            "session": self._session,
-            "kind": result.kind,
-            "sha256": result.sha256,
-            "width_px": result.width_px,
-            "height_px": result.height_px,
-            "pixel_path": result.pixel_path,
-            "attributes": json.dumps(asdict(result.attributes), ensure_ascii=False),
-            "prob_pneumonia": result.prob_pneumonia,
-            "heat_map": result.heat_map.values if result.heat_map else b"",
-            "thumbnail": result.thumbnail,
-            "gate": result.gate,
-            "gate_reasons": " ".join(result.gate_reasons),
-            "gate_distance": result.gate_distance,
-            "failure_stage": failure and failure.stage,
-            "failure_code": failure and failure.code,
-            "failure_message": failure and failure.message,
-            "duration_ms": result.duration_ms,
-        }
 
 
 def stored_info(journal: Journal) -> RunInfo:
@@ -326,30 +470,73 @@ def stored_info(journal: Journal) -> RunInfo:
     Raises
     ------
     RunFolderError
-        ``not-a-run``: it was stopped before it recorded anything; ``journal-format``: another version wrote it.
+        ``not-a-run``: it was stopped before it recorded anything; ``journal-format``: damaged, or made up.
     """
     stored = journal.get("run")
     if stored is None:
         raise RunFolderError("not-a-run", f"{journal.folder / JOURNAL_NAME} holds no run.")
-    refer = stored.get("refer")
-    known = {
-        **stored,
-        "roots": tuple(stored["roots"]),
-        "notes": tuple(stored.get("notes", ())),
-        "refer": tuple(refer) if refer else None,
-    }
+    points = stored_model(journal).operating_points
     try:
-        return RunInfo(**known)
-    except TypeError as error:  # fields of another version
-        raise RunFolderError("journal-format", f"{journal.folder / JOURNAL_NAME}: {error}.") from error
+        info = run_of(stored)
+    except UnfitError as error:
+        raise journal.unfit(str(error)) from error
+    if info.threshold_name not in (*points, "custom"):
+        raise journal.unfit("threshold_name")
+    return info
 
 
-def _statements(script: str) -> Iterator[str]:
-    yield from filter(str.strip, script.split(";\n"))
+def stored_model(journal: Journal) -> ModelSpec:
+    """The model that a journal's run was made with, without its weights.
+
+    Raises
+    ------
+    RunFolderError
+        ``journal-format``: its description is damaged, or made up.
+    """
+    document = journal.get("model")
+    shipped = parse_description(read_description(DEFAULT_BUNDLE), DEFAULT_BUNDLE, check=False)
+    try:
+        if document != shipped:  # which the tests hold against the schema; what checks it takes 40 ms to load
+            document = parse_description(json.dumps(document).encode(), journal.folder)
+    except BundleError as error:
+        raise journal.unfit("model") from error
+    return spec_from_document(document, journal.folder)
+
+
+def stored_shaping(journal: Journal) -> dict[str, str]:
+    """Digests of what shaped a journal's newest results; see ``ScanSettings.shaping``.
+
+    Raises
+    ------
+    RunFolderError
+        ``journal-format``.
+    """
+    shaping = journal.get("shaping") or {}
+    if not (isinstance(shaping, dict) and all(isinstance(digest, str) for digest in shaping.values())):
+        raise journal.unfit("shaping")
+    return shaping
+
+
+def _beside(path: Path, end: str) -> Path:
+    return path.with_name(path.name + end)
+
+
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_NAMES_A_FILE)))
+        return file.read(len(_NAMES_A_FILE))
+
+
+def _be_careful(db: sqlite3.Connection) -> None:
+    """Let nothing in a journal act, swell or go on without end."""
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE_BYTES)
+    for statement in _CAREFULLY:
+        db.execute(statement)
 
 
 def _lock(db: sqlite3.Connection) -> None:
     """Take a journal for this process alone, and make the tables in an empty one."""
+    _be_careful(db)
     db.execute("PRAGMA locking_mode = EXCLUSIVE")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         db.execute(f"PRAGMA application_id = {JOURNAL_ID}")  # in the file itself, before there is a log
@@ -357,7 +544,7 @@ def _lock(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("BEGIN IMMEDIATE")  # takes the lock
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        for statement in _statements(_SCHEMA):
+        for statement in _SCHEMA:
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {_FORMAT}")
     db.execute("COMMIT")
@@ -366,6 +553,7 @@ def _lock(db: sqlite3.Connection) -> None:
 def _refuse_if_locked(path: Path) -> None:
     """Raise sqlite3's error when a process works on the journal; write nothing."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as db:
+        _be_careful(db)
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         try:
             db.execute("SELECT count(*) FROM sqlite_master")
@@ -375,36 +563,7 @@ def _refuse_if_locked(path: Path) -> None:
                 raise
 
 
-def _sop_uid(attributes: dict[str, Any]) -> str:
+def _sop_uid(attributes: FilmAttributes) -> str:
     """The object's identifier, hashed or plain, when the run was asked to keep it."""
-    ids = dict(attributes["ids"])
-    return str(ids.get("sop_uid_hash") or ids.get("sop_uid") or "")
-
-
-def _film(row: sqlite3.Row) -> Film:
-    said = json.loads(row["attributes"])
-    said["ids"] = tuple((column, value) for column, value in said["ids"])
-    failed = row["failure_code"] is not None
-    return Film(
-        ScanResult(
-            name=row["name"],
-            kind=row["kind"],
-            size_bytes=row["size_bytes"],
-            mtime_ns=row["mtime_ns"],
-            etag=row["etag"],
-            sha256=row["sha256"],
-            width_px=row["width_px"],
-            height_px=row["height_px"],
-            pixel_path=row["pixel_path"],
-            attributes=FilmAttributes(**said),
-            prob_pneumonia=row["prob_pneumonia"],
-            heat_map=HeatMap.of_square(row["heat_map"]) if row["heat_map"] else None,
-            thumbnail=row["thumbnail"],
-            gate=row["gate"],
-            gate_reasons=tuple(row["gate_reasons"].split()),
-            gate_distance=row["gate_distance"],
-            failure=Failure(row["failure_stage"], row["failure_code"], row["failure_message"]) if failed else None,
-            duration_ms=row["duration_ms"],
-        ),
-        row["truth"],
-    )
+    ids = dict(attributes.ids)
+    return ids.get("sop_uid_hash") or ids.get("sop_uid") or ""

@@ -7,13 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from heapq import merge
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from pathlib import Path
-from typing import Any
 
 from scanner.errors import RunFolderError
+from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
-from scanner.runs.journal import Journal, stored_info
+from scanner.runs.journal import Journal, stored_info, stored_model, stored_shaping
+from scanner.system.text import printable
+
+_MAX_TOLD = 20
+"""Missing shards that are told by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class _Part:
 
     journal: Journal
     info: RunInfo
-    model: dict[str, Any]
+    model: ModelSpec
 
 
 def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> None:
@@ -47,7 +51,7 @@ def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> 
     """
     with ExitStack() as stack:
         journals = [stack.enter_context(Journal(folder, read_only=True)) for folder in folders]
-        parts = [_Part(journal, stored_info(journal), journal.get("model")) for journal in journals]
+        parts = [_Part(journal, stored_info(journal), stored_model(journal)) for journal in journals]
         parts.sort(key=lambda part: part.info.roots)
         groups = [list(group) for _, group in groupby(parts, key=lambda part: part.info.roots)]
         result_key = _common_result_key(parts)
@@ -59,9 +63,11 @@ def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> 
         merged = stack.enter_context(Journal(out, create=True))
         if merged.get("run") is not None:
             raise RunFolderError("other-run", f"{out} holds a run already.")
+        merged.clear()  # what a merge that was broken off has left there
         info = _together([part.info for part in parts], gaps)
+        for key in ("model", "shaping"):
+            merged.put(key, parts[0].journal.get(key))
         merged.put("roots", info.roots)
-        merged.put("model", parts[0].model)
         merged.start_session(result_key)
         prefixes = _prefixes([group[0].journal.folder for group in groups]) if len(groups) > 1 else [""]
         for group, prefix in zip(groups, prefixes, strict=True):
@@ -77,7 +83,7 @@ def _common_result_key(parts: Sequence[_Part]) -> str:
         differing = [
             what
             for what, ours, theirs in (
-                ("model", first.model["weights_sha256"], part.model["weights_sha256"]),
+                ("model", first.model.weights_sha256, part.model.weights_sha256),
                 ("version of cxrscan", first.info.version, part.info.version),
                 ("threshold", first.info.threshold, part.info.threshold),
             )
@@ -88,10 +94,9 @@ def _common_result_key(parts: Sequence[_Part]) -> str:
             raise RunFolderError("runs-differ", f"{between} differ in the {' and the '.join(differing)}.")
     keys = set[str]().union(*(part.journal.result_keys() for part in parts))
     if len(keys) > 1:
-        # Only the settings' names are told: one of the values may be the key that hides identifiers.
-        settings = set[str].symmetric_difference(*(set(key.split(";")) for key in sorted(keys)[:2]))
-        names = sorted({setting.partition("=")[0] for setting in settings})
-        raise RunFolderError("runs-differ", f"The runs differ in their settings: {', '.join(names)}.")
+        settings = {setting for part in parts for setting in stored_shaping(part.journal).items()}
+        names = sorted({name for name, _ in settings if len({digest for n, digest in settings if n == name}) > 1})
+        raise RunFolderError("runs-differ", f"The runs differ in their settings: {', '.join(names) or 'some'}.")
     return keys.pop() if keys else ""
 
 
@@ -105,10 +110,12 @@ def _gaps(parts: Sequence[_Part], groups: Sequence[Sequence[_Part]]) -> list[str
     for group in groups:
         shards = [part.info.shard.split("/") for part in group if part.info.shard]
         for of in sorted({int(of) for _, of in shards}):
-            missing = set(range(1, of + 1)) - {int(number) for number, total in shards if int(total) == of}
-            if missing:
-                numbers = ", ".join(map(str, sorted(missing)))
-                gaps.append(f"Of {of} shards {len(missing)} {'is' if len(missing) == 1 else 'are'} missing: {numbers}.")
+            there = {int(number) for number, total in shards if int(total) == of}
+            n_missing = of - len(there)
+            if n_missing:
+                first = islice((number for number in range(1, of + 1) if number not in there), _MAX_TOLD)
+                numbers = ", ".join(map(str, first)) + (", …" if n_missing > _MAX_TOLD else "")
+                gaps.append(f"Of {of} shards {n_missing} {'is' if n_missing == 1 else 'are'} missing: {numbers}.")
     return gaps
 
 
@@ -120,8 +127,15 @@ def _refuse_overlap(group: Sequence[_Part]) -> None:
 
 
 def _prefixes(folders: Sequence[Path]) -> list[str]:
-    names = [folder.resolve().name for folder in folders]
-    return [f"{name}/" if names.count(name) == 1 else f"{name}~{i}/" for i, name in enumerate(names, start=1)]
+    """What stands before the names of each run's films: the folder's name, numbered where that is taken."""
+    names = [printable(folder.resolve().name) for folder in folders]
+    prefixes: list[str] = []
+    for i, name in enumerate(names, start=1):
+        prefix = name if names.count(name) == 1 else f"{name}~{i}"
+        while prefix in prefixes or (prefix != name and prefix in names):
+            prefix += "~"
+        prefixes.append(prefix)
+    return [f"{prefix}/" for prefix in prefixes]
 
 
 def _prefixed(journal: Journal, prefix: str) -> Iterator[Film]:

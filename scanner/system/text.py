@@ -13,6 +13,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda found: _escape(found[0]), text)
 
 
+def is_printable(text: str) -> bool:
+    """Whether a text can be shown as it is."""
+    return _UNSAFE.search(text) is None
+
+
 def _escape(char: str) -> str:
     return f"\\x{ord(char):02x}" if ord(char) < 0x80 else f"\\u{ord(char):04x}"
 

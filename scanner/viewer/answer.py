@@ -172,7 +172,7 @@ def call_html(film: Film, info: RunInfo) -> str:
     return (
         f'<p class="cxr-call {called.lower()}"><b>{called}</b></p><p class="cxr-said">{sentence}</p>'
         + (f'<p class="cxr-caveat">Not reliable for this film: {escape(caveats)}.</p>' if caveats else "")
-        + f'<p class="cxr-small">{truth_text(film, info.threshold, info.refer)}</p>'
+        + f'<p class="cxr-small">{escape(truth_text(film, info.threshold, info.refer))}</p>'
     )
 
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.errors import CxrscanError, RunFolderError
-from scanner.model_bundle import ModelSpec, spec_from_document
+from scanner.model_bundle import ModelSpec
 from scanner.readers import ReadOptions, read_film
 from scanner.records import Film, Radiograph, RunInfo
-from scanner.runs.journal import Journal, stored_info
+from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.settings import ScanSettings
 from scanner.sources.walk import locate
 from scanner.viewer.decoding import read_full_size
@@ -77,9 +77,9 @@ def open_run(folder: Path) -> FinishedRun:
     """
     with Journal(folder, read_only=True) as journal:
         info = stored_info(journal)
-        model = spec_from_document(journal.get("model"), folder)
+        model = stored_model(journal)
         films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
-    return FinishedRun(folder, info, model, films, read_verdicts(folder / FILE_NAME, films))
+    return FinishedRun(journal.folder, info, model, films, read_verdicts(journal.folder / FILE_NAME, films))
 
 
 def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
@@ -120,6 +120,8 @@ def _read_original(run: FinishedRun, film: Film) -> Radiograph | None:
     window = run.info.arguments.get("window")
     settings = ScanSettings(window=window - 1 if isinstance(window, int) else 0)
     try:
+        if path.stat().st_size != film.result.size_bytes:
+            return None
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != film.result.sha256:
             return None

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reports.atomic import replacing_text
 from reports.tables.columns import COLUMNS
 from reports.tables.csv_file import csv_cell, neutralised
 from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
+from scanner.system.beneath import open_regular
+from scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
 
@@ -73,11 +74,12 @@ def _said(row: Row) -> str | None:
 
 
 def _read_rows(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
     try:
-        sheet = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
-        rows = list(sheet)
+        with open_regular(str(path), within=str(path.parent)) as file:
+            text = file.read().decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
+    except FileNotFoundError:
+        return []
     except (OSError, ValueError, csv.Error) as error:
         raise RunFolderError("verdicts-unreadable", f"{path} cannot be read: {error}.") from error
     if rows and not {"path", "verdict"} <= rows[0].keys():

@@ -65,11 +65,13 @@ def test_pictures_beside_the_report_are_written_once_and_old_ones_deleted(tmp_pa
     assert not (tmp_path / "thumbnails").exists()
 
 
-def test_halves_of_pictures_that_a_killed_run_left_are_deleted(tmp_path):
+def test_halves_of_files_that_a_killed_run_left_are_deleted(tmp_path):
     (tmp_path / "thumbnails").mkdir()
-    (tmp_path / "thumbnails" / f".{'0' * 16}.jpg.part").write_bytes(b"half")
+    (tmp_path / "thumbnails" / f".{'0' * 16}.jpg.{'1' * 32}.part").write_bytes(b"half")
+    (tmp_path / f".report.html.{'1' * 32}.part").write_bytes(b"half")
     render(tmp_path, small_run())
     assert not (tmp_path / "thumbnails").exists()
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_a_file_of_the_user_s_in_the_picture_folder_stays(tmp_path):

@@ -76,7 +76,7 @@ def test_a_report_rendered_again_keeps_changes_or_drops_the_band(tmp_path: Path)
 
     with Journal(tmp_path, create=True) as journal:
         journal.put("model", read_document(DEFAULT_BUNDLE))
-        journal.put("run", asdict(INFO_WITH_BAND))
+        journal.put("run", asdict(replace(INFO_WITH_BAND, threshold_name="custom")))
         journal.start_session("test")
         journal.add_films(small_run())
     found = [

@@ -13,6 +13,7 @@ import pytest
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
 from scanner.evaluation.labels import LabelRequest
+from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document, read_weights
 from scanner.records import ScanResult, Skip
 from scanner.run import RunRequest, Tally, render, run
 from scanner.runs.merge import merge_runs
@@ -191,3 +192,24 @@ def test_workers_give_the_same_rows_as_one_process(tmp_path: Path) -> None:
         del row["duration_ms"]
     assert results[0] == results[1]
     assert len(results[0]) == 40
+
+
+def test_the_same_weights_with_another_temperature_are_another_model(films: Path, tmp_path: Path) -> None:
+    bundles = [tmp_path / name for name in ("old", "new")]
+    for bundle, temperature in zip(bundles, (1.0, 3.0), strict=True):
+        bundle.mkdir()
+        (bundle / WEIGHTS_NAME).write_bytes(read_weights(DEFAULT_BUNDLE))
+        document = {**read_document(DEFAULT_BUNDLE), "temperature": temperature}
+        (bundle / SPEC_NAME).write_text(json.dumps(document))
+
+    def probabilities(bundle: Path, out: str) -> list[str]:
+        tally = run(request(films, tmp_path / out, settings=ScanSettings(model=bundle)), write_outputs)
+        return [row["prob_pneumonia"] for row in rows(tally)]
+
+    old, fresh = probabilities(bundles[0], "out"), probabilities(bundles[1], "fresh")
+    assert probabilities(bundles[1], "out") == fresh != old
+    probabilities(bundles[0], "out")
+    with pytest.raises(CxrscanError) as caught:
+        merge_runs([tmp_path / "out", tmp_path / "fresh"], tmp_path / "merged")
+    assert caught.value.code == "runs-differ"
+    assert caught.value.message.endswith("settings: model: temperature.")

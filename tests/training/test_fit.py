@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from scanner.errors import TrainingError
+from scanner.errors import CxrscanError, TrainingError
 from scanner.network.network import build_network
 from tests.builders import write_film
 from tests.training.films import TINY, write_data
@@ -64,15 +64,18 @@ def test_a_checkpoint_of_other_settings_is_not_continued(loaded: LoadedFilms, tm
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_the_previous_one_whole(loaded: LoadedFilms, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "run.npz"
+    checkpoint = tmp_path / "work/run.npz"
+    checkpoint.parent.mkdir()
 
     def block(logs: list[EpochLog]) -> None:
-        (tmp_path / "run.npz.partial").mkdir(exist_ok=True)  # the next one cannot be written
+        checkpoint.parent.rename(tmp_path / "kept")
+        checkpoint.parent.touch()  # the next one cannot be written
 
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(CxrscanError) as caught:
         train(loaded, TINY, checkpoint, on_epoch=block)
     assert caught.value.code == "output-unwritable"
-    (tmp_path / "run.npz.partial").rmdir()
+    checkpoint.parent.unlink()
+    (tmp_path / "kept").rename(checkpoint.parent)
     with np.load(checkpoint) as saved:
         assert '"epoch": 1' in str(saved["header"])
     train(loaded, TINY, checkpoint, resume=True)

@@ -17,6 +17,7 @@ from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
 from scanner.evaluation.labels import LabelRequest
 from scanner.run import RunRequest, Tally, render, run
+from scanner.runs.journal import Journal
 from scanner.runs.merge import merge_runs
 from scanner.settings import ScanSettings
 from scanner.sources.filters import Filter, Shard
@@ -192,3 +193,33 @@ def shell(arguments: list[str], folder: Path, environment: dict[str, str]) -> No
     environment = {**os.environ, **environment, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stderr
+
+
+def test_what_a_broken_merge_left_is_not_counted(films: Path, shards: list[Path], tmp_path: Path) -> None:
+    scan(films / "NORMAL", tmp_path / "stranger")
+    with Journal(tmp_path / "out", create=True) as broken_off, Journal(tmp_path / "stranger", read_only=True) as part:
+        broken_off.put("roots", ["/elsewhere"])
+        broken_off.start_session("key")
+        broken_off.add_films(part.films())
+    merge_runs(shards, tmp_path / "out")
+    names = [row["path"] for shard in shards for row in table(shard)]
+    assert sorted(row["path"] for row in table(render(tmp_path / "out", write_outputs).outputs.csv.parent)) == sorted(
+        names
+    )
+
+
+def test_runs_whose_folders_are_called_alike_keep_every_film(films: Path, tmp_path: Path) -> None:
+    runs = [tmp_path / name for name in ("x/a", "y/a", "a~2", "a~1")]
+    for n, run_folder in enumerate(runs):
+        write_film(tmp_path / f"films-{n}/film.png", n, height=100, width=110)
+        scan(tmp_path / f"films-{n}", run_folder)
+    merge_runs(runs, tmp_path / "out")
+    rows = table(render(tmp_path / "out", write_outputs).outputs.csv.parent)
+    assert len({row["sha256"] for row in rows}) == len({row["path"] for row in rows}) == len(runs)
+
+
+def test_ten_thousand_million_shards_are_counted_without_listing_them(films: Path, tmp_path: Path) -> None:
+    scan(films, tmp_path / "1", shard=Shard(1, 999_999_999))
+    said = refusal([tmp_path / "1"], tmp_path / "out").message
+    assert "999999998 are missing: 2, 3, 4," in said
+    assert len(said) < 200
