@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import scanner.run as run_module
 from reports.outputs import write_outputs
 from scanner.errors import CxrscanError
 from scanner.evaluation.labels import LabelRequest
@@ -202,14 +203,28 @@ def test_the_same_weights_with_another_temperature_are_another_model(films: Path
         document = {**read_document(DEFAULT_BUNDLE), "temperature": temperature}
         (bundle / SPEC_NAME).write_text(json.dumps(document))
 
-    def probabilities(bundle: Path, out: str) -> list[str]:
-        tally = run(request(films, tmp_path / out, settings=ScanSettings(model=bundle)), write_outputs)
+    def probabilities(bundle: Path, out: str, **options: Any) -> list[str]:
+        tally = run(request(films, tmp_path / out, settings=ScanSettings(model=bundle), **options), write_outputs)
         return [row["prob_pneumonia"] for row in rows(tally)]
 
-    old, fresh = probabilities(bundles[0], "out"), probabilities(bundles[1], "fresh")
-    assert probabilities(bundles[1], "out") == fresh != old
-    probabilities(bundles[0], "out")
-    with pytest.raises(CxrscanError) as caught:
-        merge_runs([tmp_path / "out", tmp_path / "fresh"], tmp_path / "merged")
+    old, new = probabilities(bundles[0], "out"), probabilities(bundles[1], "new")
+    assert old != new
+    with pytest.raises(CxrscanError, match="temperature") as caught:
+        probabilities(bundles[1], "out")
+    assert caught.value.code == "other-settings"
+    with pytest.raises(CxrscanError, match="settings: model: temperature") as caught:
+        merge_runs([tmp_path / "out", tmp_path / "new"], tmp_path / "merged")
     assert caught.value.code == "runs-differ"
-    assert caught.value.message.endswith("settings: model: temperature.")
+    assert probabilities(bundles[1], "out", fresh=True) == new
+
+
+def test_after_an_update_of_a_library_films_are_scanned_again(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(request(films, tmp_path / "out"), write_outputs)
+    assert run(request(films, tmp_path / "out"), write_outputs).n_new == 0
+    for version in ("_library_versions", "__version__"):
+        value = "99" if version == "__version__" else lambda: {"pillow": "99"}
+        monkeypatch.setattr(run_module, version, value)
+        assert run(request(films, tmp_path / "out"), write_outputs).n_new == 7
+        assert run(request(films, tmp_path / "out"), write_outputs).n_new == 0

@@ -130,8 +130,8 @@ def test_other_settings_and_thresholds_are_refused_by_name(films: Path, shards: 
     error = refusal([*shards[:2], tmp_path / "3"], tmp_path / "out")
     assert error.code == "runs-differ"
     assert error.message.endswith("settings: gate, window.")
-    scan(films, tmp_path / "3", shard=Shard(3, 3), threshold="0.3")
-    assert "threshold" in refusal([*shards[:2], tmp_path / "3"], tmp_path / "out").message
+    scan(films, tmp_path / "third", shard=Shard(3, 3), threshold="0.3")
+    assert "threshold" in refusal([*shards[:2], tmp_path / "third"], tmp_path / "out").message
 
 
 def test_a_shards_folder_is_refused_to_another_shard(films: Path, shards: list[Path]) -> None:
