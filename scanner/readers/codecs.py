@@ -33,7 +33,7 @@ VALUE_SYNTAXES = frozenset(_JPEG_2000)
 SYNTAXES = (*_JPEG, *_JPEG_LS, *_JPEG_2000, uid.RLELossless)
 
 _END_MARKER = b"\xff\xd9"  # end of image in JPEG and JPEG-LS, end of codestream in JPEG 2000
-_TRAILER_BYTES = 64  # padding that writers leave behind the end marker
+_DATA_MARKERS = (b"\xff\xda", b"\xff\x93")  # start of scan in JPEG and JPEG-LS, of data in JPEG 2000
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _CODING_STYLE = b"\xff\x52"
 _PILLOW_MAX_PIXELS = 178_000_000  # Pillow takes larger pictures for an attack
@@ -72,7 +72,7 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     """
     if runner.transfer_syntax == uid.RLELossless:
         return _decode_rle(source, runner)
-    if _END_MARKER not in source[-_TRAILER_BYTES:]:  # the decoders fill what is missing with grey
+    if not is_whole(source):  # the decoders fill what is missing with grey
         raise ValueError("the codestream is truncated")
     shape, claimed = (runner.rows, runner.columns, runner.samples_per_pixel), codestream_shape(source)
     if claimed != shape:  # checked before memory is taken for it
@@ -82,6 +82,15 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     if runner.samples_per_pixel > 1:
         runner.set_option("planar_configuration", 0)
     return frame.data
+
+
+def is_whole(source: bytes) -> bool:
+    """Whether a codestream has its end marker behind its data; padding of any length may follow.
+
+    No marker occurs within coded data (T.81 B.1.1.5, T.87 A.1, T.800 B.10.1); a preview in the metadata in front of it
+    has markers of its own.
+    """
+    return source.rfind(_END_MARKER) > max(source.rfind(marker) for marker in _DATA_MARKERS)
 
 
 def codestream_shape(source: bytes) -> tuple[int, int, int] | None:
@@ -124,7 +133,7 @@ def decode_reduced(source: bytes, rows: int, columns: int, min_side_px: int) -> 
     is signed or coloured, or is to be refused.
     """
     claims = _ReducibleStream.of(source) if rows * columns <= _PILLOW_MAX_PIXELS else None
-    if claims is None or _END_MARKER not in source[-_TRAILER_BYTES:] or codestream_shape(source) != (rows, columns, 1):
+    if claims is None or not is_whole(source) or codestream_shape(source) != (rows, columns, 1):
         return None
     halvings = min((min(rows, columns) // min_side_px).bit_length() - 1, claims.n_levels)
     if halvings < 1:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset, config
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
@@ -34,6 +34,7 @@ from scanner.errors import FilmError, NotAFilmError
 from scanner.readers import codecs
 from scanner.readers import dicom_header as header
 from scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
+from scanner.readers.encapsulation import frame_bytes
 from scanner.readers.grey import DEPTHS, depth_bits, luminance, mean_chroma
 from scanner.readers.options import ReadOptions
 from scanner.records import FilmAttributes, FloatImage, Radiograph
@@ -47,6 +48,7 @@ _SAID = {
 }
 _MAX_SAMPLES = 4  # PS3.3 C.7.6.3.1.1; four in retired colour spaces
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+_SURPLUS_BYTES, _SURPLUS_SHARE = 64, 0.1  # padding that writers leave behind the pixels
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 codecs.register()
 
@@ -266,10 +268,8 @@ def _decode_reduced(file: _OpenFile, index: int, min_side_px: int) -> npt.NDArra
         or header.decoding_options(dataset, "PixelData", "OB")["photometric_interpretation"] not in _GREY
     ):
         return None
-    buffer = io.BytesIO(file.data)
-    buffer.seek(file.pixels.value_start)
     try:
-        source = get_frame(buffer, index, number_of_frames=max(1, header.count(dataset, "NumberOfFrames")))
+        source = _codestream(file, index)
         rows, columns = (header.count(dataset, name) for name in ("Rows", "Columns"))
         return codecs.decode_reduced(source, rows, columns, min_side_px)
     except header.PYDICOM_ERRORS:
@@ -301,15 +301,15 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
         raise FilmError("bad-dicom", f"The pixels are not stored as the transfer syntax says ({name}).")
     options = header.decoding_options(file.dataset, pixels.keyword, pixels.vr)
     options[codecs.THREADS] = file.n_threads
-    source: memoryview | io.BytesIO
-    if pixels.encapsulated:
-        source = io.BytesIO(file.data)
-        source.seek(pixels.value_start)
-    else:
-        source = memoryview(file.data)[pixels.value_start : pixels.value_end]
-        _check_length(source, index, options)
-        options["number_of_frames"] = index + 1  # the frames behind it need not be there
+    source: memoryview | bytes
     try:
+        if pixels.encapsulated:
+            source = encapsulate([_codestream(file, index)], has_bot=False)
+            options["number_of_frames"], index = 1, 0
+        else:
+            source = memoryview(file.data)[pixels.value_start : pixels.value_end]
+            _check_length(source, index, options)
+            options["number_of_frames"] = index + 1  # the frames behind it need not be there
         frame, properties = decoder.as_array(
             source, index=index, decoding_plugin=codecs.PLUGIN if pixels.encapsulated else "", **options
         )
@@ -319,14 +319,23 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
     return frame, str(properties["photometric_interpretation"])
 
 
+def _codestream(file: _OpenFile, index: int) -> bytes:
+    n_frames = max(1, header.count(file.dataset, "NumberOfFrames"))
+    offsets = header.extended_offsets(file.dataset)
+    return frame_bytes(file.data, file.pixels.value_start, index, n_frames, offsets)
+
+
 def _check_length(source: memoryview, index: int, options: dict[str, Any]) -> None:
     """Hold the bytes that are there against those that uncompressed pixels need."""
     samples: float = options["samples_per_pixel"]
     if options["photometric_interpretation"] == "YBR_FULL_422":
         samples = 2  # both colour samples are shared by two pixels
-    needed = options["rows"] * options["columns"] * samples * options["bits_allocated"] / 8 * (index + 1)
+    frame_bytes = options["rows"] * options["columns"] * samples * options["bits_allocated"] / 8
+    needed, stated = frame_bytes * (index + 1), frame_bytes * options["number_of_frames"]
     if len(source) < needed:
         raise FilmError("truncated", "The file ends early: some of its pixels are missing.")
+    if len(source) - stated > max(_SURPLUS_BYTES, stated * _SURPLUS_SHARE):
+        raise FilmError("bad-dicom", "The file holds more bytes of pixels than its header asks for.")
 
 
 def _stored_format(file: _OpenFile, dtype: np.dtype[Any]) -> StoredFormat | None:

@@ -168,10 +168,13 @@ def decoding_options(dataset: Dataset, pixel_keyword: str, pixel_vr: str) -> dic
         options["planar_configuration"] = count(dataset, "PlanarConfiguration")
     if samples == 1 and bits_allocated <= 16:
         options["correct_unused_bits"] = False  # the table of stored values does that
-    offsets = tuple(_value(dataset, keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"))
-    if all(isinstance(table, bytes) for table in offsets):
-        options["extended_offsets"] = offsets
     return options
+
+
+def extended_offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
+    """Extended Offset Table and its lengths (PS3.3 C.7.6.3.1.8); None unless both are there."""
+    table, lengths = (_value(dataset, keyword) for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"))
+    return (table, lengths) if isinstance(table, bytes) and isinstance(lengths, bytes) else None
 
 
 def count(dataset: Dataset, keyword: str) -> int:
