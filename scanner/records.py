@@ -46,6 +46,7 @@ GATE_REASONS: dict[str, str] = {
     "not-a-chest-film": "The picture does not look like a frontal chest radiograph.",
     "not-a-radiograph": "The DICOM header names a modality that is no projection radiograph.",
     "other-body-part": "The DICOM header names a body part other than the chest.",
+    "body-part-unknown": "The DICOM header calls the body part by a word that may mean any; the picture decided.",
     "lateral-view": "The DICOM header says that this is a lateral view; the model knows frontal ones.",
     "unlike-training-films": (
         "The film differs from those that the model was trained on, as those of adults or of other devices do; "
@@ -70,6 +71,13 @@ GATE_REASONS: dict[str, str] = {
     ),
     "for-processing": "Raw detector pixels (FOR PROCESSING): the contrast differs from a finished film.",
     "orientation-unknown": "What the file says of its orientation makes no sense; it is shown as it is stored.",
+    "window-misfit": (
+        "The DICOM header's window shows this picture black, white or without contrast, as another picture's would; "
+        "one that fits the pixels was taken, as with --window none."
+    ),
+    "number-unreadable": (
+        "A number of the DICOM header that shapes the picture cannot be read and was ignored; pixel_path names it."
+    ),
     "multi-frame": "The object holds several frames; only the first was scored.",
 }
 

@@ -25,6 +25,13 @@ _OF_THE_CARD = frozenset(
 )
 
 
+def window_of(argument: object) -> int | None:
+    """``ScanSettings.window`` from the argument of ``--window``, as a run keeps it: a number from 1, or ``none``."""
+    if argument == "none":
+        return None
+    return argument - 1 if isinstance(argument, int) else 0
+
+
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
     """Settings that travel with every chunk to a worker."""
@@ -49,8 +56,8 @@ class ScanSettings:
     """Threads of one engine; 1 where several workers share the cores."""
     all_frames: bool = False
     """Whether every frame of a multi-frame DICOM object is scored, or only the first."""
-    window: int = 0
-    """Which of a DICOM film's windows or VOI LUTs is applied, from 0."""
+    window: int | None = 0
+    """Which of a DICOM film's windows or VOI LUTs is applied, from 0; None for one that fits the pixels instead."""
     dicom_ids: bytes | Literal["plain"] | None = field(default=None, repr=False)
     """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
     gate: GateMode = "strict"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pydicom import Dataset, uid
 
+from scanner.cli.main import cxrscan
 from scanner.records import ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.sources.walk import find_images
@@ -169,3 +172,16 @@ def test_plain_identifiers_are_written_when_asked_for_and_the_name_never(tmp_pat
     written = run_cxrscan(planted_folder(tmp_path / "films"), tmp_path / "out", "--include-dicom-ids=plain")
     assert PLANTED_IDS["PatientID"] in written
     assert [part for part in ("QUIRRELL", "MIDDLE", "19770101") if part in written] == []
+
+
+def test_a_film_is_scanned_without_its_window_on_wish(tmp_path: Path) -> None:
+    folder, out = tmp_path / "films", tmp_path / "out"
+    folder.mkdir()
+    (folder / "film.dcm").write_bytes(dicom_film(DEEP, **{**WINDOW, "WindowWidth": 2000}))
+    done = CliRunner().invoke(cxrscan, ["run", str(folder), "-o", str(out), "--window", "none", "-q"])
+    assert done.exit_code == 0
+    with (out / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["pixel_path"] == "dicom>percentile"
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["arguments"]["window"] == "none"
+    assert CliRunner().invoke(cxrscan, ["run", str(folder), "--window", "0"]).exit_code == 2

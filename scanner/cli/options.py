@@ -84,6 +84,16 @@ class LocalPath(click.Path):
 existing_path = LocalPath(exists=True, path_type=Path)
 
 
+class Window(click.ParamType[Any]):
+    """Which of a DICOM film's windows: a number from 1, or ``none``."""
+
+    name = "window"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Text -> number or ``none``."""
+        return "none" if value == "none" else click.IntRange(min=1).convert(value, parameter, context)
+
+
 class Place(click.ParamType[Any]):
     """A file or folder here, which must exist, or a URL."""
 

@@ -45,13 +45,13 @@ def _settings(
     engine: EngineName,
     max_megapixels: float,
     all_frames: bool,
-    window: int,
+    window: int | str,
     gate: GateMode,
     no_thumbnails: bool,
 ) -> ScanSettings:
     """How films are scanned."""
     from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.settings import ScanSettings
+    from scanner.settings import ScanSettings, window_of
 
     return ScanSettings(
         model=bundle or DEFAULT_BUNDLE,
@@ -59,7 +59,7 @@ def _settings(
         engine=engine,
         max_megapixels=max_megapixels,
         all_frames=all_frames,
-        window=window - 1,
+        window=window_of(window),
         gate=gate,
         thumbnail_px=0 if no_thumbnails else ScanSettings().thumbnail_px,
     )
@@ -176,7 +176,11 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 @click.option("--max-megapixels", type=float, default=200.0, show_default=True, help="Refuse larger pictures.")
 @click.option("--all-frames", is_flag=True, help="Score every frame of a multi-frame DICOM object, not only the first.")
 @click.option(
-    "--window", type=click.IntRange(min=1), default=1, help="Which of a DICOM film's windows to use; default: 1."
+    "--window",
+    type=options.Window(),
+    default=1,
+    metavar="N|none",
+    help="Which of a DICOM film's windows to use, or `none` for one that fits its pixels; default: 1.",
 )
 @click.option(
     "--include-dicom-ids",

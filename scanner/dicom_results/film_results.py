@@ -22,6 +22,7 @@ from scanner.model_bundle import ModelSpec
 from scanner.readers import ReadOptions, read_film
 from scanner.readers.dicom import quiet_pydicom
 from scanner.records import Film, FloatImage, ImageSource, RunInfo
+from scanner.settings import window_of
 
 FRAME = re.compile(r"#(\d+)$")
 """Behind the names of further frames of a file; no file's own name ends so."""
@@ -142,11 +143,11 @@ def _read_unchanged(source: ImageSource, sha256: str) -> bytes:
 
 def _read_pixels(data: bytes, frame: int, info: RunInfo) -> FloatImage:
     """Decode a frame as the run did, as sharp as the capture needs it."""
-    window, max_megapixels = info.arguments.get("window"), info.arguments.get("max_megapixels")
+    max_megapixels = info.arguments.get("max_megapixels")
     options = ReadOptions(
         max_megapixels=max_megapixels or ReadOptions().max_megapixels,
         min_side_px=_MIN_SIDE_PX,
         frames="all" if frame > 1 else "first",
-        window=window - 1 if isinstance(window, int) else 0,
+        window=window_of(info.arguments.get("window")),
     )
     return read_film(data, options)[frame - 1].pixels

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scanner.gate import evidence
 from scanner.gate.evidence import FloatArray
 from scanner.gate.statistics import GateStatistics, Look
-from scanner.readers.dicom_terms import CHEST_WORDS
+from scanner.readers.dicom_terms import CHEST_WORDS, OTHER_PARTS
 from scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
 
 #: Reasons that forbid a prediction; all others warn.
@@ -93,7 +93,7 @@ def _header_reasons(said: FilmAttributes) -> list[str]:
     if said.modality and said.modality not in _RADIOGRAPH_MODALITIES:
         reasons.append("not-a-radiograph")
     if said.body_part and not any(word in said.body_part for word in CHEST_WORDS):
-        reasons.append("other-body-part")
+        reasons.append("other-body-part" if said.body_part in OTHER_PARTS else "body-part-unknown")
     if said.view_position in _LATERAL_VIEWS:
         reasons.append("lateral-view")
     elif said.view_position != "AP":

@@ -249,6 +249,10 @@ def _read_frame(file: _OpenFile, index: int, options: ReadOptions, attributes: F
     reasons = ["for-processing"] if attributes.presentation_intent == "FOR PROCESSING" else []
     if header.says_burned_in(file.dataset):
         reasons.append("burned-in-text")
+    if "window-misfit" in steps:
+        reasons.append("window-misfit")
+    if any(step.startswith("ignored-") for step in steps):
+        reasons.append("number-unreadable")
     if options.frames == "first" and header.count(file.dataset, "NumberOfFrames") > 1:
         reasons.append("multi-frame")
     return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))

@@ -11,7 +11,7 @@ import hmac
 import math
 import re
 import struct
-from collections.abc import MutableSequence
+from collections.abc import Iterable, MutableSequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ from pydicom.uid import UID
 from scanner import MANUFACTURER
 from scanner.errors import FilmError
 from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
-from scanner.readers.dicom_terms import BODY_PARTS, CHEST_WORDS, INTENTS, MODALITIES, OTHER, VIEWS
+from scanner.readers.dicom_terms import INTENTS, MODALITIES, OTHER, VIEWS, body_part_term
 from scanner.readers.grey import reached_bits
 from scanner.records import FilmAttributes
 
@@ -87,15 +87,19 @@ _XRAY_SEQUENCES = {
 }
 _MAX_AGE_YEARS = 89.0  # older people are few enough to be told by their age (HIPAA, 45 CFR 164.514 (b)(2)(i)(C))
 _MAX_TEXT = 64  # characters of VR LO, PS3.5 section 6.2
+_SHAPING_ALWAYS = ("RescaleSlope", "RescaleIntercept", "PixelAspectRatio", "PixelPaddingValue")
+_SHAPING = ("WindowCenter", "WindowWidth", *_SHAPING_ALWAYS)
+_MAX_NUMBER_TEXT = 1024
 _MAX_ASPECT = 4.0  # beyond it the ratio is a mistake
 
 
 def film_attributes(dataset: Dataset, ids: tuple[tuple[str, str], ...] = ()) -> FilmAttributes:
     """Make the short list of what may leave the header; ``ids`` are added as they are."""
     sex = _code(dataset, "PatientSex")
+    part = _code(dataset, "BodyPartExamined") or _coded_meaning(dataset, "AnatomicRegionSequence")
     return FilmAttributes(
         modality=_known(_code(dataset, "Modality"), MODALITIES),
-        body_part=_body_part(_code(dataset, "BodyPartExamined") or _coded_meaning(dataset, "AnatomicRegionSequence")),
+        body_part=body_part_term(part),
         view_position=_known(_code(dataset, "ViewPosition") or _view_from_code(dataset), VIEWS),
         patient_sex=sex if sex in {"M", "F", "O"} else "",
         patient_age_years=_shown_age(age_years(_text(dataset, "PatientAge"))),
@@ -114,11 +118,6 @@ def age_years(text: str) -> float | None:
 def _known(code: str, codes: frozenset[str]) -> str:
     """A code of the standard; OTHER in the place of any other text, which may name somebody."""
     return code if not code or code in codes else OTHER
-
-
-def _body_part(code: str) -> str:
-    """A term for a body part; of another text that speaks of the chest in some language, that word alone."""
-    return next((word for word in CHEST_WORDS if word in code and code not in BODY_PARTS), _known(code, BODY_PARTS))
 
 
 def _shown_age(years: float | None) -> float | None:
@@ -196,13 +195,13 @@ def is_signed(dataset: Dataset) -> bool:
     return _number(dataset, "PixelRepresentation", 0) == 1
 
 
-def grey_steps(dataset: Dataset, window: int) -> GreySteps:
+def grey_steps(dataset: Dataset, window: int | None) -> GreySteps:
     """Read the way from stored to display values that a header asks for.
 
     Parameters
     ----------
     window
-        Which of several VOI LUTs or windows to take, from 0; a film with fewer gives its last.
+        Which of several VOI LUTs or windows to take, from 0; a film with fewer gives its last. None for none.
 
     Raises
     ------
@@ -213,13 +212,19 @@ def grey_steps(dataset: Dataset, window: int) -> GreySteps:
     bits_stored = count(dataset, "BitsStored")
     return GreySteps(
         modality=modality,
-        voi=_voi_transform(dataset, window),
+        voi=None if window is None else _voi_transform(dataset, window),
         padding=_padding(dataset),
         invert=_code(dataset, "PhotometricInterpretation") == "MONOCHROME1"
         or _code(dataset, "PresentationLUTShape") == "INVERSE",
         display_bits=bits_stored if modality is None and 0 < bits_stored <= 8 and not is_signed(dataset) else None,
         exposed=exposed_area(dataset),
+        ignored=_unreadable(dataset, _SHAPING if window is not None else _SHAPING_ALWAYS),
     )
+
+
+def _unreadable(dataset: Dataset, keywords: Iterable[str]) -> tuple[str, ...]:
+    """Which attributes hold something that is no number."""
+    return tuple(keyword for keyword in keywords if None in _read_numbers(dataset, keyword))
 
 
 def exposed_area(dataset: Dataset) -> tuple[slice, slice]:
@@ -290,8 +295,12 @@ def _voi_transform(dataset: Dataset, wanted: int) -> LookupTable | Window | None
     }
     function = functions.get(_code(dataset, "VOILUTFunction"), "LINEAR")
     smallest = 1.0 if function == "LINEAR" else 1e-9
-    pairs = zip(_numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth"), strict=False)
-    windows = [Window(center, width, function) for center, width in pairs if width >= smallest]
+    pairs = zip(_read_numbers(dataset, "WindowCenter"), _read_numbers(dataset, "WindowWidth"), strict=False)
+    windows = [
+        Window(center, width, function)
+        for center, width in pairs
+        if center is not None and width is not None and width >= smallest
+    ]
     return windows[min(wanted, len(windows) - 1)] if windows else None
 
 
@@ -394,12 +403,41 @@ def _code(dataset: Dataset, keyword: str) -> str:
 
 
 def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Values of an attribute that holds numbers; empty when it is absent, or one of them is none."""
+    numbers = _read_numbers(dataset, keyword)
+    return tuple(number for number in numbers if number is not None) if None not in numbers else ()
+
+
+def _read_numbers(dataset: Dataset, keyword: str) -> list[float | None]:
+    """Values of an attribute, None for those that are no numbers; whatever its VR, and as text with a decimal comma."""
     value = _value(dataset, keyword)
+    if value is None or isinstance(value, str):
+        values: list[Any] = (value or _raw_text(dataset, keyword)).split("\\")
+    else:
+        values = list(value) if isinstance(value, MutableSequence) else [value]
+    return [] if values == [""] else [_number_of(each) for each in values]
+
+
+def _raw_text(dataset: Dataset, keyword: str) -> str:
+    """Text of an attribute whose value pydicom does not understand; empty when there is none."""
     try:
-        numbers = tuple(float(number) for number in (value if isinstance(value, MutableSequence) else [value]))
+        raw = dataset.get_item(keyword)
+    except PYDICOM_ERRORS:
+        return ""
+    value = getattr(raw, "value", None)
+    return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) and len(value) < _MAX_NUMBER_TEXT else ""
+
+
+def _number_of(value: Any) -> float | None:
+    if isinstance(value, str):
+        value = value.strip(" \0\t")
+        commas = value.count(",")
+        value = value.replace(",", "." if commas == 1 and "." not in value else "")
+    try:
+        number = float(value)
     except (ValueError, TypeError):
-        return ()
-    return numbers if all(math.isfinite(number) for number in numbers) else ()
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _number(dataset: Dataset, keyword: str, default: float) -> float:

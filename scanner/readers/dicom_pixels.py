@@ -7,7 +7,7 @@ Up to 16 bits it runs once over a table of all values that a pixel can hold, wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,9 @@ Mask = npt.NDArray[np.bool_]
 #: Share of the pixels, in per cent, that the percentile window clips at either end.
 CLIPPED_PERCENT = 0.5
 _SAMPLE_PIXELS = 250_000  # enough for percentiles; larger films are sampled on a grid
+_MISFIT_PIXELS = 20_000  # enough to see whether a window fits
+_MIN_SPAN, _MIN_SPAN_SHARE = 200.0, 0.05  # of pixel values, below which a picture is blank
+_BLACK, _MOST, _ALL = 0.002, 0.8, 0.95
 _BLOCK_PIXELS = 16_384  # values looked up at a time, so that the table and its indices stay in the cache
 
 
@@ -79,6 +82,8 @@ class GreySteps:
     """Bits of values that are display values as they stand, when nothing else is said; else None."""
     exposed: tuple[slice, slice] = (slice(None), slice(None))
     """Rows and columns inside the collimator and shutter."""
+    ignored: tuple[str, ...] = ()
+    """Attributes whose numbers cannot be read."""
 
 
 def stored_values(stored: StoredFormat, container_bits: int) -> Values:
@@ -133,6 +138,28 @@ def percentile_window(values: Values) -> Window:
     return Window((low + high) / 2, (high - low) or 1.0, "LINEAR_EXACT")
 
 
+def misfits(values: Values, extent: float, transform: LookupTable | Window) -> bool:
+    """Whether a window or VOI LUT is none of this picture's: it leaves it black, white or without contrast.
+
+    Parameters
+    ----------
+    values
+        Modality values of some pixels.
+    extent
+        Difference between the largest and smallest value that a pixel may have.
+    """
+    low, high = np.percentile(values, (CLIPPED_PERCENT, 100.0 - CLIPPED_PERCENT))
+    span = float(high - low)
+    if span < min(_MIN_SPAN, _MIN_SPAN_SHARE * extent):
+        return False  # there is no picture that another window could show
+    shown = apply_voi(values, transform)
+    at_an_end = max(float((shown <= _BLACK).mean()), float((shown >= 1.0 - _BLACK).mean()))
+    if isinstance(transform, Window):
+        is_narrow, is_wide = transform.width < span / 10, transform.width > max(span * 10, 0.99 * extent)
+        return at_an_end >= (_MOST if is_narrow else _ALL) or is_wide
+    return at_an_end >= _ALL
+
+
 def render_grey(
     pixels: npt.NDArray[Any], stored: StoredFormat | None, steps: GreySteps
 ) -> tuple[FloatImage, list[str]]:
@@ -155,16 +182,16 @@ def render_grey(
         Names of the steps taken.
     """
     if stored is None:
-        display, names = display_values(_finite(pixels), steps, lambda: _finite(_sample(pixels[steps.exposed])))
+        display, names = display_values(_finite(pixels), steps, lambda n: _finite(_sample(pixels[steps.exposed], n)))
         return display.astype(np.float32), names
     container = np.dtype(f"u{pixels.dtype.itemsize}").newbyteorder(pixels.dtype.byteorder)
     values = stored_values(stored, 8 * container.itemsize)
     patterns = pixels.view(container)
-    table, names = display_values(values, steps, lambda: values[_sample(patterns[steps.exposed])])
+    table, names = display_values(values, steps, lambda n: values[_sample(patterns[steps.exposed], n)])
     return _take(table.astype(np.float32), patterns), names
 
 
-def display_values(values: Values, steps: GreySteps, sample: Callable[[], Values]) -> tuple[Values, list[str]]:
+def display_values(values: Values, steps: GreySteps, sample: Callable[[int], Values]) -> tuple[Values, list[str]]:
     """Run the whole chain; inverts last (PS3.3 C.7.6.3.1.2, C.11.6.1.2) and leaves padding black (C.7.5.1.1.2).
 
     Parameters
@@ -172,7 +199,7 @@ def display_values(values: Values, steps: GreySteps, sample: Callable[[], Values
     values
         Stored values: a table of them, or pixels.
     sample
-        Gives the stored values of some exposed pixels; called when a percentile window is needed.
+        Gives the stored values of about so many exposed pixels.
 
     Returns
     -------
@@ -181,10 +208,14 @@ def display_values(values: Values, steps: GreySteps, sample: Callable[[], Values
     steps
         Names of the steps taken.
     """
-    names = []
+    names = [f"ignored-{keyword}" for keyword in steps.ignored]
     modality = apply_modality(values, steps.modality)
     if steps.modality is not None:
         names.append("rescale" if isinstance(steps.modality, Rescale) else "modality-lut")
+    extent = float(modality.max() - modality.min())
+    if steps.voi is not None and misfits(_picture_values(steps, sample(_MISFIT_PIXELS)), extent, steps.voi):
+        steps = replace(steps, voi=None)
+        names.append("window-misfit")
     voi, name = _choose_voi(steps, sample)
     names.append(name)
     display = apply_voi(modality, voi)
@@ -220,7 +251,7 @@ def resample_square(pixels: FloatImage, aspect: float) -> FloatImage:
     return resize(pixels, round(width * max(1.0, 1.0 / aspect)), round(height * max(1.0, aspect)))
 
 
-def _choose_voi(steps: GreySteps, sample: Callable[[], Values]) -> tuple[LookupTable | Window, str]:
+def _choose_voi(steps: GreySteps, sample: Callable[[int], Values]) -> tuple[LookupTable | Window, str]:
     """Take the VOI transform that the header names, or one that fits the pixels, and the step's name."""
     if isinstance(steps.voi, LookupTable):
         return steps.voi, f"voi-lut>{steps.voi.bits}-bit" if steps.voi.bits < steps.voi.stated_bits else "voi-lut"
@@ -229,16 +260,20 @@ def _choose_voi(steps: GreySteps, sample: Callable[[], Values]) -> tuple[LookupT
     if steps.display_bits is not None:
         white = 2.0**steps.display_bits - 1
         return Window(white / 2, white, "LINEAR_EXACT"), "full-range"
-    seen = sample()
+    return percentile_window(_picture_values(steps, sample(_SAMPLE_PIXELS))), "percentile"
+
+
+def _picture_values(steps: GreySteps, seen: Values) -> Values:
+    """Modality values of stored ones, without padding as long as there is anything else."""
     if steps.padding is not None:
         inside = seen[~is_padding(seen, steps.padding)]
         seen = inside if inside.size else seen
-    return percentile_window(apply_modality(seen, steps.modality)), "percentile"
+    return apply_modality(seen, steps.modality)
 
 
-def _sample(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Pick pixels on a grid, without the rows and columns of a single value at the edges (an electronic shutter)."""
-    stride = max(1, round((pixels.size / _SAMPLE_PIXELS) ** 0.5))
+def _sample(pixels: npt.NDArray[Any], n_pixels: int) -> npt.NDArray[Any]:
+    """Pick about so many pixels on a grid, without rows and columns of one value at the edges (a shutter)."""
+    stride = max(1, round((pixels.size / n_pixels) ** 0.5))
     pixels = pixels[::stride, ::stride]
     for _ in range(2):  # rows, then columns
         varied = np.flatnonzero((pixels != pixels[:, :1]).any(axis=1))

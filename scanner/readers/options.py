@@ -28,8 +28,9 @@ class ReadOptions:
     """JPEG and grey JPEG 2000 may be decoded at reduced size as long as both sides keep this many pixels."""
     frames: Literal["first", "all"] = "first"
     """Whether a multi-frame DICOM object gives its first frame or all."""
-    window: int = 0
-    """Which of several windows or VOI LUTs of a DICOM film to apply, from 0; films with fewer take their last."""
+    window: int | None = 0
+    """Which of several windows or VOI LUTs of a DICOM film to apply, from 0; films with fewer take their last.
+    None for a window that fits the pixels instead."""
     ids: bytes | Literal["plain"] | None = None
     """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
     n_threads: int = 1

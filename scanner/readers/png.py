@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from scanner.errors import FilmError
 from scanner.readers.options import ReadOptions
 from scanner.readers.raster import (
     Decoded,
@@ -42,7 +43,7 @@ def read_png(data: bytes, options: ReadOptions) -> Radiograph:
             is_sound = zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
             if kind in _NEEDED:
                 if not is_sound:
-                    raise ValueError(f"the checksum of its part {kind.decode()} is wrong")
+                    raise FilmError("decode-failed", "The picture is damaged: the checksum of a part of it is wrong.")
                 needed.append(bytes(chunk))
             elif is_sound:
                 rest.setdefault(kind, chunk[8:-4])

@@ -128,7 +128,7 @@ def read_tiff(data: bytes, options: ReadOptions) -> Radiograph:
         check_size(width_px, height_px, options)
         check_size(page.one(_TILE_WIDTH, 0), page.one(_TILE_HEIGHT, 0), options)  # decoded whole
         if page.one(_SAMPLES, 1) > _MAX_SAMPLES + 1:
-            raise FilmError("decode-failed", f"The TIFF page holds {page.one(_SAMPLES, 1)} samples per pixel.")
+            raise FilmError("decode-failed", "The TIFF page holds more samples per pixel than any colour space has.")
         alone = _with_one_page(data, page)
         values, alpha = _decode_deep(alone, page) if page.is_deep else _decode_plain(alone, page)
     n_films = sum(not page.is_preview for page in pages)

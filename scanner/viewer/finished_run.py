@@ -14,7 +14,7 @@ from scanner.model_bundle import ModelSpec
 from scanner.readers import ReadOptions, read_film
 from scanner.records import Film, Radiograph, RunInfo
 from scanner.runs.journal import Journal, stored_info, stored_model
-from scanner.settings import ScanSettings
+from scanner.settings import ScanSettings, window_of
 from scanner.sources.walk import locate
 from scanner.viewer.decoding import read_full_size
 from scanner.viewer.verdicts import FILE_NAME, Verdict, change_verdict, read_verdicts
@@ -117,8 +117,7 @@ def _read_original(run: FinishedRun, film: Film) -> Radiograph | None:
         path, frame = locate(name, roots), int(number) - 1 if number.isdecimal() else 0
     if path is None:
         return None
-    window = run.info.arguments.get("window")
-    settings = ScanSettings(window=window - 1 if isinstance(window, int) else 0)
+    settings = ScanSettings(window=window_of(run.info.arguments.get("window")))
     try:
         if path.stat().st_size != film.result.size_bytes:
             return None

@@ -19,6 +19,7 @@ from scanner.errors import BundleError
 from scanner.gate import evidence, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
 from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from scanner.readers import ReadOptions, read_film
 from scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
 from scanner.settings import ScanSettings
 from scanner.sources.walk import find_images
@@ -119,6 +120,44 @@ def scan(bundle: Path, tmp_path: Path) -> Callable[..., list[ScanResult]]:
 def test_a_header_gives_reasons(header: dict[str, Any], reasons: tuple[str, ...]) -> None:
     said = {"modality": "DX", "body_part": "CHEST", "view_position": "AP", "patient_age_years": 4.0} | header
     assert judge(radiograph(attributes=FilmAttributes(**said))).reasons == reasons
+
+
+CHESTS = (
+    *("CHEST", "CHEST 1 VIEW", "CHEST PORTABLE", "CHESTABDOMEN", "NECKCHESTABDOMEN", "THORAX", "LUNGS", "TORAKS"),
+    *("GOGUS", "AKCIGER PA", "KLATKA PIERSIOWA", "PLUCA", "HRUDNIK", "PLICE", "RTG HRUDNIKU", "TORACE", "PULMONES"),
+)
+OTHERS = (
+    *("ABDOMEN", "HAND", "HANDS", "LEFT KNEE", "C SPINE", "THORACIC SPINE", "TSPINE", "UPPER EXTREMITY", "SKULL_PA"),
+    *("HEAD NECK", "ABDOMEN PELVIS", "FOOT 2", "SHOULDER"),
+)
+UNKNOWN = (
+    "UNKNOWN",
+    "OTHER",
+    "PORTABLE",
+    "NONE",
+    "BODY",
+    "RIB",
+    "HEART",
+    "BACAK",
+    "DLON",
+    "KOLENO",
+    "TRUNK",
+    "1234",
+    "XX",
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "reasons"),
+    [
+        *((word, set()) for word in CHESTS),
+        *((word, {"other-body-part"}) for word in OTHERS),
+        *((word, {"body-part-unknown"}) for word in UNKNOWN),
+    ],
+)
+def test_only_a_part_known_to_be_another_rejects(word: str, reasons: set[str]) -> None:
+    (radiograph,) = read_film(dicom_film(film_pixels(), BodyPartExamined=word), ReadOptions())
+    assert {reason for reason in judge(radiograph).reasons if "body" in reason} == reasons
 
 
 def radiograph(picture: Picture | None = None, **more: Any) -> Radiograph:

@@ -121,7 +121,7 @@ def test_damaged_numbers_count_as_not_stated() -> None:
     for true, false in ((b"1234", b"12:4"), (b"5678", b"....")):
         data = data.replace(true, false)
     film = read_film(data, ReadOptions(1.0))[0]
-    assert film.pixel_path == "dicom>full-range"
+    assert film.pixel_path == "dicom>ignored-WindowCenter>ignored-WindowWidth>full-range"
 
 
 def test_identifiers_stay_inside_unless_asked_for() -> None:
