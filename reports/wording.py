@@ -221,16 +221,6 @@ def call_sentence(prob: float, called: str, threshold: float, refer: Band | None
     return f"{said} {percent_text(prob, digits)} · {side} the threshold of {limit} → called {called}"
 
 
-def duration_text(seconds: float) -> str:
-    """Write a duration in the two largest units that fit."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def date_text(iso: str) -> str:
     """Write a moment, given as ISO 8601 in UTC."""
     moment = datetime.fromisoformat(iso)

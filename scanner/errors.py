@@ -81,6 +81,8 @@ HINTS: dict[str, str] = {
     "data-unusable": "Give a folder with class folders NORMAL and PNEUMONIA, or train/ and test/ holding them.",
     "config-invalid": "Compare the settings with training/configs and `cxrscan train --help`.",
     "weights-invalid": "Give MobileNetV2 weights without top, a bundle's model.keras, or `none`.",
+    "weights-offline": "Give --weights FILE with MobileNetV2 weights without top, or --weights none.",
+    "bundle-exists": "Choose another folder with -o, or replace the bundle with --force.",
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
     "extra-missing": "Install the named extra, for example: pip install 'cxrscan[train]'.",
 }

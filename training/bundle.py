@@ -21,11 +21,16 @@ INTENDED_USE = (
     "Research and teaching: pre-sorting and analysis of frontal chest radiographs by the probability of pneumonia. "
     "Not a medical device; not for diagnosis or treatment decisions."
 )
-MODEL_NAME = "cxrscan-mobilenetv2"
 
 
 def write_bundle(
-    folder: Path, graph: bytes, evaluation: Evaluation, config: TrainConfig, training: Mapping[str, Any]
+    folder: Path,
+    graph: bytes,
+    evaluation: Evaluation,
+    config: TrainConfig,
+    training: Mapping[str, Any],
+    *,
+    name: str,
 ) -> None:
     """Write ``model.tflite``, ``model.json`` and ``MODEL_CARD.md``; the JSON is checked before anything is written.
 
@@ -33,6 +38,8 @@ def write_bundle(
     ----------
     training
         JSON-ready account of data, split, duration and software.
+    name
+        What the bundle is called in tables and reports.
 
     Raises
     ------
@@ -41,7 +48,7 @@ def write_bundle(
     """
     document = {
         "schema_version": 1,
-        "name": MODEL_NAME,
+        "name": name,
         "version": f"{training['date'].replace('-', '.')}-{config.name}",
         "weights_sha256": hashlib.sha256(graph).hexdigest(),
         "input_px": config.input_px,

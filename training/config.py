@@ -169,6 +169,9 @@ def load_config(file: str | None, overrides: Mapping[str, Any]) -> TrainConfig:
     document: dict[str, Any] = {}
     if file is not None:
         path = Path(file) if file.endswith(".toml") else CONFIGS / f"{file}.toml"
+        known = sorted(each.stem for each in CONFIGS.glob("*.toml"))
+        if path.parent == CONFIGS and file not in known:
+            raise TrainingError("config-invalid", f"{file} is no settings file, nor any of {', '.join(known)}.")
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

@@ -18,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from scanner.network.network import BACKBONE, STEM, explain
 from scanner.records import FloatImage, Predictions
+from scanner.system.quiet import silent_stderr
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -83,7 +84,8 @@ def export_graph(network: keras.Model) -> bytes:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[_SIGNATURE])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-        return bytes(converter.convert())
+        with silent_stderr:  # the converter tells its steps
+            return bytes(converter.convert())
 
 
 def run_graph(graph: bytes, films: FloatImage, *, n_threads: int = 2) -> Predictions:

@@ -287,7 +287,7 @@ class _State:
         with np.load(path) as saved:
             header = json.loads(str(saved["header"]))
             if header["config"] != asdict(self._config):
-                raise TrainingError("config-invalid", f"{path} belongs to a run with other settings.")
+                raise TrainingError("config-invalid", f"{path} is of other settings; --fresh starts over.")
             for i, variable in enumerate(self._variables()):
                 variable.assign(saved[f"variable{i}"])
             self._average = [saved[f"average{i}"] for i in range(len(self._average))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scanner.system.text import count, duration_text
+
 CARD_NAME = "MODEL_CARD.md"
 _METRICS = {
     "auc": "AUC",
@@ -34,12 +36,12 @@ def render_card(document: Mapping[str, Any]) -> str:
         "## Training\n\n"
         + _populations(training)
         + f"- Films: {training['n_train']} of {training['n_train_patients']} patients "
-        f"({training['n_versions']} files: some films in several versions); {training['config']['data_source']}.\n"
+        f"{_files(training)}; {training['config']['data_source']}.\n"
         f"- Held out for validation, whole patients at a time: {training['n_validation']} films of "
         f"{training['n_validation_patients']} patients. Seed of the split: {training['split_seed']}.\n"
         f"- Initial weights: {document['initial_weights']}.\n"
         f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
-        f"{training['config']['epochs']} epochs, {training['duration_s'] / 60:.0f} minutes, "
+        f"{count(training['config']['epochs'], 'epoch')}, {duration_text(training['duration_s'])}, "
         f"{training['images_per_s']:.0f} films/s.",
         "## For whom these figures hold\n\n"
         f"At the default operating point `{document['default_operating_point']}`, with 95 % intervals. *Shifted*: the "
@@ -56,6 +58,13 @@ def render_card(document: Mapping[str, Any]) -> str:
         f"## Licence\n\n{document['licence']}",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _files(training: Mapping[str, Any]) -> str:
+    n_films = training["n_train"] + training["n_validation"]
+    if training["n_versions"] <= n_films:
+        return ""
+    return f" ({training['n_versions']} files for {n_films} films: some come in several versions)"
 
 
 def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from scanner.errors import TrainingError
+from scanner.model_bundle import SPEC_NAME
 from scanner.network.network import build_network
 from scanner.system.whole_files import followed
 from training.bundle import write_bundle
@@ -42,6 +44,7 @@ class TrainResult:
     logs: tuple[EpochLog, ...]
     n_train: int
     n_validation: int
+    n_validation_positive: int
     duration_s: float
 
 
@@ -54,7 +57,9 @@ def train(
     patients: Path | None = None,
     test: Path | None = None,
     allow_leak: bool = False,
-    resume: bool = False,
+    resume: bool = True,
+    force: bool = False,
+    name: str = "",
     keep_keras: bool = False,
     say: Callable[[str], None] = lambda message: None,
     progress: Progress = lambda epoch, n_seen, n_films, metrics: None,
@@ -71,6 +76,10 @@ def train(
         Folder of films that are measured later; a film that lies on both sides stops the run unless ``allow_leak``.
     resume
         Continue an interrupted run of the same settings; without a checkpoint start anew.
+    force
+        Replace a bundle that is in the folder.
+    name
+        Name of the bundle; empty for that of its folder.
     keep_keras
         Write ``model.keras`` beside the exported graph.
     say
@@ -82,6 +91,9 @@ def train(
         The data, the settings or the folder cannot be used.
     """
     started = time.perf_counter()
+    name = _name(name, folder)  # a wrong one is told before a night's work
+    if (folder / SPEC_NAME).exists() and not force:
+        raise TrainingError("bundle-exists", f"{folder} holds a bundle.")
     cv2.setNumThreads(1)  # films are decoded and varied in threads of their own
     folder = followed(folder)
     work = folder / WORK_FOLDER
@@ -101,7 +113,7 @@ def train(
         f"{len(loaded.films)} films in {len(loaded.pixels)} files; {len(train_films)} to train on, {len(validation)} "
         f"held out; {len(loaded.unreadable)} unreadable; {len(copies)} films are copies of another."
     )
-    network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, progress=progress)
+    network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, say=say, progress=progress)
     say("Exporting and measuring.")
     round_to_float16(network)
     temperature = calibrate(network, loaded, validation)
@@ -109,12 +121,28 @@ def train(
     evaluation = evaluate(graph, network, temperature, loaded, validation, operating_point=config.operating_point)
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
-    write_bundle(folder, graph, evaluation, config, account)
+    write_bundle(folder, graph, evaluation, config, account, name=name)
     add_gate(folder, loaded, train_films, validation)
     if keep_keras:
         network.save(folder / "model.keras")
     (work / "checkpoint.npz").unlink(missing_ok=True)
-    return TrainResult(folder, evaluation, tuple(logs), len(train_films), len(validation), duration_s)
+    return TrainResult(
+        folder,
+        evaluation,
+        tuple(logs),
+        n_train=len(train_films),
+        n_validation=len(validation),
+        n_validation_positive=int(loaded.truth[validation].sum()),
+        duration_s=duration_s,
+    )
+
+
+def _name(wanted: str, folder: Path) -> str:
+    """The name asked for, else that of the folder in plain characters."""
+    name = wanted or re.sub(r"[^A-Za-z0-9._+-]+", "-", folder.resolve().name).lstrip("-._+")[:64] or "model"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._()+-]{0,63}", name):
+        raise TrainingError("config-invalid", "A name is up to 64 plain letters, digits, spaces and . _ ( ) + -.")
+    return name
 
 
 def _check_leaks(leaks: Sequence[Path], say: Callable[[str], None] | None) -> None:
@@ -135,11 +163,17 @@ def _fit(
     work: Path,
     *,
     resume: bool,
+    say: Callable[[str], None],
     progress: Progress,
 ) -> tuple[keras.Model, list[EpochLog]]:
     """Build and train, on every GPU that there is; the network returned computes in float32."""
 
     def on_epoch(logs: list[EpochLog]) -> None:
+        last = logs[-1]
+        say(
+            f"Epoch {last.epoch} of {config.epochs}: loss {last.loss:.3f}, validation AUC {last.val_auc:.3f}, "
+            f"{last.images_per_s:.0f} films a second."
+        )
         write_log(work / "log.csv", logs)
         draw_curves(work / "curves.png", logs)
 

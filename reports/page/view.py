@@ -22,7 +22,6 @@ from reports.wording import (
     Metric,
     code_title,
     date_text,
-    duration_text,
     field_title,
     figure_text,
     fixed,
@@ -41,7 +40,7 @@ from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
-from scanner.system.text import count
+from scanner.system.text import count, duration_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ import click
 from scanner.cli import options
 from scanner.errors import TrainingError
 from scanner.system.memory import keep_freed_memory
+from scanner.system.quiet import silent_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from training.run import TrainResult
 
@@ -74,7 +76,13 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 )
 @click.option("--test", type=_folder, help="Scan these labelled films with the new bundle; default: DATA/test.")
 @click.option("--allow-leak", is_flag=True, help="Go on when test films lie among the training films.")
-@click.option("--resume", is_flag=True, help="Continue an interrupted training run in the output folder.")
+@click.option(
+    "--resume/--fresh",
+    default=True,
+    help="Continue what was stopped in the output folder, or start over.",
+)
+@click.option("--force", is_flag=True, help="Replace a bundle that is in the output folder.")
+@click.option("--name", default="", help="Name of the bundle in tables and reports; default: that of its folder.")
 @click.option("--keep-keras", is_flag=True, help="Also write model.keras.")
 @options.quiet
 def train(
@@ -87,6 +95,8 @@ def train(
     test: Path | None,
     allow_leak: bool,
     resume: bool,
+    force: bool,
+    name: str,
     keep_keras: bool,
     quiet: bool,
     **shortcuts: Any,
@@ -109,7 +119,10 @@ def train(
     keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
     try:
-        import tensorflow  # noqa: F401  (asks whether the extra is installed)
+        with silent_stderr:  # TensorFlow speaks of drivers and of processor features before it can be told not to
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
     except ImportError as error:
         raise TrainingError("extra-missing", "Training needs TensorFlow, the extra `train`.") from error
     from training.config import load_config
@@ -120,7 +133,7 @@ def train(
     data_sets = [parse_data_set(text) for text in data]
     if test is None:
         test = next((each.path / "test" for each in data_sets if (each.path / "test").is_dir()), None)
-    with _Bar(quiet=quiet) as bar:
+    with _Bar(quiet=quiet) as bar, _told_how_to_continue():
         result = train_bundle(
             data_sets,
             output,
@@ -130,6 +143,8 @@ def train(
             test=test,
             allow_leak=allow_leak,
             resume=resume,
+            force=force,
+            name=name,
             keep_keras=keep_keras,
             say=_silent if quiet else bar.say,
             progress=bar.show,
@@ -138,6 +153,15 @@ def train(
         click.echo(_sentence(result), err=True)
     if test is not None:
         _measure(output, test, quiet=quiet)
+
+
+@contextmanager
+def _told_how_to_continue() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Stopped; the same command continues after the last whole epoch.", err=True)
+        raise
 
 
 def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
@@ -151,24 +175,35 @@ def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
     evaluate.main([folder, *hush], standalone_mode=False)
 
 
+_FEW = 100
+"""Validation films of a class below which a sensitivity or specificity is hardly known."""
+
+
 def _sentence(result: TrainResult) -> str:
     """What came of it, for people."""
-    from reports.wording import duration_text
-    from scanner.system.text import count
+    from scanner.system.text import count, duration_text
 
+    n_positive = result.n_validation_positive
+    n_fewer = min(n_positive, result.n_validation - n_positive)
+    few = (
+        f"Only {n_fewer} of the {result.n_validation:,} validation films are of the rarer class: the ranges are wide, "
+        "and differences within them say nothing.\n"
+    )
     return (
         f"Trained on {count(result.n_train, 'film')} in {duration_text(result.duration_s)}. "
-        f"{result.n_validation} validation films at `{result.evaluation.default_operating_point}`:\n"
-        f"{_figures(result)}"
+        f"{count(result.n_validation, 'validation film')} at `{result.evaluation.default_operating_point}`:\n"
+        f"{_figures(result)}{few if n_fewer < _FEW else ''}"
         f"Bundle   {result.folder}\nScan with cxrscan run FILMS --model {result.folder}"
     )
 
 
 def _figures(result: TrainResult) -> str:
     """One line for each set of validation films of both classes."""
+    from reports.wording import with_interval
+
     titles = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
     return "".join(
-        f"{name:20} " + ", ".join(f"{title} {figures[key].value:.3f}" for key, title in titles.items()) + "\n"
+        f"{name:20} " + ", ".join(f"{title} {with_interval(key, figures[key])}" for key, title in titles.items()) + "\n"
         for name, figures in result.evaluation.validation.items()
         if figures.keys() >= titles.keys()
     )

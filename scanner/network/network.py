@@ -147,6 +147,10 @@ def build_mobilenet(config: NetworkConfig) -> keras.Model:
         )
     except ValueError as error:
         raise TrainingError("config-invalid", f"MobileNetV2 cannot be built: {error}.") from error
+    except Exception as error:  # Keras raises no narrower one when a download fails
+        if "URL fetch failure" not in str(error):
+            raise
+        raise TrainingError("weights-offline", "The ImageNet weights cannot be downloaded.") from error
     if config.weights not in {"imagenet", "none"} and not config.weights.endswith(WHOLE_NETWORK):
         _load_weights(mobilenet, Path(config.weights))
     return mobilenet

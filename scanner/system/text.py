@@ -25,3 +25,13 @@ def _escape(char: str) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """Write a number with its noun in the right form: ``1 file``, ``9,634 files``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in the two largest units that fit."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +113,64 @@ def test_the_command_trains_and_measures_the_test_films_with_the_scanner(data: P
     manifest = json.loads((out / "test" / "run.json").read_text(encoding="utf-8"))
     assert manifest["counts"]["n_films"] == 20
     assert load_bundle(out).label in (out / "test" / "results.csv").read_text(encoding="utf-8")
+
+
+def test_a_bundle_is_called_after_its_folder_or_as_asked_and_replaced_on_request_only(
+    data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "Ward 7 (ü)"
+    assert train([DataSet(data)], out, TINY).folder == out
+    assert load_bundle(out).name == "Ward-7-"
+    with pytest.raises(TrainingError) as caught:
+        train([DataSet(data)], out, TINY)
+    assert caught.value.code == "bundle-exists"
+    train([DataSet(data)], out, TINY, force=True, name="ward 7")
+    assert load_bundle(out).name == "ward 7"
+
+
+def test_a_name_that_no_bundle_can_have_is_refused_before_training(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError) as caught:
+        train([DataSet(data)], tmp_path / "out", TINY, name="\x1b[2J")
+    assert caught.value.code == "config-invalid"
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_epoch_is_a_line_and_the_end_has_intervals_and_a_warning_of_few_films(data: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(train_command, arguments(data, tmp_path / "out"), catch_exceptions=False)
+    epoch = r"^Epoch 1 of 1: loss \d+\.\d+, validation AUC \d\.\d+, \d+ films a second\.$"
+    assert re.search(epoch, result.stderr, re.MULTILINE)
+    assert re.search(r"(AUC|sensitivity|specificity) \d.*\(95 % CI ", result.stderr)
+    assert re.search(r"^Trained on \d+ films in .* s\. ", result.stderr, re.MULTILINE)
+    assert "of the rarer class: the ranges are wide" in result.stderr
+
+
+def test_the_same_command_continues_what_was_stopped(data: Path, tmp_path: Path) -> None:
+    def stop(epoch: int, n_seen: int, n_films: int, metrics: dict[str, float]) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([DataSet(data)], tmp_path / "out", TINY, progress=stop)
+    epochs: list[int] = []
+    train([DataSet(data)], tmp_path / "out", TINY, progress=lambda epoch, *_: epochs.append(epoch))
+    assert set(epochs) == {2}
+
+
+def test_without_a_network_the_missing_weights_are_told_in_a_sentence(data: Path, tmp_path: Path) -> None:
+    """In a process of its own, whose Keras has an empty cache and no way out."""
+    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "train", str(data)]
+    alone = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [*command, "-o", str(tmp_path / "out")], capture_output=True, text=True, check=False, env=alone
+    )
+    assert done.returncode == 1
+    assert "cxrscan: The ImageNet weights cannot be downloaded. [weights-offline]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_that_do_not_exist_are_told_with_those_that_do(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"nope is no settings file, nor any of .*robust"):
+        CliRunner().invoke(train_command, arguments(data, tmp_path / "out", "--config", "nope"), catch_exceptions=False)
 
 
 def test_a_setting_without_a_value_is_a_usage_error(data: Path, tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from reports.page.view import ReportView, build_view
 from reports.tables.columns import COLUMNS
-from reports.wording import duration_text, figure_text, interval_text, probability_text
+from reports.wording import figure_text, interval_text, probability_text
 from scanner.evaluation.survey import survey_films
 from scanner.metrics import summarise
 from scanner.records import Estimate
+from scanner.system.text import duration_text
 from tests.reports.films import INFO, MODEL, failed, scored, small_run, unlabelled
 
 GOLDEN = Path(__file__).with_name("golden_view.json")
