@@ -5,6 +5,7 @@ The one place where an exception becomes a record, so that no file can stop a ru
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
@@ -202,11 +203,14 @@ def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
             return source.path.read_bytes()
         with open_regular(str(source.path), within=source.within) as file:
             size = os.fstat(file.fileno()).st_size
-            if size > max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL:
+            limit = int(max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL)
+            if size > limit:
                 raise FilmError("too-large", f"The file holds {size / 1e9:.1f} GB.")
-            data = file.read()
+            data = file.read(limit + 1)  # it may grow
             status = os.fstat(file.fileno())
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise FilmError("too-large", "The file is larger than any film.") from error
         if isinstance(error, LeadsElsewhereError) and source.is_known:  # the walk has met a file there
             raise FilmError("changed", _CHANGED) from error
         raise FilmError("unreadable", f"The file cannot be read: {error.strerror}.") from error

@@ -18,6 +18,8 @@ from scanner.preprocess import to_model_input
 from scanner.readers import HEAD_BYTES, ReadOptions, promises_film, read_film, sniff_kind, without_ending
 from scanner.readers.options import TakesFilms
 from scanner.records import NEGATIVE, POSITIVE, FloatImage
+from scanner.system.beneath import open_regular
+from scanner.system.bounded import read_bounded
 from training.films import Box, FilmFile, LoadedFilms
 from training.table import read_rows, read_table
 
@@ -193,15 +195,19 @@ class _ReadFile:
     """Hash of the patient whom a DICOM header names, or empty."""
 
 
+#: A film of ``ReadOptions.max_megapixels`` with 16 bits for each of three colours, and a header.
+_MAX_FILM_BYTES = 1_220_000_000
+
+
 def _read(path: Path, options: ReadOptions, input_px: int) -> _ReadFile | str:
     """What a file holds, or why it cannot be read."""
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, _MAX_FILM_BYTES)
         film = read_film(data, options)[0]
     except CxrscanError as error:
         return error.message
     except OSError as error:
-        return f"The file cannot be read: {error}."
+        return f"The file cannot be read: {error.strerror}."
     patient = dict(film.attributes.ids).get("patient_id_hash", "")
     return _ReadFile(
         pixels=to_model_input(film.pixels, input_px),
@@ -237,5 +243,5 @@ def _is_film(path: Path) -> bool:
         return False
     if promises_film(path.name):
         return True
-    with path.open("rb") as file:
+    with open_regular(str(path)) as file:
         return sniff_kind(file.read(HEAD_BYTES)) is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,6 +34,7 @@ from training.sampling import draw_films, films_per_epoch, loss_weights, shares_
 from training.splits import IndexArray
 
 _N_AHEAD = 4
+_MAX_TEXT_BYTES = 4 << 20  # of the settings and the log in a checkpoint
 _PREDICT_BATCH = 32
 
 
@@ -283,16 +286,46 @@ class _State:
             np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
     def restore(self, path: Path) -> list[EpochLog]:
-        """Read a checkpoint; the log so far."""
-        with np.load(path) as saved:
-            header = json.loads(str(saved["header"]))
-            if header["config"] != asdict(self._config):
-                raise TrainingError("config-invalid", f"{path} is of other settings; --fresh starts over.")
-            for i, variable in enumerate(self._variables()):
-                variable.assign(saved[f"variable{i}"])
-            self._average = [saved[f"average{i}"] for i in range(len(self._average))]
-        self._n_steps = header["n_steps"]
-        return [EpochLog(**log) for log in header["logs"]]
+        """Read a checkpoint; the log so far.
+
+        Raises
+        ------
+        TrainingError
+            ``config-invalid``: it is damaged, or of another run.
+        """
+        variables = self._variables()
+        shapes = {f"variable{i}": (v.shape, str(v.dtype)) for i, v in enumerate(variables)}
+        shapes |= {f"average{i}": (v.shape, str(v.dtype)) for i, v in enumerate(self._average)}
+        try:
+            with zipfile.ZipFile(path) as saved:
+                header = json.loads(str(_read_array(saved, "header", None)))
+                if header["config"] != asdict(self._config):
+                    raise TrainingError("config-invalid", f"{path} is of other settings; --fresh starts over.")
+                n_steps, logs = int(header["n_steps"]), [EpochLog(**log) for log in header["logs"]]
+                arrays = {name: _read_array(saved, name, expected) for name, expected in shapes.items()}
+        except (
+            *(OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, NotImplementedError),
+            *(zipfile.BadZipFile, zlib.error),
+        ) as error:
+            raise TrainingError("config-invalid", f"{path} is no checkpoint of this run: it is damaged.") from error
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"variable{i}"])
+        self._average = [arrays[f"average{i}"] for i in range(len(self._average))]
+        self._n_steps = n_steps
+        return logs
+
+
+def _read_array(saved: zipfile.ZipFile, name: str, expected: tuple[tuple[int, ...], str] | None) -> Any:
+    """An array of a checkpoint, after its header has been held against what is expected; None: a short text."""
+    with saved.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        is_text = shape == () and dtype.kind == "U" and dtype.itemsize < _MAX_TEXT_BYTES
+        if not ((shape, str(dtype)) == expected if expected else is_text):
+            raise ValueError("not as expected")
+    with saved.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 class _Follow(keras.callbacks.Callback):  # type: ignore[misc]

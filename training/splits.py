@@ -13,6 +13,7 @@ import numpy as np
 from scanner.errors import TrainingError
 from scanner.metrics import BoolArray
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.beneath import open_regular
 from scanner.system.whole_files import replacing_text
 from training.films import LoadedFilms
 from training.table import TRAIN, VALIDATION
@@ -94,7 +95,12 @@ def find_leaks(loaded: LoadedFilms, test: Path) -> list[Path]:
     """List the files below a test folder that are, byte by byte, among the films."""
     known = set(loaded.digests)
     files = sorted(path for path in test.rglob("*") if path.is_file())
-    return [path for path in files if hashlib.sha256(path.read_bytes()).hexdigest() in known]
+    return [path for path in files if _digest(path) in known]
+
+
+def _digest(path: Path) -> str:
+    with open_regular(str(path)) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it is buffered
 
 
 def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | IndexArray) -> None:

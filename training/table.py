@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -12,10 +13,12 @@ from scanner.errors import TrainingError
 from scanner.evaluation.patients import patient_of
 from scanner.readers import without_ending
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.bounded import read_bounded
 from training.films import Box, FilmFile
 
 TRAIN, VALIDATION = "train", "validation"
 PATH_COLUMNS = ("path", "film", "file", "filename", "image")
+_MAX_BYTES, _MAX_COLUMNS = 128 << 20, 256
 _SPLITS = {"": "", "train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION}
 
 
@@ -32,12 +35,17 @@ def read_rows(table: Path, needed: str) -> list[tuple[int, str, dict[str, str]]]
         ``data-unusable``: the file cannot be read, has no such columns, or no lines.
     """
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = [
-                {(key or "").strip().lower(): (value or "").strip() for key, value in row.items() if key is not None}
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, csv.Error) as error:
+        text = read_bounded(table, _MAX_BYTES).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        if len(reader.fieldnames or ()) > _MAX_COLUMNS:
+            raise ValueError("too many columns")
+        rows = [
+            {(key or "").strip().lower(): (value or "").strip() for key, value in row.items() if key is not None}
+            for row in reader
+        ]
+    except OSError as error:
+        raise TrainingError("data-unusable", f"{table} cannot be read: {error.strerror}.") from error
+    except (ValueError, csv.Error) as error:
         raise TrainingError("data-unusable", f"{table} cannot be read as CSV: {error}.") from error
     path_column = next((name for name in PATH_COLUMNS if rows and name in rows[0]), None)
     if path_column is None or needed not in rows[0]:

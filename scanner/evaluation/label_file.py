@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from scanner.errors import LabelError
 from scanner.records import NEGATIVE, POSITIVE
+from scanner.system.bounded import read_bounded
 
 _NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 
@@ -32,6 +33,14 @@ LABEL_COLUMNS = ("label", "truth", "class", "target", "finding labels", "labels"
 """Columns that may hold the class, in lower case; ``Target`` is the RSNA challenge's, ``Finding Labels`` NIH's,
 ``Labels`` PadChest's, ``Pneumonia`` CheXpert's and MIMIC-CXR's."""
 _FINDING_LISTS = ("finding labels", "labels")
+_MAX_BYTES = 128 << 20
+"""Of a label file: a million films take about 100 MB."""
+_MAX_PARTS = 10_000_000
+"""Cells and folders in all paths of a label file."""
+_MAX_PATH = 4_096
+"""Characters of a path, as Linux has it."""
+_MAX_SHOWN = 64
+"""Characters of a cell that a message repeats."""
 _MAX_HEADER = 65536
 """Characters of the first line that are looked at; the csv module refuses longer cells."""
 _MAX_TOLD = 12
@@ -87,7 +96,11 @@ def read_label_rows(path: Path, columns: LabelColumns) -> tuple[LabelRow, ...]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=header.delimiter)
     try:
         next(reader)
+        n_parts = 0
         for cells in reader:
+            n_parts += len(header.names) + sum(cell.count("/") for cell in cells)
+            if n_parts > _MAX_PARTS:
+                raise LabelError("labels-unreadable", f"{path.name} holds more cells or folders than a label file may.")
             row = _row(cells, header, columns.mapping, path.name, reader.line_num + n_before)
             if row is None:
                 continue
@@ -95,7 +108,8 @@ def read_label_rows(path: Path, columns: LabelColumns) -> tuple[LabelRow, ...]:
             if first.truth != row.truth:
                 raise LabelError(
                     "labels-conflict",
-                    f"{path.name}, lines {first.line} and {row.line}: {row.path} is {first.truth} and {row.truth}.",
+                    f"{path.name}, lines {first.line} and {row.line}: {row.path[-_MAX_SHOWN:]} is {first.truth} and "
+                    f"{row.truth}.",
                 )
     except csv.Error as error:
         line = reader.line_num + n_before
@@ -128,7 +142,7 @@ def parse_label(text: str, mapping: Mapping[str, str] = _NO_MAPPING, *, where: s
     try:
         return _SPELLINGS[key]
     except KeyError:
-        raise LabelError("labels-unknown", f"{where}{text.strip()!r} is not a known label.") from None
+        raise LabelError("labels-unknown", f"{where}{text.strip()[:_MAX_SHOWN]!r} is not a known label.") from None
 
 
 def path_parts(path: str) -> tuple[str, ...]:
@@ -141,6 +155,8 @@ def _row(cells: list[str], header: _Header, mapping: Mapping[str, str], name: st
     film, label = _plain_path(cells[header.path]), cells[header.label].strip()
     if not label:
         return None
+    if len(film) > _MAX_PATH:
+        raise LabelError("labels-unreadable", f"{name}, line {line}: the path is longer than any.")
     if not film:
         raise LabelError("labels-unreadable", f"{name}, line {line}: there is a label but no path.")
     where = f"{name}, line {line}: "
@@ -173,7 +189,7 @@ def _plain_path(cell: str) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, _MAX_BYTES)
         return data.decode("utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
     except OSError as error:
         raise LabelError("labels-unreadable", f"{path} cannot be read: {error.strerror}.") from error

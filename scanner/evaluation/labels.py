@@ -29,6 +29,9 @@ _LITTLE = 0.1
 _SAMPLE = 50
 """Films and lines that are looked through for a pair that nearly meets."""
 
+_MAX_TAIL = 32
+"""Trailing parts of a path by which a row may find its film; each takes memory."""
+
 NO_UIDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -247,7 +250,7 @@ class _RowIndex:
         self._tails: dict[tuple[str, ...], int] = {}
         for row, parts in rows.items():
             self._whole[parts] = _SHARED if parts in self._whole else row
-            for start in range(len(parts)):
+            for start in range(max(0, len(parts) - _MAX_TAIL), len(parts)):
                 tail = parts[start:]
                 self._tails[tail] = _SHARED if tail in self._tails else row
 
@@ -256,7 +259,7 @@ class _RowIndex:
         if name in self._whole:
             return self._whole[name], _Fit(True, len(name), True)
         parts = folder + name
-        for start in range(len(parts)):
+        for start in range(max(0, len(parts) - _MAX_TAIL), len(parts)):
             tail = parts[start:]
             if tail in self._tails:
                 whole = tail in self._whole

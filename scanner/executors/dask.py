@@ -21,6 +21,7 @@ from threading import Thread, Timer
 from typing import Any
 
 import dask.config
+import yaml
 from distributed import (
     Client,
     Future,
@@ -40,6 +41,7 @@ from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bund
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
 from scanner.system.addresses import shown_address
+from scanner.system.bounded import read_bounded
 from scanner.system.clock import LOOK_EVERY_S, WorkingClock
 from scanner.system.surroundings import safe_path
 from scanner.worker import scan_chunk
@@ -62,6 +64,7 @@ _LEAN = {
 }
 #: Dask's processes answer HTTP too, whoever asks; here they have nothing to say.
 _SILENT_HTTP: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+_MAX_CLUSTER_BYTES = 1 << 16
 #: Queueing systems that dask-jobqueue knows, by the name in a cluster file.
 _QUEUES = {
     "slurm": "SLURMCluster",
@@ -156,15 +159,25 @@ class JobQueue:
 
     def _read(self) -> tuple[type[Any], int, dict[str, Any]]:
         try:
-            (document,) = dask.config.collect_yaml([str(self.file)]) or ({},)
+            document = _read_yaml(self.file)
             name, n_jobs, options = document["cluster"], int(document["jobs"]), dict(document.get("options") or {})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise WorkerError("cluster-invalid", f"{self.file} is no cluster file: {error}.") from error
+        except OSError as error:
+            raise WorkerError("cluster-invalid", f"{self.file} cannot be read: {error.strerror}.") from error
+        except (ValueError, KeyError, TypeError, RecursionError, yaml.YAMLError) as error:
+            raise WorkerError("cluster-invalid", f"{self.file} is no cluster file ({type(error).__name__}).") from error
         if name not in _QUEUES:
             raise WorkerError("cluster-invalid", f"{self.file}: {name!r} is none of {', '.join(_QUEUES)}.")
         import dask_jobqueue
 
         return getattr(dask_jobqueue, _QUEUES[name]), n_jobs, options
+
+
+def _read_yaml(file: Path) -> Any:
+    """Content of a small YAML file; aliases are refused, because a few of them make a file swell without end."""
+    text = read_bounded(file, _MAX_CLUSTER_BYTES).decode("utf-8")
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        raise ValueError("aliases")
+    return yaml.safe_load(text)
 
 
 def _guarded(options: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -5,8 +5,10 @@ Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks".
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ from keras import layers, ops
 
 from scanner.errors import TrainingError
 from scanner.network.config import NetworkConfig
+from scanner.system.beneath import open_regular
 
 BACKBONE = "backbone"
 STEM = "stem"
 HEAD_ONLY = "head"
 WHOLE_NETWORK = ".keras"
 """Ending of files that hold the head too."""
+_MAX_WEIGHTS_BYTES = 512 << 20
 _LAYER_NAME = re.compile(r"name=([\w.]+)")
 
 
@@ -156,12 +160,25 @@ def build_mobilenet(config: NetworkConfig) -> keras.Model:
     return mobilenet
 
 
+def _refuse_bombs(path: Path) -> None:
+    """Refuse weights that are larger than any such network's, also once they are unpacked."""
+    with open_regular(str(path)) as file:
+        n_bytes = os.fstat(file.fileno()).st_size
+        if file.read(2) == b"PK":
+            file.seek(0)
+            with zipfile.ZipFile(file) as archive:
+                n_bytes = sum(entry.file_size for entry in archive.infolist())
+    if n_bytes > _MAX_WEIGHTS_BYTES:
+        raise ValueError("it is too large")
+
+
 def _load_weights(model: keras.Model, path: Path) -> None:
     try:
+        _refuse_bombs(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns once for each layer of a wrong file, and then raises
             model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         layer = _LAYER_NAME.search(str(error))
         where = f" (first at layer {layer[1]})" if layer else ""
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)

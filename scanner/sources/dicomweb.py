@@ -20,7 +20,7 @@ from scanner.errors import CxrscanError, RunFolderError
 from scanner.records import ImageSource
 from scanner.sources.filters import Reason, Rules
 from scanner.sources.names import shown
-from scanner.sources.remote import patiently
+from scanner.sources.remote import MAX_FILM_BYTES, patiently
 from scanner.system.uids import is_uid
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _PAGE, _LEAST_CAP = 500, 20
 #: Series whose instances are asked for at once.
 _ASKED_AT_ONCE = 8
 _TIMEOUT_S = 30.0
+_PIECE_BYTES = 1 << 16
 _TOKEN = "CXRSCAN_DICOMWEB_TOKEN"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _STUDIES = re.compile(r"(?P<base>.*)/studies(/(?P<study>[^/]+)(/series/(?P<series>[^/]+))?)?/?")
@@ -178,21 +179,27 @@ class InstancePath:
     def __str__(self) -> str:
         return f"{self.archive.url}/studies/{self.study}/series/{self.series}/instances/{self.sop}"
 
-    def read_bytes(self) -> bytes:
-        """Read the object as it is stored, trying again after a while where that may help.
+    def read_bytes(self, max_bytes: int = MAX_FILM_BYTES) -> bytes:
+        """Read the object as it is stored, counting while it comes, and again after a while where that may help.
 
         Raises
         ------
         OSError
-            With ``strerror``.
+            With ``strerror``; ``EFBIG`` for an answer of more than ``max_bytes``.
         """
-        return patiently(self._retrieve)
+        return patiently(lambda: self._retrieve(max_bytes))
 
-    def _retrieve(self) -> bytes:
+    def _retrieve(self, max_bytes: int) -> bytes:
         accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-        response = web_session(self.archive.login).get(str(self), headers={"Accept": accept}, timeout=_TIMEOUT_S)
-        _check(response.status_code)
-        return _first_part(response.content, response.headers.get("Content-Type", ""))
+        session = web_session(self.archive.login)
+        with session.get(str(self), headers={"Accept": accept}, timeout=_TIMEOUT_S, stream=True) as response:
+            _check(response.status_code)
+            body = bytearray()
+            for piece in response.iter_content(_PIECE_BYTES):
+                body += piece
+                if len(body) > max_bytes:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            return _first_part(bytes(body), response.headers.get("Content-Type", ""))
 
 
 def walk_archive(root: WebArchive, prefix: str, rules: Rules) -> Iterator[ImageSource]:

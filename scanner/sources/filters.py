@@ -19,6 +19,7 @@ class Reason(StrEnum):
     EXCLUDED = "excluded"
     NO_PICTURE = "no picture"
     OWN_PICTURES = "pictures of a cxrscan run"
+    TOO_MANY_FOLDERS = "more folders than are looked into"
     LINKED_FOLDER = "link to a folder"
     LINK_IN_CIRCLES = "link to a folder that it lies in"
     LINK_OUT = "link out of the folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import TextIO
 
 from scanner.errors import RunFolderError
 from scanner.records import ImageSource
@@ -13,6 +14,9 @@ from scanner.sources.local import look_at
 from scanner.sources.names import shown
 from scanner.sources.remote import RemotePath
 from scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
+
+#: Of a list, and of a line: an endless one would fill the memory with names.
+_MAX_LINES, _MAX_CHARACTERS = 5_000_000, 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,21 @@ class FileList:
             with open(
                 0 if self.place == "-" else self.place, errors="surrogateescape", closefd=self.place != "-"
             ) as file:
-                yield from filter(None, (line.rstrip("\r\n") for line in file))
+                yield from filter(None, (line.rstrip("\r\n") for line in self._bounded(file)))
         except OSError as error:
             raise RunFolderError("place-unreadable", f"{self.place} cannot be read: {error.strerror}.") from error
+
+    def _bounded(self, file: TextIO) -> Iterator[str]:
+        """Lines of a list, as long as it is one."""
+        for number in range(1, _MAX_LINES + 1):
+            line = file.readline(_MAX_CHARACTERS + 1)
+            if not line:
+                return
+            if len(line) > _MAX_CHARACTERS:
+                message = f"{self.place}, line {number}: longer than any path or address."
+                raise RunFolderError("place-unreadable", message)
+            yield line
+        raise RunFolderError("place-unreadable", f"{self.place} has more than {_MAX_LINES:,} lines.")
 
 
 def walk_list(films: FileList, rules: Rules) -> Iterator[ImageSource]:

@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.readers import HEAD_BYTES
+from scanner.sources.web import driver_options, read_web
 from scanner.system.addresses import is_address, last_part, shown_address
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-    from scanner.records import ImageSource
+    from scanner.records import ImageSource, Readable
 
 #: Films of a chunk that are under way while an earlier one is decoded.
 _AHEAD = 8
@@ -41,6 +42,14 @@ _MARKS = (
 )
 #: Waits before a failed operation is tried again, in seconds, each varied by half so that workers spread out.
 _WAITS_S = (0.5, 1.0, 2.0, 4.0)
+MAX_FILM_BYTES = 420 << 20
+"""A film that is larger is not read: 200 megapixels of 16 bits, and a header."""
+#: So much of each film is read ahead; a larger one is read when its turn comes, so that eight do not fill the memory.
+_MAX_AHEAD_BYTES = 32 << 20
+#: Entries of a folder, and folders within each other, that a store may have.
+_MAX_ENTRIES = 1_000_000
+#: Drivers of stores that tell a file's size truly, and read it whole in one request.
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
 #: Errors that trying again cannot mend.
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 #: S3: botocore's repetitions, multiplied with ours, would exceed any film's time; reading a film in several parts
@@ -106,19 +115,34 @@ class RemotePath:
         except OSError as error:
             raise RunFolderError("place-unreadable", f"{self} cannot be read: {error.strerror}.") from error
 
-    def read_bytes(self) -> bytes:
-        """Read a file, trying again after a while where that may help.
+    def read_bytes(self, max_bytes: int = MAX_FILM_BYTES) -> bytes:
+        """Read a file, counting while it comes and trying again after a while where that may help.
 
         Raises
         ------
         OSError
-            With ``strerror``.
+            With ``strerror``; ``EFBIG`` for a file of more than ``max_bytes``.
         """
-        return patiently(lambda: bytes(self._system.cat_file(self._path)))
+        return patiently(lambda: self._read(max_bytes))
+
+    def _read(self, max_bytes: int) -> bytes:
+        system = self._system
+        if _is_of(system, {"http", "https"}):
+            return read_web(system, self._path, max_bytes)
+        if _is_of(system, _OBJECT_STORES):
+            data = bytes(system.cat_file(self._path))
+        else:
+            with system.open(self._path, "rb") as file:
+                data = bytes(file.read(max_bytes + 1))
+        if len(data) > max_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return data
 
     def entries(self) -> list[RemoteEntry]:
         """What lies in a folder, sorted by name; raises OSError as ``read_bytes`` does."""
         listing = patiently(lambda: self._system.ls(self._path, detail=True))
+        if len(listing) > _MAX_ENTRIES:
+            raise OSError(errno.EFBIG, "the listing is too long")
         here = self._path.rstrip("/")
         found = [
             _entry(RemotePath(self.root, entry["name"]), entry)
@@ -130,8 +154,17 @@ class RemotePath:
     def read_heads(self, paths: Sequence[RemotePath]) -> list[bytes]:
         """First bytes of files of this root, side by side where the driver can; empty where they cannot be read."""
         names, n = [path._path for path in paths], len(paths)
+        if _is_of(self._system, {"http", "https"}):
+            with ThreadPoolExecutor(_AHEAD) as readers:
+                return list(readers.map(self._head, names))
         heads = patiently(lambda: self._system.cat_ranges(names, [0] * n, [HEAD_BYTES] * n, on_error="return"))
         return [head if isinstance(head, bytes) else b"" for head in heads]
+
+    def _head(self, name: str) -> bytes:
+        try:
+            return patiently(lambda: read_web(self._system, name, HEAD_BYTES, only_head=True))
+        except OSError:
+            return b""
 
     def ask(self) -> RemoteEntry:
         """Ask for the state of this one file, which listings of web servers do not tell; unknown where that fails."""
@@ -183,11 +216,17 @@ def read_ahead(sources: Sequence[ImageSource]) -> Iterator[ImageSource]:
     with ThreadPoolExecutor(_AHEAD) as readers:
         waiting: deque[ImageSource] = deque()
         for source in sources:
-            waiting.append(replace(source, path=_BeingRead(readers.submit(source.path.read_bytes))))
+            ahead = readers.submit(_read_some, source.path)
+            waiting.append(replace(source, path=_BeingRead(ahead, source.path)))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
+
+
+def _read_some(path: Readable) -> bytes:
+    """Read a film that may wait in memory; one that is too large for that is read again when its turn comes."""
+    return path.read_bytes(_MAX_AHEAD_BYTES) if isinstance(path, RemotePath) else path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +234,15 @@ class _BeingRead:
     """A file whose bytes are on their way."""
 
     reading: Future[bytes]
+    path: Readable
 
     def read_bytes(self) -> bytes:
-        return self.reading.result()
+        try:
+            return self.reading.result()
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+        return self.path.read_bytes()
 
 
 def upload(files: Sequence[Path], folder: Path, target: RemotePath) -> None:
@@ -240,6 +285,10 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
     shown = RemotePath(url)
     _refuse_other_drivers(url, shown)
     try:
+        is_chained = "::" in url
+        for scheme in ("http", "https"):
+            if f"{scheme}://" in url:
+                options |= {scheme: driver_options()} if is_chained else driver_options()
         from fsspec.core import url_to_fs
 
         system, path = patiently(lambda: url_to_fs(url, use_listings_cache=False, **options))
@@ -249,6 +298,11 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
         said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         raise RunFolderError("place-unreadable", f"{shown} cannot be opened ({said}).") from None
     return system, str(path)
+
+
+def _is_of(system: AbstractFileSystem, protocols: Collection[str]) -> bool:
+    found = system.protocol
+    return not {found, *(() if isinstance(found, str) else found)}.isdisjoint(protocols)
 
 
 def _refuse_other_drivers(url: str, shown: RemotePath) -> None:
@@ -279,8 +333,10 @@ def patiently(operation: Callable[[], _T]) -> _T:
             raise OSError(number or errno.EIO, os.strerror(number or errno.EIO)) from None
         except (CxrscanError, ImportError, ValueError):
             raise
+        except MemoryError:
+            raise
         except Exception as error:  # each driver has exceptions of its own
-            if wait_s is None:
+            if wait_s is None or getattr(error, "errno", None) == errno.EFBIG:
                 number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
                 said = os.strerror(number) if number != errno.EIO else type(error).__name__
                 raise OSError(number, said) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import count, islice
 
 from scanner.errors import RunFolderError
 from scanner.readers import promises_film, sniff_kind
@@ -13,6 +13,8 @@ from scanner.sources.filters import Filter, Reason, Rules, is_hidden
 from scanner.sources.names import shown
 from scanner.sources.remote import RemoteEntry, RemotePath, ask_for_states
 
+#: Folders within each other on a server, and all of them together; a listing may lead to itself for ever.
+_MAX_DEPTH, _MAX_FOLDERS = 32, 100_000
 LOOKED_AT_TOGETHER = 256
 """Entries that are looked at together."""
 
@@ -32,10 +34,17 @@ def walk_place(root: RemotePath, prefix: str, rules: Rules) -> Iterator[ImageSou
         entries = root.entries()
     except OSError as error:
         raise RunFolderError("place-unreadable", f"{root} cannot be read: {error.strerror}.") from error
-    yield from _walk_entries(root, entries, prefix, rules)
+    yield from _walk_entries(root, entries, prefix, rules, count())
 
 
-def _walk_entries(root: RemotePath, entries: list[RemoteEntry], prefix: str, rules: Rules) -> Iterator[ImageSource]:
+def _walk_entries(
+    root: RemotePath,
+    entries: list[RemoteEntry],
+    prefix: str,
+    rules: Rules,
+    n_folders: Iterator[int],
+    depth: int = 0,
+) -> Iterator[ImageSource]:
     """Follow the rules of ``local.LocalWalk`` where each look is a request: a name that promises a film is believed."""
     journals = [entry.path for entry in entries if entry.path.name == JOURNAL_NAME]
     own = RUN_PICTURES if journals and is_journal(root.read_heads(journals)[0]) else frozenset()
@@ -53,13 +62,15 @@ def _walk_entries(root: RemotePath, entries: list[RemoteEntry], prefix: str, rul
                     yield _remote_source(entry, name, kind)
             elif base in own:
                 rules.skip(f"{name}/", Reason.OWN_PICTURES)
+            elif depth == _MAX_DEPTH or next(n_folders) >= _MAX_FOLDERS:
+                rules.skip(f"{name}/", Reason.TOO_MANY_FOLDERS)
             elif rules.takes_folder(name):
                 try:
                     below = entry.path.entries()
                 except OSError as error:
                     rules.skip(f"{name}/", Reason.UNREADABLE_FOLDER, error.strerror)
                 else:
-                    yield from _walk_entries(root, below, f"{name}/", rules)
+                    yield from _walk_entries(root, below, f"{name}/", rules, n_folders, depth + 1)
 
 
 def _with_states(

@@ -16,10 +16,11 @@ from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
-from scanner.system.beneath import open_regular
+from scanner.system.bounded import read_bounded
 from scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
+_MAX_BYTES, _MAX_COLUMNS = 64 << 20, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,11 @@ def _said(row: Row) -> str | None:
 
 def _read_rows(path: Path) -> list[Row]:
     try:
-        with open_regular(str(path), within=str(path.parent)) as file:
-            text = file.read().decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), restval=""))
+        text = read_bounded(path, _MAX_BYTES, within=str(path.parent)).decode("utf-8-sig")
+        sheet = csv.DictReader(io.StringIO(text, newline=""), restval="")
+        if len(sheet.fieldnames or ()) > _MAX_COLUMNS:
+            raise ValueError("too many columns")
+        rows = list(sheet)
     except FileNotFoundError:
         return []
     except (OSError, ValueError, csv.Error) as error:

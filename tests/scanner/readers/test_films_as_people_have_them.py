@@ -393,7 +393,7 @@ def test_a_wrong_checksum_of_what_makes_the_picture_is_told(kind: bytes) -> None
     at = data.index(kind)
     length = int.from_bytes(data[at - 4 : at], "big")
     data[at + 4 + length] ^= 1
-    with pytest.raises(FilmError, match="checksum") as caught:
+    with pytest.raises(FilmError, match="damaged") as caught:
         read(bytes(data))
     assert caught.value.code == "decode-failed"
 
