@@ -25,9 +25,10 @@ test-all: .install-test  ## the same with the slow tests
 soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the other slow fault tests
 	CXRSCAN_SOAK_ROUNDS=$(SOAK_ROUNDS) "$(BIN)/python" -m pytest tests/faults -m slow
 
-fuzz: .install-fuzz  ## damaged films into both readers, FUZZ_S seconds each; findings in .fuzz/
+fuzz: .install-fuzz  ## damaged films into both readers, made-up journals into reports, FUZZ_S seconds each; findings in .fuzz/
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
+	"$(BIN)/python" -m tests.fuzz.fuzz_journals $(FUZZ_S)
 
 lint: .install-dev lint-page  ## ruff, mypy strict, import-linter; where Node is, tsc and eslint
 	"$(BIN)/ruff" check .

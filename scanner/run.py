@@ -328,6 +328,8 @@ def _kept_labels(
     """The labels of the run in the folder, which are not to be forgotten without a word."""
     if request.labels is not None or earlier is None or not earlier.labels:
         return None
+    if earlier.exit_reason == "finished" and not journal.is_labelled():  # they fitted no film
+        return None
     stored = journal.get("label_request")
     if not request.keep_labels or stored is None:
         raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")

@@ -357,6 +357,10 @@ class Journal:
             for name, label in truth.items():
                 self._execute("UPDATE films SET truth = ? WHERE name = ?", (label, name))
 
+    def is_labelled(self) -> bool:
+        """Whether any film has a label."""
+        return bool(self._fetch("SELECT 1 FROM films WHERE truth IS NOT NULL LIMIT 1"))
+
     # -- reading results
 
     def films(self) -> Iterator[Film]:

@@ -228,3 +228,9 @@ def test_after_an_update_of_a_library_films_are_scanned_again(
         monkeypatch.setattr(run_module, version, value)
         assert run(request(films, tmp_path / "out"), write_outputs).n_new == 7
         assert run(request(films, tmp_path / "out"), write_outputs).n_new == 0
+
+
+def test_labels_that_fitted_no_film_do_not_have_to_be_kept(tmp_path: Path) -> None:
+    write_film(tmp_path / "films/film.png", height=240, width=300)
+    run(request(tmp_path / "films", tmp_path / "out", labels=LabelRequest("folders")), write_outputs)
+    assert run(request(tmp_path / "films", tmp_path / "out"), write_outputs).info.labels == ""
