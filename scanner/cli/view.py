@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,28 +31,58 @@ _MAX_UPLOAD_MB = 420
     "--port", type=click.IntRange(1, 65535), help="Port on this computer; default: 8501 or the next free one."
 )
 @click.option("--no-browser", is_flag=True, help="Only tell the address; open no browser.")
-def view(path: Path | None, bundle: Path | None, threshold: str | None, port: int | None, no_browser: bool) -> None:
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Seconds for a film.")
+@click.option(
+    "--max-memory",
+    type=click.FloatRange(min=0.0),
+    default=4.0,
+    show_default=True,
+    help="GiB that a process which reads films may take (Linux); 0: no limit.",
+)
+def view(
+    path: Path | None,
+    bundle: Path | None,
+    threshold: str | None,
+    port: int | None,
+    no_browser: bool,
+    timeout: float,
+    max_memory: float,
+) -> None:
     """Look at single films in the browser, on this computer only; nothing that is opened there is written to disk.
 
     \b
     cxrscan view               films are uploaded on the page
     cxrscan view film.dcm      opens a film at once
     cxrscan view cxrscan-out   pages through a finished run and keeps your verdicts beside it
+
+    The address that it tells holds a token: whoever does not have it gets nothing.
     """
     try:
         import streamlit as st
         from starlette.formparsers import MultiPartParser
+        from starlette.middleware import Middleware
+        from streamlit import config
     except ImportError:
         from scanner.errors import CxrscanError
 
         raise CxrscanError("extra-missing", "The viewer needs Streamlit, from the extra `viewer`.") from None
 
+    from scanner.executors.processes import Limits
     from scanner.viewer import opening
+    from scanner.viewer.decoding import workers
+    from scanner.viewer.doorkeeper import Doorkeeper, new_token
 
-    opening.current = _opening(path, bundle, threshold)
+    opening.current = replace(_opening(path, bundle, threshold), limits=Limits(timeout, max_memory))
+    workers(opening.current.settings, opening.current.limits).stand_by()
+    config.get_config_files = lambda file_name: []  # neither the working directory's nor a run folder's are heeded
+    token = new_token()
     MultiPartParser.spool_max_size = _MAX_UPLOAD_MB * 2**20  # beyond 1 MB it would write uploads to a temporary file
-    app = st.App(Path(opening.__file__).with_name("app.py"), lifespan=_tell_address)
-    app.run(config=_config(port, opens_browser=not no_browser))
+    app = st.App(
+        Path(opening.__file__).with_name("app.py"),
+        lifespan=partial(_tell_address, token=token, opens_browser=not no_browser),
+        middleware=[Middleware(Doorkeeper, token=token)],
+    )
+    app.run(config=_config(port))
 
 
 def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> Opening:
@@ -87,13 +120,22 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
         raise FilmError("unreadable", f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _config(port: int | None, *, opens_browser: bool) -> dict[str, Any]:
+def _config(port: int | None) -> dict[str, Any]:
     """Streamlit's options: reachable from this computer only, silent towards the network, no developer's tools."""
     return {
         "server.address": _ADDRESS,
         "server.allowedHosts": [_ADDRESS, "localhost"],  # against DNS rebinding
         **({"server.port": port} if port else {}),
-        "server.headless": not opens_browser,
+        "server.headless": True,  # the browser is opened here, without the token in its command line
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
+        "server.corsAllowedOrigins": [],
+        "server.enableStaticServing": False,
+        "server.enableAgentApi": False,
+        "server.scriptHealthCheckEnabled": False,
+        "server.baseUrlPath": "",
+        "client.allowedOrigins": [],
+        "global.developmentMode": False,
         "server.maxUploadSize": _MAX_UPLOAD_MB,
         "server.fileWatcherType": "none",
         "server.showEmailPrompt": False,
@@ -110,10 +152,43 @@ def _config(port: int | None, *, opens_browser: bool) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _tell_address(app: object) -> AsyncIterator[None]:
+async def _tell_address(app: object, *, token: str, opens_browser: bool) -> AsyncIterator[None]:
     """Say where the page is, once the port is known."""
     import streamlit as st
 
-    click.echo(f"Viewer at http://{_ADDRESS}:{st.get_option('server.port')} (Ctrl-C ends it)", err=True)
+    from scanner.viewer.doorkeeper import TOKEN
+
+    _close_sessions_with_their_pages()
+    address = f"http://{_ADDRESS}:{st.get_option('server.port')}/?{TOKEN}={token}"
+    click.echo(f"Viewer at {address} (Ctrl-C ends it)", err=True)
     click.echo(NOTICE, err=True)
-    yield
+    with _open_browser(address) if opens_browser else nullcontext():
+        yield
+
+
+@contextmanager
+def _open_browser(address: str) -> Iterator[None]:
+    """Open the page by way of a file that only this user may read: all users see the command lines of browsers."""
+    import webbrowser
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="cxrscan-") as folder:
+        way = Path(folder, "viewer.html")
+        way.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">')
+        Thread(target=webbrowser.open, args=(way.as_uri(),), daemon=True).start()
+        yield
+
+
+def _close_sessions_with_their_pages() -> None:
+    """Let go of uploads as soon as their page is closed; Streamlit would keep them for a page that comes back."""
+    from streamlit.runtime import get_instance
+
+    runtime = get_instance()
+    disconnect = runtime.disconnect_session
+
+    def close(session_id: str, *, client: Any = None) -> None:
+        disconnect(session_id, client=client)
+        if not runtime.is_active_session(session_id):
+            runtime.close_session(session_id)
+
+    runtime.disconnect_session = close  # type: ignore[method-assign]

@@ -13,10 +13,11 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from dataclasses import dataclass
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection, wait
-from threading import Thread
-from typing import cast
+from threading import BoundedSemaphore, Lock, Thread
+from typing import Any, cast
 
 from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
@@ -104,6 +105,79 @@ class ProcessExecutor:
             team.dismiss()
 
 
+class WarmWorkers:
+    """Worker processes for callers in many threads, each of whom waits for one answer; some stand by.
+
+    Parameters
+    ----------
+    work
+        What the workers do, ``work(question, settings)``; a function at the top level of a module.
+    settings
+        Names the model that the workers open.
+    limits
+        For each question.
+    """
+
+    _N_AT_MOST = 4
+    _N_STANDING_BY = 2
+
+    def __init__(self, work: Callable[[Any, ScanSettings], Any], settings: ScanSettings, limits: Limits) -> None:
+        self._work = work
+        self._settings = settings
+        self._max_memory_gib = limits.max_memory_gib
+        self._timeout_s = limits.timeout_s
+        self._room = BoundedSemaphore(self._N_AT_MOST)
+        self._idle: deque[_Worker] = deque()
+
+    def _new_worker(self) -> _Worker:
+        return _Worker(self._work, self._settings, self._max_memory_gib, WorkingClock())
+
+    def stand_by(self) -> None:
+        """Start a worker for the next question."""
+        self._idle.append(self._new_worker())
+
+    def ask(self, question: Any) -> Any:
+        """Have a question answered; a Failure with ``timed-out`` or ``worker-died`` stands for the answer.
+
+        Raises
+        ------
+        CxrscanError
+            What the worker raised, or WorkerError ``workers-failed``.
+        """
+        with self._room:
+            try:
+                worker = self._idle.popleft()
+            except IndexError:
+                worker = self._new_worker()
+            is_sound = False
+            try:
+                worker.start(question, self._timeout_s)
+                while (answer := worker.outcome()) is None:
+                    wait([worker.connection], min(worker.time_left_s(), LOOK_EVERY_S))
+                is_sound = not isinstance(answer, Failure)
+                return answer
+            except CxrscanError as error:
+                is_sound = not isinstance(error, WorkerError)
+                raise
+            finally:
+                if is_sound and len(self._idle) < self._N_STANDING_BY:
+                    self._idle.append(worker)
+                else:
+                    worker.stop()
+                if not self._idle:
+                    self.stand_by()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a process that reads films may take."""
+
+    timeout_s: float = 60.0
+    """Longest time for one film, in seconds."""
+    max_memory_gib: float = 4.0
+    """Memory, in GiB, where the system can limit it; 0 for no limit."""
+
+
 class _Team:
     """The workers, the chunks that they hold, and the films to be tried again."""
 
@@ -176,7 +250,7 @@ class _Worker:
         self._clock = clock
         self.connection, theirs = _processes.Pipe()
         self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
-        with safe_path(), _signals_held_back():
+        with safe_path(), _signals_held_back(), _without_main_module():
             self._process.start()
         theirs.close()
         self._is_ready = False
@@ -247,6 +321,28 @@ def _signals_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_starting = Lock()
+
+
+@contextmanager
+def _without_main_module() -> Iterator[None]:
+    """Let a process start without importing the script that runs here: it needs nothing of it.
+
+    Under Streamlit that script would be the viewer's page.
+    """
+    with _starting:
+        prepare = spawn.get_preparation_data
+
+        def prepare_without_main(name: str) -> dict[str, Any]:
+            return {key: value for key, value in prepare(name).items() if not key.startswith("init_main")}
+
+        spawn.get_preparation_data = prepare_without_main
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = prepare
 
 
 def _die_with_parent() -> None:

@@ -14,7 +14,7 @@ from reports.page.html_file import TEMPLATES
 from scanner import NOTICE
 from scanner.errors import CxrscanError
 from scanner.readers import TITLES
-from scanner.records import Film, ImageSource, ScanResult, Skip
+from scanner.records import Film, ImageSource, Radiograph, ScanResult, Skip
 from scanner.viewer import answer, opening
 from scanner.viewer.decoding import film_source, read_full_size, scan
 from scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
@@ -39,7 +39,7 @@ def main() -> None:
         if start.run is None:
             look_at_films(start)
         else:
-            page_through(st.cache_resource(show_spinner="Opening the run")(open_run)(start.run), start.threshold)
+            page_through(st.cache_resource(show_spinner="Opening the run")(open_run)(start.run), start)
     except CxrscanError as error:
         tell_problem(error.code, error.message)
 
@@ -73,8 +73,13 @@ def look_at_films(start: opening.Opening) -> None:
         tell_problem(outcome.code, outcome.reason)
     else:
         film = Film(outcome)
-        picture = show_film(key, film, lambda: (read_full_size(source.data or b"", start.settings), ""), info, model)
+        picture = show_film(key, film, lambda: (full_size(source, start), ""), info, model)
         show_details(key, film, picture, info, model)
+
+
+def full_size(film: ImageSource, start: opening.Opening) -> Radiograph:
+    """The film for display."""
+    return read_full_size(film.data or b"", start.settings, start.limits, window=start.settings.window)
 
 
 def scan_new(films: dict[str, ImageSource], start: opening.Opening) -> Outcomes:
@@ -83,7 +88,7 @@ def scan_new(films: dict[str, ImageSource], start: opening.Opening) -> Outcomes:
     new = [key for key in films if key not in known]
     if new:
         with st.spinner("Reading"):
-            known |= dict(zip(new, scan([films[key] for key in new], start.settings), strict=True))
+            known |= dict(zip(new, scan([films[key] for key in new], start.settings, start.limits), strict=True))
         st.session_state["page"] = list(films).index(new[0]) + 1
     st.session_state["outcomes"] = {key: known[key] for key in films}
     if st.session_state.get("picture of") not in films:
@@ -129,12 +134,12 @@ def turn_page(names: Sequence[str]) -> int:
     return page - 1
 
 
-def page_through(run: FinishedRun, threshold: str | None) -> None:
+def page_through(run: FinishedRun, start: opening.Opening) -> None:
     """Show the films of a finished run, those that the reader chose, one by one."""
     with st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
         st.caption(f"Run {answer.plain_markdown(run.folder.name)}, {len(run.films):,} films")
-        info = choose_threshold(run.model, run.info, threshold)
+        info = choose_threshold(run.model, run.info, start.threshold)
         chosen = choose_films(run, info)
         blind = st.toggle(
             "Blind reading",
@@ -149,7 +154,9 @@ def page_through(run: FinishedRun, threshold: str | None) -> None:
     names = [film.result.name for film in chosen]
     film = chosen[turn_page([name if not blind or name in read else "Blind reading" for name in names])]
     hidden = blind and film.result.name not in read
-    picture = show_film(film.result.name, film, lambda: film_picture(run, film), info, run.model, hidden=hidden)
+    picture = show_film(
+        film.result.name, film, lambda: film_picture(run, film, start.limits), info, run.model, hidden=hidden
+    )
     take_verdict(run, film, info, blind=hidden)
     if not hidden:
         show_details(film.result.name, film, picture, info, run.model)

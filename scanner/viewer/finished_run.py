@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scanner.errors import CxrscanError, RunFolderError
+from scanner.executors.processes import Limits
 from scanner.model_bundle import ModelSpec
-from scanner.readers import ReadOptions, read_film
 from scanner.records import Film, Radiograph, RunInfo
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.settings import ScanSettings, window_of
@@ -82,7 +81,7 @@ def open_run(folder: Path) -> FinishedRun:
     return FinishedRun(journal.folder, info, model, films, read_verdicts(journal.folder / FILE_NAME, films))
 
 
-def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
+def film_picture(run: FinishedRun, film: Film, limits: Limits | None = None) -> tuple[Radiograph | None, str]:
     """Read a film of a run for display.
 
     Returns
@@ -95,20 +94,20 @@ def film_picture(run: FinishedRun, film: Film) -> tuple[Radiograph | None, str]:
     RunFolderError
         ``run-busy`` when the small picture is needed while another process holds the journal.
     """
-    original = _read_original(run, film)
+    original = _read_original(run, film, limits)
     if original is not None:
         return original, ""
     with Journal(run.folder, read_only=True) as journal:
         small = journal.thumbnail(film.result.name)
     if not small:
         return None, ""
-    pixels = read_film(small, ReadOptions(max_megapixels=1.0))[0].pixels
+    pixels = read_full_size(small, ScanSettings(), limits, max_megapixels=1.0).pixels
     height, width = pixels.shape
     note = "The original is no longer where it was, or has changed; this is the small picture that the run kept."
     return Radiograph(pixels, width, height, "thumbnail", attributes=film.result.attributes), note
 
 
-def _read_original(run: FinishedRun, film: Film) -> Radiograph | None:
+def _read_original(run: FinishedRun, film: Film, limits: Limits | None) -> Radiograph | None:
     roots = [Path(root) for root in run.info.roots]
     name, frame = film.result.name, 0
     path = locate(name, roots)
@@ -117,13 +116,10 @@ def _read_original(run: FinishedRun, film: Film) -> Radiograph | None:
         path, frame = locate(name, roots), int(number) - 1 if number.isdecimal() else 0
     if path is None:
         return None
-    settings = ScanSettings(window=window_of(run.info.arguments.get("window")))
+    window = window_of(run.info.arguments.get("window"))
     try:
         if path.stat().st_size != film.result.size_bytes:
             return None
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != film.result.sha256:
-            return None
-        return read_full_size(data, settings, frame=frame)
+        return read_full_size(path, ScanSettings(), limits, frame=frame, window=window, sha256=film.result.sha256)
     except (OSError, CxrscanError):
         return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scanner import __version__
+from scanner.executors.processes import Limits
 from scanner.model_bundle import ModelSpec
 from scanner.records import ImageSource, RunInfo
 from scanner.settings import ScanSettings
@@ -23,6 +24,8 @@ class Opening:
     """Name of an operating point or a number; None for the model's or the run's own."""
     film: ImageSource | None = None
     """A film to show at once."""
+    limits: Limits = field(default_factory=Limits)
+    """What reading a film may take."""
     run: Path | None = None
     """Folder of a finished run to page through."""
 

@@ -46,12 +46,13 @@ def open_page(browser: Browser, address: str, width: int, height: int) -> Iterat
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     page = context.new_page()
     page.set_default_timeout(30_000)
+    home = address.partition("?")[0]
     trouble: list[str] = []
     page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on(
         "request",
-        lambda it: None if it.url.startswith((address, "data:", "blob:")) else trouble.append(f"request: {it.url}"),
+        lambda it: None if it.url.startswith((home, "data:", "blob:")) else trouble.append(f"request: {it.url}"),
     )
     page.goto(address)
     yield page

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from scanner import NOTICE
 from tests.builders import dicom_film, encode, film_pixels
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 FILM = film_pixels(1, height=1200, width=1400)
 #: More than 1 MB, beyond which a server would put an upload into a temporary file.
@@ -47,6 +49,27 @@ def test_an_uploaded_film_is_answered_beside_two_pictures_of_one_size(page: Page
     notice = page.get_by_text(NOTICE).bounding_box()
     assert notice is not None
     assert 0 < notice["y"] < 900 - notice["height"]
+
+
+def test_a_closed_page_takes_its_films_out_of_memory(browser: Browser, address: str) -> None:
+    metrics = address.replace("/?", "/_stcore/metrics?")
+
+    def held() -> int:
+        lines = urlopen(metrics, timeout=30).read().decode().splitlines()
+        return sum(int(line.split()[-1]) for line in lines if 'cache_type="UploadedFileManager"' in line)
+
+    before = held()
+    page = browser.new_page()
+    page.goto(address)
+    page.locator("input[type=file]").wait_for(state="attached")
+    upload(page, film__dcm=LARGE)
+    page.locator(".cxr-call").wait_for()
+    assert held() >= before + len(LARGE)
+    page.close()
+    deadline = time.monotonic() + 30
+    while held() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_the_opacity_slider_changes_the_overlay_and_not_the_film(page: Page) -> None:
