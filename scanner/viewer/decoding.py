@@ -42,7 +42,7 @@ def read_full_size(
     limits: Limits | None = None,
     *,
     frame: int = 0,
-    window: int = 0,
+    window: int | None = 0,
     sha256: str = "",
     max_megapixels: float | None = None,
 ) -> Radiograph:
@@ -55,7 +55,7 @@ def read_full_size(
     frame
         Which frame of a multi-frame DICOM object, from 0.
     window
-        Which of its windows, from 0.
+        Which of its windows, as in ``ReadOptions``.
     sha256
         What the bytes must be; empty for anything.
     max_megapixels
@@ -87,7 +87,7 @@ class _FullSize:
 
     film: bytes | Path
     frame: int
-    window: int
+    window: int | None
     sha256: str
     max_megapixels: float
 
