@@ -1,8 +1,8 @@
 """The colours of the heat map: one scale for report and viewer, fixed per model.
 
 Matplotlib's *inferno* (Smith and van der Walt 2015) from its purple on: even steps to the eye, readable with every
-kind of colour blindness and in grey print. Opacity grows with the level from none to full, so that the film stays
-visible where the map is faint.
+kind of colour blindness and in grey print. Opacity grows with the square of the level, so that the film stays
+visible, and grey, where the map is faint.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ STOPS: tuple[tuple[int, int, int], ...] = (
     (252, 255, 164),
 )
 """Red, green and blue at even steps from 0 to the top of the scale."""
+
+OPACITIES: tuple[float, ...] = tuple(round((i / (len(STOPS) - 1)) ** 2, 4) for i in range(len(STOPS)))
+"""Opacity at the same steps, in [0, 1]."""
 
 
 def heat_levels(heat_map: HeatMap, scale: float) -> npt.NDArray[np.uint8]:

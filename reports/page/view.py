@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
-from reports.page.colour_scale import STOPS
+from reports.page.colour_scale import OPACITIES, STOPS
 from reports.page.points import OfferedPoint, offered_points
 from reports.tables.columns import Column
 from reports.wording import (
@@ -503,6 +503,7 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
     identity = "\n".join((*info.roots, info.started_at, model.weights_sha256))
     return {
         "runId": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:16],
+        "root": info.roots[0] if len(info.roots) == 1 and info.names == "plain" else "",
         "threshold": info.threshold,
         "refer": info.refer,
         "model": model.label,
@@ -516,7 +517,7 @@ def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[C
         "verdicts": VERDICTS,
         "agreements": AGREEMENTS,
         "verdictColumns": VERDICT_COLUMNS,
-        "heatStops": STOPS,
+        "heatStops": [(*stop, opacity) for stop, opacity in zip(STOPS, OPACITIES, strict=True)],
         "reasons": {
             code: {"title": code_title(code), "text": text, "outside": code in OUTSIDE}
             for code, text in GATE_REASONS.items()

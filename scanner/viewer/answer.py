@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from reports.page.colour_scale import STOPS
+from reports.page.colour_scale import OPACITIES, STOPS
 from reports.page.view import ModelCard
 from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
@@ -210,14 +210,15 @@ def legend_html(scale: float) -> str:
     """The heat map's fixed colour scale, on the film's black."""
     last = len(STOPS) - 1
     colours = ", ".join(
-        f"rgb({red} {green} {blue} / {i / last:.2f}) {100 * i / last:.0f}%"
+        f"rgb({red} {green} {blue} / {OPACITIES[i]}) {100 * i / last:.0f}%"
         for i, (red, green, blue) in enumerate(STOPS)
     )
     return (
-        '<div class="cxr-legend" title="Grad-CAM in logit units; the same scale for every film of this model">'
-        f"<span>Film with heat map</span><span>0</span>"
+        '<div class="cxr-legend" title="Grad-CAM, 0 to '
+        f'{significant(scale, 3)} logit units; the same scale for every film of this model">'
+        f"<span>Film with heat map</span><span>none</span>"
         f'<i style="background-image:linear-gradient(90deg, {colours})"></i>'
-        f"<span>{significant(scale, 3)} logit units</span></div>"
+        "<span>strong</span></div>"
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from reports.page.colour_scale import STOPS, heat_levels
+from reports.page.colour_scale import OPACITIES, STOPS, heat_levels
 from scanner.preprocess import resize
 from scanner.records import FloatImage, HeatMap
 from scanner.system.plain_matplotlib import import_matplotlib
@@ -139,7 +139,7 @@ def _heat_colours() -> FloatImage:
     levels = np.linspace(0.0, 1.0, 256)
     steps = np.linspace(0.0, 1.0, len(STOPS))
     channels = [np.interp(levels, steps, [stop[channel] for stop in STOPS]) for channel in range(3)]
-    return np.stack([*channels, levels], axis=1).astype(np.float32)
+    return np.stack([*channels, np.interp(levels, steps, OPACITIES)], axis=1).astype(np.float32)
 
 
 def data_url(picture: Uint8Image) -> str:

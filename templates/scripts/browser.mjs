@@ -5,7 +5,7 @@ import { columnByName, config, films, outcomeTitles, outcomesOfKind } from "./da
 import { csvText, cellText } from "./csv.mjs";
 import { allOf, byId, download, element, fieldById, fieldOf } from "./elements.mjs";
 import { chooseFilms, collator, valueOf } from "./filters.mjs";
-import { number, within } from "./fragment.mjs";
+import { isFiltered, number, within } from "./fragment.mjs";
 import { paintLegend } from "./heat.mjs";
 import { Gallery, Table } from "./list.mjs";
 import { goTo } from "./navigation.mjs";
@@ -177,8 +177,7 @@ export class Browser {
     document.documentElement.classList.toggle("blind", state.blind);
     this.showHeat();
     this.showColumnFilters();
-    const filtered = this.chosen.length !== films.length || state.query || state.show.length || Object.keys(state.columns).length;
-    byId("clear").hidden = !filtered;
+    byId("clear").hidden = !isFiltered(state);
     byId("status").textContent = `${countText(this.chosen.length)} of ${countText(films.length)} files`;
     const read = Object.keys(sheet.verdicts).length;
     byId("n-verdicts").textContent = read ? countText(read) : "";

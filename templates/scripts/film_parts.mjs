@@ -9,8 +9,8 @@ import { countText, probText } from "./wording.mjs";
 
 /** The film's picture with its heat map, fitted into a frame.
  * @param {Film} film
- * @param {{tag?: "span" | "button", heat?: boolean, attributes?: Record<string, any>}} options */
-export function filmFrame(film, { tag = "span", heat = true, attributes = {} } = {}) {
+ * @param {{tag?: "span" | "button", heat?: boolean, contour?: boolean, attributes?: Record<string, any>}} options */
+export function filmFrame(film, { tag = "span", heat = true, contour = false, attributes = {} } = {}) {
   const frame = element(tag, { class: "frame", ...attributes });
   const address = imageAddress(film);
   if (address === null) {
@@ -24,7 +24,7 @@ export function filmFrame(film, { tag = "span", heat = true, attributes = {} } =
   });
   picture.src = address;
   holder.append(picture);
-  const canvas = heat ? heatCanvas(film) : null;
+  const canvas = heat ? heatCanvas(film, { contour }) : null;
   if (canvas) holder.append(canvas);
   frame.append(holder);
   return frame;
@@ -102,13 +102,16 @@ export function probabilityText({ prob_pneumonia }, digits) {
   return prob_pneumonia === null ? "" : probText(prob_pneumonia, digits);
 }
 
-/** Folder and name, the name never cut.
+const KEPT_END = 14;
+
+/** Folder and name; a long name is cut in the middle, since names differ at their ends.
  * @param {Film} film */
 export function pathLabel(film) {
-  const cut = film.path.lastIndexOf("/") + 1;
+  const cut = film.path.lastIndexOf("/") + 1, tail = Math.max(cut, film.path.length - KEPT_END);
   return element("bdi", { class: "path", title: film.path },
     cut ? element("span", { class: "folder" }, film.path.slice(0, cut)) : null,
-    element("span", { class: "base" }, film.path.slice(cut)));
+    element("span", { class: "base" }, film.path.slice(cut, tail)),
+    element("span", { class: "tail" }, film.path.slice(tail)));
 }
 
 /** The film in a sentence, for those who hear the page.

@@ -6,7 +6,7 @@
  * @returns {State} */
 export function startState(threshold) {
   return {
-    query: "", show: [], low: 0, high: 1, columns: {}, sort: "path", descending: false, view: "gallery",
+    query: "", show: [], low: 0, high: 1, columns: {}, sort: "prob_pneumonia", descending: true, view: "gallery",
     threshold, prevalence: null, heat: 60, blind: false,
   };
 }
@@ -59,6 +59,12 @@ export function readFragment(text, { threshold, columns, outcomes }) {
   state.heat = within(number(parts.get("heat")), 0, 100) ?? state.heat;
   state.blind = parts.get("blind") === "1";
   return state;
+}
+
+/** Whether a choice leaves films out.
+ * @param {State} state */
+export function isFiltered({ query, show, low, high, columns }) {
+  return query !== "" || show.length > 0 || low > 0 || high < 1 || Object.keys(columns).length > 0;
 }
 
 /** @type {(text: string | null) => Range} */

@@ -144,8 +144,8 @@ export class Gallery extends VirtualList {
 
   /** @param {Film} film */
   make(film) {
-    return element("li", { class: "film-card" },
-      filmFrame(film, { tag: "button", attributes: { type: "button", onclick: () => this.open(film) } }),
+    return element("li", { class: "film-card", onclick: () => this.open(film) },
+      filmFrame(film, { tag: "button", attributes: { type: "button" } }),
       element("div", { class: "caption" }));
   }
 
@@ -237,8 +237,8 @@ export class Table extends VirtualList {
 
   /** @param {Film} film */
   make(film) {
-    return element("tr", {}, element("td", {},
-      filmFrame(film, { tag: "button", attributes: { type: "button", onclick: () => this.open(film) } })),
+    return element("tr", { onclick: () => this.open(film) }, element("td", {},
+      filmFrame(film, { tag: "button", attributes: { type: "button" } })),
     ...this.columns.map(() => element("td")));
   }
 

@@ -2,9 +2,10 @@
 import { Browser } from "./browser.mjs";
 import { allOf, byId } from "./elements.mjs";
 import { Explorer } from "./explorer.mjs";
-import { watchSections } from "./navigation.mjs";
+import { isFiltered } from "./fragment.mjs";
+import { goTo, watchSections } from "./navigation.mjs";
 import { preparePrinting } from "./printing.mjs";
-import { readAddress } from "./state.mjs";
+import { readAddress, state } from "./state.mjs";
 
 readAddress();
 const explorer = new Explorer(() => browser.apply({ keepPlace: true }));
@@ -19,6 +20,7 @@ watchSections();
 preparePrinting(browser);
 offerTheme();
 offerCopies();
+if (isFiltered(state)) goTo("films"); // a link to some films leads to them
 
 /** Light or dark, on a button; the reader's choice is kept. */
 function offerTheme() {

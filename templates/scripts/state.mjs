@@ -44,5 +44,11 @@ let timer = 0;
 /** Browsers refuse more than a few changes of the address per second, so wait until the reader's hand rests. */
 export function rememberState() {
   clearTimeout(timer);
-  timer = setTimeout(() => history.replaceState(null, "", `#${writeFragment(state, START)}`), 250);
+  timer = setTimeout(writeAddress, 250);
+}
+
+/** Write what is chosen into the address, in place of what stood there. */
+export function writeAddress() {
+  clearTimeout(timer);
+  history.replaceState(history.state, "", `#${writeFragment(state, START)}`);
 }

@@ -28,6 +28,7 @@
  * @typedef {object} Config
  * @property {string} runId
  * @property {number} threshold
+ * @property {string} root  Folder that the paths are relative to; empty where there are several
  * @property {[number, number] | null} refer  Lowest and highest probability that a person is to read
  * @property {string} model
  * @property {boolean} labelled
@@ -37,7 +38,7 @@
  * @property {Record<string, string>} verdicts  Verdict -> what it is called
  * @property {Record<string, Record<string, string>>} agreements  Verdict of an older sheet -> call -> verdict
  * @property {string[]} verdictColumns
- * @property {[number, number, number][]} heatStops
+ * @property {[number, number, number, number][]} heatStops  Red, green, blue and opacity at even steps
  * @property {Record<string, {title: string, text: string, outside?: boolean}>} reasons  Gate reasons
  * @property {Record<string, {title: string, hint: string}>} errors
  * @property {{key: string, form: Form}[]} metrics

@@ -1,13 +1,14 @@
 // The large view of one film: the film alone and with its heat map, what was found, and the reader's verdict.
 /** @import { Film } from "./types.mjs" */
 import { config } from "./data.mjs";
-import { byId, element } from "./elements.mjs";
+import { element } from "./elements.mjs";
 import {
   callBadge, filmFrame, outcomeBadge, pathLabel, plainText, probabilityBar, reasonsOf,
 } from "./film_parts.mjs";
 import { valueOf } from "./filters.mjs";
-import { legend } from "./heat.mjs";
-import { exploring, isHidden, prediction, reading, state } from "./state.mjs";
+import { heatWord, legend } from "./heat.mjs";
+import { Look } from "./looking.mjs";
+import { exploring, isHidden, prediction, reading, state, writeAddress } from "./state.mjs";
 import { setVerdict, sheet, verdictOf } from "./verdicts.mjs";
 import { callSentence, countText, thresholdText } from "./wording.mjs";
 
@@ -21,6 +22,8 @@ export class Viewer {
   /** @type {Film[]} */
   selection = [];
   position = 0;
+  /** Whether an entry of the browser's history stands for the open film. */
+  isInHistory = false;
   comment = element("textarea");
 
   /** @param {() => void} onVerdict */
@@ -29,7 +32,9 @@ export class Viewer {
     this.dialog = element("dialog", { class: "viewer", "aria-labelledby": "viewer-title" });
     this.dialog.addEventListener("keydown", (event) => this.onKey(event));
     this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
-    this.dialog.addEventListener("close", () => this.commit());
+    this.dialog.addEventListener("close", () => this.onClose());
+    addEventListener("popstate", () => this.onBack());
+    this.look = new Look(this.dialog, () => this.build());
     document.body.append(this.dialog);
   }
 
@@ -41,6 +46,21 @@ export class Viewer {
     this.position = selection.indexOf(film);
     this.dialog.showModal();
     this.build();
+    history.pushState({ film: true }, ""); // so that Back leads to the list
+    this.isInHistory = true;
+  }
+
+  onClose() {
+    this.commit();
+    if (this.isInHistory) history.back();
+  }
+
+  /** The reader went back: to the list, at what is chosen now. */
+  onBack() {
+    if (!this.isInHistory || history.state?.film) return;
+    this.isInHistory = false;
+    writeAddress();
+    if (this.dialog.open) this.dialog.close();
   }
 
   /** @param {number} by */
@@ -59,19 +79,18 @@ export class Viewer {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     const at = /** @type {HTMLElement} */ (event.target);
-    if (at.matches("textarea, input[type=text]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (at.matches("textarea, input[type=text], input[type=range], select") || event.ctrlKey || event.metaKey || event.altKey) return;
     const verdict = Object.keys(config.verdicts).find((key) => key[0] === event.key);
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") this.step(event.key === "ArrowLeft" ? -1 : 1);
     else if (event.key === "Home" || event.key === "End") this.step(event.key === "Home" ? -Infinity : Infinity);
     else if (verdict) this.judge(verdict);
-    else if (event.key === "h") byId("heat-on").click();
-    else return;
+    else if (!this.look.onKey(event.key)) return;
     event.preventDefault();
   }
 
   build() {
     const film = this.film, focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key;
-    const hidden = isHidden(film), heat = !hidden && Boolean(film.heat);
+    const hidden = isHidden(film), hasHeat = !hidden && Boolean(film.heat), heat = hasHeat && this.look.values.heat !== "off";
     this.dialog.replaceChildren(
       element("header", {},
         this.stepButton("back", "\u2190", "Previous film (left arrow)", -1), this.stepButton("on", "\u2192", "Next film (right arrow)", 1),
@@ -81,10 +100,11 @@ export class Viewer {
       element("div", { class: "viewer-body" },
         element("div", { class: `viewer-films${heat ? "" : " single"}` },
           this.figure(film, false, "Film"), heat ? this.figure(film, true, "With heat map") : null,
-          heat ? element("p", { class: "small viewer-note" }, this.heatNote(film.heat ?? "")) : null),
+          film.image ? this.look.controls(hasHeat) : null,
+          hasHeat ? element("p", { class: "small viewer-note" }, heat ? this.heatNote(film) : "The heat map is off.") : null),
         element("div", { class: "viewer-side" }, ...hidden
           ? [element("p", { class: "small" }, "Call, label, name and heat map are hidden until you have read the film."), this.verdictForm(film)]
-          : [this.result(film), this.verdictForm(film), this.details(film)])));
+          : [this.result(film), this.verdictForm(film), this.original(film), this.details(film)])));
     for (const key of [focused, "on", "back"]) {
       const again = /** @type {HTMLElement | null} */ (this.dialog.querySelector(`[data-key="${key}"]:not(:disabled)`));
       if (again) return again.focus();
@@ -102,17 +122,18 @@ export class Viewer {
     }, label);
   }
 
-  /** @param {string} heat */
-  heatNote(heat) {
-    const side = Math.sqrt(atob(heat).length);
-    return `Preview at reduced size. The heat map points to a region of a ${side} × ${side} grid; it outlines no lesion.`;
+  /** @param {Film} film */
+  heatNote(film) {
+    const side = Math.sqrt(atob(film.heat ?? "").length);
+    return `Heat: ${heatWord(film)}. It points to a region of a ${side} × ${side} grid and outlines no lesion. The pictures are of reduced size.`;
   }
 
   /** @param {Film} film
    * @param {boolean} heat
    * @param {string} caption */
   figure(film, heat, caption) {
-    return element("figure", {}, filmFrame(film, { heat, attributes: { role: "img", "aria-label": isHidden(film) ? caption : `${caption}: ${film.path}` } }),
+    const label = isHidden(film) ? caption : `${caption}: ${film.path}`, contour = this.look.values.heat === "contour";
+    return element("figure", {}, filmFrame(film, { heat, contour, attributes: { role: "img", "aria-label": label } }),
       element("figcaption", {}, caption, heat ? legend() : null));
   }
 
@@ -174,6 +195,14 @@ export class Viewer {
     if (this.comment.value === (verdictOf(this.film)?.comment ?? "")) return;
     setVerdict(this.film, { comment: this.comment.value }, nowOf);
     this.onVerdict();
+  }
+
+  /** How to see the film itself, where the page knows its place.
+   * @param {Film} film */
+  original(film) {
+    if (!config.root) return null;
+    const command = `cxrscan view '${`${config.root}/${film.path}`.replaceAll("'", "'\\''")}'`;
+    return element("p", { class: "small" }, "In full size: ", element("code", {}, command));
   }
 
   /** @param {Film} film */

@@ -4,6 +4,7 @@
 /** @type {Config} */
 export const config = {
   runId: "0",
+  root: "/films",
   threshold: 0.5,
   refer: null,
   model: "toy 1.0",

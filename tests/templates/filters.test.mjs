@@ -16,7 +16,7 @@ const VERDICTS = { "b.jpg": { verdict: "no-pneumonia", comment: "", reader: "", 
 
 /** @param {Record<string, any>} change */
 function choose(change, of = FILMS) {
-  const state = { ...startState(0.5), ...change };
+  const state = { ...startState(0.5), sort: "path", descending: false, ...change };
   const { chosen, counts } = chooseFilms([...of], { config, state, verdictOf: sheet(VERDICTS) });
   return { names: chosen.map(({ path }) => path), counts };
 }

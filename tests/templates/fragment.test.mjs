@@ -13,13 +13,13 @@ test("what stands as at the start needs no fragment", () => {
 test("every choice comes back from its fragment", () => {
   const chosen = {
     query: "a b&c=#ü", show: ["fn", "warned"], low: 0.25, high: 0.75, columns: { manufacturer: "A..B", width_px: { low: 3, high: null } },
-    sort: "prob_pneumonia", descending: true, view: "table", threshold: 0.123456, prevalence: 0.02, heat: 0, blind: true,
+    sort: "width_px", descending: true, view: "table", threshold: 0.123456, prevalence: 0.02, heat: 0, blind: true,
   };
   assert.deepEqual(readFragment(`#${writeFragment(chosen, START)}`, config), chosen);
 });
 
 test("one choice changes nothing else", () => {
-  for (const change of [{ query: "x" }, { show: ["tp"] }, { high: 0.5 }, { sort: "verdict" }, { descending: true }, { threshold: 0 }, { heat: 100 }]) {
+  for (const change of [{ query: "x" }, { show: ["tp"] }, { high: 0.5 }, { sort: "verdict" }, { descending: false }, { threshold: 0 }, { heat: 100 }]) {
     const chosen = { ...START, ...change };
     assert.deepEqual(readFragment(writeFragment(chosen, START), config), chosen);
   }

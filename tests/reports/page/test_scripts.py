@@ -85,6 +85,7 @@ USED_BY_TESTS_ALONE = {("statistics", "wilson"), ("statistics", "estimateOf"), (
     ("wording", "percentText"),
     ("filters", "outcomesOf"),
     ("list", "VirtualList"),
+    ("looking", "greyFilter"),
 }
 
 

@@ -8,7 +8,9 @@ from playwright.sync_api import Page
 
 
 def open_report(page: Page, folder: Path, fragment: str = "") -> None:
-    """Open a run's report from its file."""
+    """Open a run's report from its file, by rising path where the fragment names no order."""
+    if "sort=" not in fragment:
+        fragment += "&sort=path" if fragment else "#sort=path"
     page.goto(f"file://{folder / 'report.html'}{fragment}")
 
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from playwright.sync_api import expect
 
-from tests.reports.films import render, small_run
+from tests.reports.films import render, scored, small_run
 from tests.reports.page.browser.pages import chip, download, fragment, open_report, set_slider, shown_names, status
 
 
@@ -15,6 +15,28 @@ def test_every_file_is_shown_in_order_of_its_path(page, labelled):
     assert status(page) == "12 of 12 files"
     assert shown_names(page)[0] == "NORMAL/a.jpg"
     assert len(shown_names(page)) == 12
+
+
+def test_the_highest_probability_comes_first_and_files_without_one_last(page, labelled):
+    page.goto(f"file://{labelled / 'report.html'}")
+    assert shown_names(page)[:2] == ["PNEUMONIA/h.jpg", "PNEUMONIA/g.jpg"]
+    assert set(shown_names(page)[-3:]) == {"PNEUMONIA/j.jpg", "drawing.png", "notes.jpg"}
+    assert page.evaluate("scrollY") == 0
+
+
+def test_a_link_to_some_films_leads_to_them(page, labelled):
+    page.goto(f"file://{labelled / 'report.html'}#show=fn")
+    expect(page.locator("#scroller")).to_be_in_viewport()
+    assert page.evaluate("document.activeElement.id") == "films"
+
+
+def test_a_long_name_is_cut_in_the_middle(page, tmp_path):
+    names = [f"a folder/film of a patient with a very long name {i}-0001.jpg" for i in (1, 2)]
+    render(tmp_path, [scored(name, 0.5) for name in names])
+    open_report(page, tmp_path)
+    for tail, name in zip(page.locator(".film-card .tail").all(), names, strict=True):
+        assert tail.inner_text() == name[-14:]
+        assert tail.evaluate("part => part.scrollWidth <= part.clientWidth + 1")
 
 
 def test_search_finds_names_and_reasons(page, labelled):

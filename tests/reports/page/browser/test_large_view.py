@@ -6,7 +6,7 @@ import io
 import pytest
 from playwright.sync_api import expect
 
-from tests.reports.page.browser.pages import chip, download, open_report, shown_names, status
+from tests.reports.page.browser.pages import chip, download, open_report, set_slider, shown_names, status
 
 
 def title(page) -> str:
@@ -15,6 +15,11 @@ def title(page) -> str:
 
 def open_film(page, number: int) -> None:
     page.locator("button.frame").nth(number).click()
+
+
+def close_film(page) -> None:
+    page.keyboard.press("Escape")
+    page.wait_for_function("history.state === null")
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
@@ -140,8 +145,7 @@ def test_a_verdict_stays_on_the_call_and_threshold_it_was_given_on(page, browser
     elsewhere.set_input_files("#import", sheet)
     expect(elsewhere.locator("#verdict-message")).to_have_text("1 verdict taken over.")
     assert rows(download(elsewhere, "#export")) == [row]
-    open_report(elsewhere, labelled, "#t=0.25&show=no-pneumonia")
-    elsewhere.reload()
+    chip(elsewhere, "no-pneumonia").click()
     open_film(elsewhere, 0)
     expect(elsewhere.locator("dialog .given")).to_contain_text("when the call was NORMAL, at the threshold 0.5000")
     elsewhere.close()
@@ -168,3 +172,57 @@ def test_a_film_is_read_blind_before_anything_is_told(page, labelled):
     page.click("#verdicts summary")
     (row,) = rows(download(page, "#export"))
     assert (row["path"], row["verdict"], row["blind"]) == ("NORMAL/d.jpg", "no-pneumonia", "yes")
+
+
+def test_the_whole_card_opens_the_film_and_back_leads_to_the_list(page, labelled):
+    open_report(page, labelled)
+    page.locator(".film-card .caption").first.click()
+    assert title(page) == "NORMAL/a.jpg"
+    page.go_back()
+    expect(page.locator("dialog")).not_to_be_visible()
+    assert page.url.split("#")[0].endswith("report.html")
+    page.locator(".film-card .caption").nth(1).click()
+    close_film(page)
+    assert status(page) == "12 of 12 files"
+
+
+def test_a_film_is_zoomed_windowed_and_inverted(page, labelled):
+    open_report(page, labelled)
+    open_film(page, 0)
+    film = page.locator("dialog .film").first
+    style = "part => [getComputedStyle(part).transform, getComputedStyle(part.querySelector('img')).filter]"
+    assert film.evaluate(style) == ["matrix(1, 0, 0, 1, 0, 0)", "none"]
+    page.keyboard.press("+")
+    page.keyboard.press("i")
+    transform, grey = film.evaluate(style)
+    assert transform.startswith("matrix(1.25, 0, 0, 1.25")
+    assert grey == "invert(1)"
+    set_slider(page, "dialog [data-key=black]", 20)
+    set_slider(page, "dialog [data-key=white]", 70)
+    # 20 % becomes black and 70 % white: a slope of 2.
+    assert film.evaluate(style)[1] == "brightness(1.11111) contrast(1.8) invert(1)"
+    page.keyboard.press("ArrowRight")
+    assert film.evaluate(style)[1].startswith("brightness")
+    page.keyboard.press("0")
+    assert film.evaluate(style) == ["matrix(1, 0, 0, 1, 0, 0)", "none"]
+
+
+def test_the_heat_map_is_coloured_outlined_or_off_and_says_how_strong_it_is(page, labelled):
+    open_report(page, labelled, "#show=tp")
+    open_film(page, 2)
+    dialog = page.locator("dialog")
+    assert "Heat: strong." in dialog.inner_text()
+    page.keyboard.press("h")
+    outline = """canvas => {
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      return data.filter((value, i) => i % 4 === 3 && value > 0).length / (data.length / 4);
+    }"""
+    assert 0 < dialog.locator("canvas.contour").evaluate(outline) < 0.05
+    page.keyboard.press("h")
+    assert dialog.locator("canvas").count() == 0
+    assert "The heat map is off." in dialog.inner_text()
+    page.keyboard.press("h")
+    close_film(page)
+    open_report(page, labelled, "#q=a.jpg")
+    open_film(page, 0)
+    assert "Heat: none on this film." in dialog.inner_text()
