@@ -125,6 +125,8 @@ class ImageSource:
     """The file's number on its device; None where that is not known."""
     device: int | None = None
     """Number of the device, as this machine counts them."""
+    is_listed: bool = False
+    """Whether a list names it, so that it has a row whatever it is."""
 
     @property
     def is_known(self) -> bool:

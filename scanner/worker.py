@@ -106,6 +106,8 @@ def _prepare(
         with watch.measure("decode"):
             films = _decode(data, spec, settings)
     except NotAFilmError as error:
+        if source.is_listed:
+            return [_Prepared(_timed(replace(result, failure=_failure("read", error)), watch), None)]
         return [Skip(source.name, printable(error.message), error.code)]
     except Exception as error:
         return [_Prepared(_timed(replace(result, failure=_failure("read", error)), watch), None)]

@@ -12,6 +12,7 @@ from functools import partial
 
 from scanner.errors import FilmError
 from scanner.readers.bare_dicom import looks_like_bare_dataset
+from scanner.readers.multipart import begins_multipart, first_part
 from scanner.readers.options import ReadOptions
 from scanner.records import Radiograph
 
@@ -34,6 +35,7 @@ _OTHERS: dict[bytes, str] = {
     b"\xd0\xcf\x11\xe0": "an Office document",
     b"<!DOC": "a web page",
     b"<html": "a web page",
+    b"HTTP/": "a web server's answer, headers and all",
     b"<?xml": "an XML document",
     b"<svg": "a drawing (SVG)",
     b"{": "a JSON document",
@@ -62,7 +64,7 @@ class Format:
 
 
 def _begins_dicom(head: bytes) -> bool:
-    return head[128:132] == b"DICM" or looks_like_bare_dataset(head, HEAD_BYTES)
+    return head[128:132] == b"DICM" or looks_like_bare_dataset(head, HEAD_BYTES) or begins_multipart(head)
 
 
 def _begins_bmp(head: bytes) -> bool:
@@ -85,6 +87,8 @@ def _begins_with(*prefixes: bytes) -> Callable[[bytes], bool]:
 def _read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
     from scanner.readers.dicom import read_dicom  # pydicom is slow to import
 
+    if begins_multipart(data[:HEAD_BYTES]):
+        data = first_part(data)
     return read_dicom(data, options)
 
 

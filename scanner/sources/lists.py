@@ -1,22 +1,27 @@
-"""Films that a list names, one a line."""
+"""Films that a list names: each name has a row, whatever it leads to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import codecs
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
-from typing import TextIO
 
 from scanner.errors import RunFolderError
 from scanner.records import ImageSource
 from scanner.sources.filters import Rules
-from scanner.sources.local import look_at
+from scanner.sources.local import take_named
 from scanner.sources.names import shown
 from scanner.sources.remote import RemotePath
 from scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
 
 #: Of a list, and of a line: an endless one would fill the memory with names.
 _MAX_LINES, _MAX_CHARACTERS = 5_000_000, 32_768
+_CHUNK_BYTES = 1 << 16
+_TELLING_BYTES = 8  # tell the encoding; find -print0 writes many at once
+_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_QUOTES = "\"'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +51,65 @@ class FileList:
             ``place-unreadable``.
         """
         try:
-            with open(
-                0 if self.place == "-" else self.place, errors="surrogateescape", closefd=self.place != "-"
-            ) as file:
-                yield from filter(None, (line.rstrip("\r\n") for line in self._bounded(file)))
+            with open(0 if self.place == "-" else self.place, "rb", closefd=self.place != "-") as file:
+                names = names_in(lambda: file.read1(_CHUNK_BYTES))
+                yield from filter(None, map(_without_quotes, self._bounded(names)))
         except OSError as error:
             raise RunFolderError("place-unreadable", f"{self.place} cannot be read: {error.strerror}.") from error
 
-    def _bounded(self, file: TextIO) -> Iterator[str]:
-        """Lines of a list, as long as it is one."""
-        for number in range(1, _MAX_LINES + 1):
-            line = file.readline(_MAX_CHARACTERS + 1)
-            if not line:
-                return
-            if len(line) > _MAX_CHARACTERS:
+    def _bounded(self, names: Iterator[str]) -> Iterator[str]:
+        """Names of a list, as long as it is one."""
+        for number, name in enumerate(names, start=1):
+            if len(name) > _MAX_CHARACTERS:
                 message = f"{self.place}, line {number}: longer than any path or address."
                 raise RunFolderError("place-unreadable", message)
-            yield line
-        raise RunFolderError("place-unreadable", f"{self.place} has more than {_MAX_LINES:,} lines.")
+            if number > _MAX_LINES:
+                raise RunFolderError("place-unreadable", f"{self.place} has more than {_MAX_LINES:,} lines.")
+            yield name
+
+
+def names_in(read: Callable[[], bytes]) -> Iterator[str]:
+    """Names in a list, as soon as they are there.
+
+    They stand one a line, ended by LF or CR LF, or by NUL as ``find -print0`` writes them; in UTF-8 or, as Windows
+    writes them, in UTF-16, with a byte order mark or without.
+
+    Parameters
+    ----------
+    read
+        Gives the next bytes, none at the end.
+    """
+    head = b""
+    while (len(head) < _TELLING_BYTES or not {0, 10} & set(head)) and len(head) < _CHUNK_BYTES and (chunk := read()):
+        head += chunk
+    encoding, mark = _encoding_of(head)
+    decode = codecs.getincrementaldecoder(encoding)("surrogateescape" if encoding == "utf-8" else "replace").decode
+    separator = "\0" if encoding == "utf-8" and b"\0" in head else "\n"
+    rest, chunk = "", head[len(mark) :]
+    while chunk:
+        *names, rest = (rest + decode(chunk)).split(separator)
+        yield from (name.rstrip("\r") for name in names)
+        chunk = read() if len(rest) <= _MAX_CHARACTERS else b""
+    yield (rest + decode(b"", True)).rstrip("\r")
+
+
+def _encoding_of(head: bytes) -> tuple[str, bytes]:
+    """Encoding of a list from its first bytes, and its byte order mark."""
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding, mark
+    for encoding, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        if zeros.count(0) >= max(3, len(zeros) / 2):  # every other byte of Latin text
+            return encoding, b""
+    return "utf-8", b""
+
+
+def _without_quotes(line: str) -> str:
+    """A name without the quotes that spreadsheets and shells put around it, unless a file is called so."""
+    bare = line.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in _QUOTES and not os.path.lexists(line):
+        return bare[1:-1]
+    return line if os.path.lexists(line) or not os.path.lexists(bare) else bare
 
 
 def walk_list(films: FileList, rules: Rules) -> Iterator[ImageSource]:
@@ -74,4 +120,4 @@ def walk_list(films: FileList, rules: Rules) -> Iterator[ImageSource]:
                 yield from take(batch, [shown(str(path)) for path in batch], rules)
         else:
             for line in lines:
-                yield from look_at(line, shown(line), rules)
+                yield from take_named(line, shown(line), rules)

@@ -87,6 +87,20 @@ def _real_folder(path: str) -> str:
     return os.path.join(os.path.realpath(path), "")
 
 
+def take_named(path: str, name: str, rules: Rules) -> Iterator[ImageSource]:
+    """Yield what a list names, whatever it is: the worker says what is wrong with it."""
+    if not rules.takes_file(name):
+        return
+    try:
+        with open_regular(path) as file:
+            status = os.fstat(file.fileno())
+            kind = sniff_kind(file.read(HEAD_BYTES))
+    except OSError:
+        yield ImageSource(Path(path), name, None, is_listed=True)
+        return
+    yield _source(path, name, kind, status, is_listed=True)
+
+
 def look_at(path: str, name: str, rules: Rules, *, within: str = "") -> Iterator[ImageSource]:
     """Yield the file if it counts as a film; see ``ImageSource.within``."""
     if not rules.takes_file(name):
@@ -105,13 +119,20 @@ def look_at(path: str, name: str, rules: Rules, *, within: str = "") -> Iterator
             rules.skip(name, Reason.UNREADABLE, error.strerror)
         return
     if rules.takes_film(name, kind):
-        yield ImageSource(
-            Path(path),
-            name,
-            kind,
-            status.st_size,
-            status.st_mtime_ns,
-            within=within,
-            inode=status.st_ino or None,
-            device=status.st_dev or None,
-        )
+        yield _source(path, name, kind, status, within=within)
+
+
+def _source(
+    path: str, name: str, kind: str | None, status: os.stat_result, *, within: str = "", is_listed: bool = False
+) -> ImageSource:
+    return ImageSource(
+        Path(path),
+        name,
+        kind,
+        status.st_size,
+        status.st_mtime_ns,
+        within=within,
+        inode=status.st_ino or None,
+        device=status.st_dev or None,
+        is_listed=is_listed,
+    )

@@ -83,6 +83,23 @@ def test_gzip_is_told() -> None:
     assert caught.value.code == "gzipped"
 
 
+@pytest.mark.parametrize("before", [b"", b"\r\n"])
+@pytest.mark.parametrize(
+    "headers", [b"Content-Type: application/dicom", b"content-length: 7\r\nContent-Type: x/y; a=b"]
+)
+def test_an_answer_of_a_pacs_is_unwrapped(before: bytes, headers: bytes) -> None:
+    film = dicom_film(FILM)
+    part = b"--a1b2\r\n" + headers + b"\r\n\r\n" + film
+    for end in (b"\r\n--a1b2--\r\n", b"\r\n--a1b2\r\nContent-Type: application/dicom\r\n\r\nanother\r\n--a1b2--"):
+        answer = before + part + end
+        assert sniff_kind(answer[:HEAD_BYTES]) == "dicom"
+        (unwrapped,) = read_film(answer, ReadOptions())
+        np.testing.assert_array_equal(unwrapped.pixels, read_film(film, ReadOptions())[0].pixels)
+    with pytest.raises(FilmError) as caught:
+        read_film(before + part[: len(part) // 2], ReadOptions())
+    assert caught.value.code == "truncated"
+
+
 def test_what_is_of_no_format_is_told_which_are_read() -> None:
     with pytest.raises(FilmError, match="none of DICOM, JPEG") as caught:
         read_film(b"%PDF-1.7", ReadOptions())
