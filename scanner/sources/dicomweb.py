@@ -20,7 +20,7 @@ from scanner.errors import CxrscanError, RunFolderError
 from scanner.records import ImageSource
 from scanner.sources.filters import Reason, Rules
 from scanner.sources.names import shown
-from scanner.sources.remote import MAX_FILM_BYTES, patiently
+from scanner.sources.remote import MAX_FILM_BYTES, OwnWordsError, patiently
 from scanner.system.uids import is_uid
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ _PAGE, _LEAST_CAP = 500, 20
 _ASKED_AT_ONCE = 8
 _TIMEOUT_S = 30.0
 _PIECE_BYTES = 1 << 16
+#: Compressing a film anew for the way costs the server more than sending it.
+_AS_STORED = {
+    "Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*',
+    "Accept-Encoding": "identity",
+}
 _TOKEN = "CXRSCAN_DICOMWEB_TOKEN"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _STUDIES = re.compile(r"(?P<base>.*)/studies(/(?P<study>[^/]+)(/series/(?P<series>[^/]+))?)?/?")
@@ -190,9 +195,8 @@ class InstancePath:
         return patiently(lambda: self._retrieve(max_bytes))
 
     def _retrieve(self, max_bytes: int) -> bytes:
-        accept = 'multipart/related; type="application/dicom"; transfer-syntax=*'
         session = web_session(self.archive.login)
-        with session.get(str(self), headers={"Accept": accept}, timeout=_TIMEOUT_S, stream=True) as response:
+        with session.get(str(self), headers=_AS_STORED, timeout=_TIMEOUT_S, stream=True) as response:
             _check(response.status_code)
             body = bytearray()
             for piece in response.iter_content(_PIECE_BYTES):
@@ -287,7 +291,7 @@ def _check(status: int) -> None:
     if status in {401, 403}:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     if status >= 300:
-        raise OSError(errno.EIO, f"HTTP status {status}")
+        raise OwnWordsError(errno.EIO, f"HTTP status {status}")
 
 
 def _first_part(body: bytes, content_type: str) -> bytes:
@@ -306,7 +310,7 @@ def _first_part(body: bytes, content_type: str) -> bytes:
     _, gap, content = after.partition(b"\r\n\r\n")
     content, end, _ = content.partition(b"\r\n" + mark)
     if not (gap and end):
-        raise OSError(errno.EIO, "the answer ends early")
+        raise OwnWordsError(errno.EIO, "the answer ends early")
     return content
 
 

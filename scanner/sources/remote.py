@@ -322,6 +322,10 @@ def _refuse_other_drivers(url: str, shown: RemotePath) -> None:
         raise RunFolderError("place-refused", f"{shown} is not an address of a place for films.")
 
 
+class OwnWordsError(OSError):
+    """An error that we worded, so that its words hold no address and no secret."""
+
+
 def patiently(operation: Callable[[], _T]) -> _T:
     """Try an operation until it succeeds, fails for good, or patience ends; failure is an OSError with ``strerror``."""
     for wait_s in (*_WAITS_S, None):
@@ -339,7 +343,7 @@ def patiently(operation: Callable[[], _T]) -> _T:
             if wait_s is None or getattr(error, "errno", None) == errno.EFBIG:
                 number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
                 said = os.strerror(number) if number != errno.EIO else type(error).__name__
-                raise OSError(number, said) from None
+                raise OSError(number, error.strerror if isinstance(error, OwnWordsError) else said) from None
         time.sleep(wait_s * random.uniform(0.5, 1.5))
     raise AssertionError("unreachable")
 
