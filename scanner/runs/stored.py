@@ -48,6 +48,7 @@ COLUMNS = (*HASHED, "row_hash", "truth")
 _MAX_NAME, _MAX_TEXT, _MAX_ATTRIBUTES = 65_536, 4_096, 65_536
 _MAX_PX = 1_000_000
 _MAX_AGE_YEARS = 1_000.0
+_MAX_REAL = 1e15  # larger ones cannot be written with decimals
 _MAX_THUMBNAIL_BYTES, _MAX_THUMBNAIL_PX = 1 << 20, 4_096
 _MAX_HEAT_SIDE = 64
 _MAX_N = 1 << 63
@@ -170,8 +171,8 @@ def _require_fitting(said: Mapping[str, Any]) -> None:
     _require(_is_count(said["width_px"], _MAX_PX) and _is_count(said["height_px"], _MAX_PX), "size of a picture")
     _require(said["kind"] in _KINDS and type(said["sha256"]) is str and _SHA256.fullmatch(said["sha256"]), "kind")
     _require(_is_real(said["prob_pneumonia"], 0.0, 1.0), "probability")
-    _require(_is_real(said["gate_distance"]), "distance")
-    _require(said["duration_ms"] is not None and _is_real(said["duration_ms"], 0.0), "duration")
+    _require(_is_real(said["gate_distance"], -_MAX_REAL, _MAX_REAL), "distance")
+    _require(said["duration_ms"] is not None and _is_real(said["duration_ms"], 0.0, _MAX_REAL), "duration")
     reasons = said["gate_reasons"]
     _require(said["gate"] in _GATES and type(reasons) is str and GATE_REASONS.keys() >= {*reasons.split()}, "gate")
 
@@ -191,8 +192,8 @@ def _is_count(value: Any, end: int) -> bool:
     return value is None or (type(value) is int and 0 <= value < end)
 
 
-def _is_real(value: Any, low: float = -math.inf, high: float = math.inf) -> bool:
-    return value is None or (type(value) is float and math.isfinite(value) and low <= value <= high)
+def _is_real(value: Any, low: float, high: float) -> bool:
+    return value is None or (type(value) is float and low <= value <= high)  # false for NaN too
 
 
 @lru_cache(maxsize=256)  # those of raster films are all the same

@@ -132,11 +132,11 @@ IMPOSSIBLE: dict[str, list[Any]] = {
     "thumbnail": [b"<svg onload=alert(1)>", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9"],
     "gate": ["x", 1],
     "gate_reasons": ["<b>", "rotated nonsense"],
-    "gate_distance": [9e999, "far"],
+    "gate_distance": [9e999, 1e300, "far"],
     "failure_stage": ["read"],
     "failure_code": ["truncated"],
     "failure_message": ["It failed."],
-    "duration_ms": [-1.0, 9e999, "long"],
+    "duration_ms": [-1.0, 9e999, 1e300, "long"],
 }
 
 

@@ -146,3 +146,8 @@ def test_no_text_can_become_markdown(text: str) -> None:
     escaped = answer.plain_markdown(text)
     assert re.sub(r"\\[!-/:-@\[-`{-~]", "", escaped).strip().replace(" ", "").isalnum() or escaped.startswith("\\")
     assert not re.search(r"(?<!\\)[*_`$\[\]<>#:&]", escaped)
+
+
+def test_a_label_of_a_film_never_becomes_markup() -> None:
+    film = scored("a.jpg", 0.9, "<img src=x onerror=alert(1)>")
+    assert "<img" not in answer.call_html(film, INFO)
