@@ -71,6 +71,12 @@ def parse_mapping(context: click.Context, parameter: click.Parameter, value: Seq
     return {spelling: label for spelling, _, label in pairs}
 
 
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic from click 8.4 on
+
+
 class LocalPath(click.Path):
     """A path of this computer; refuses addresses without repeating them, because they may hold secrets."""
 
@@ -84,7 +90,7 @@ class LocalPath(click.Path):
 existing_path = LocalPath(exists=True, path_type=Path)
 
 
-class Window(click.ParamType[Any]):
+class Window(_ParamType):
     """Which of a DICOM film's windows: a number from 1, or ``none``."""
 
     name = "window"
@@ -94,7 +100,7 @@ class Window(click.ParamType[Any]):
         return "none" if value == "none" else click.IntRange(min=1).convert(value, parameter, context)
 
 
-class Place(click.ParamType[Any]):
+class Place(_ParamType):
     """A file or folder here, which must exist, or a URL."""
 
     name = "place"
