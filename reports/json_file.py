@@ -10,24 +10,23 @@ from typing import Any
 from scanner.evaluation.fit import FIT_RULE
 from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
-from scanner.model_bundle import ModelSpec
-from scanner.records import RunInfo
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
 
 
-def run_document(info: RunInfo, model: ModelSpec, survey: Survey, summary: Summary | None) -> dict[str, Any]:
+def run_document(run: Run, survey: Survey, summary: Summary | None) -> dict[str, Any]:
     """Return the content of ``run.json``: the run, its counts, the model's identity and, with labels, every figure."""
     counts, fit = survey.counts, survey.fit
     return {
         "schema_version": _SCHEMA_VERSION,
-        **asdict(info),
+        **asdict(run.info),
         "model": {
-            "name": model.name,
-            "version": model.version,
-            "weights_sha256": model.weights_sha256,
-            "temperature": model.temperature,
+            "name": run.model.name,
+            "version": run.model.version,
+            "weights_sha256": run.model.weights_sha256,
+            "temperature": run.model.temperature,
         },
         "fit": fit and fit.level,
         "fit_rule": fit and FIT_RULE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +19,8 @@ from reports.tables.formats import TABLES
 from scanner.errors import RunFolderError
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, Outputs, RunInfo
+from scanner.records import Film, Outputs
+from scanner.run_record import Run
 from scanner.system.plain_matplotlib import import_matplotlib
 from scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
 
@@ -48,9 +48,7 @@ _FEW = 20
 
 def write_outputs(
     folder: Path,
-    films: Callable[[], Iterable[Film]],
-    info: RunInfo,
-    model: ModelSpec,
+    run: Run,
     *,
     title: str = "",
     embed: Embed = "auto",
@@ -64,8 +62,8 @@ def write_outputs(
     ----------
     folder
         The run folder; it exists.
-    films
-        Gives the films in order of their paths; called several times.
+    run
+        What there is to tell; its films are gone through several times.
     title
         Heading of the report; empty for one made of the folder's name.
     embed
@@ -80,34 +78,34 @@ def write_outputs(
         ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
     start = time.perf_counter()
-    survey = survey_films(films(), info.threshold, info.refer)
+    survey = survey_films(run.films(), run.info.threshold, run.info.refer)
     stems = ["results", "results.partial"]
-    stem, other = stems if info.exit_reason == "finished" else stems[::-1]
+    stem, other = stems if run.info.exit_reason == "finished" else stems[::-1]
     files = Outputs(folder / f"{stem}.csv", folder / "report.html", folder / "run.json", survey.counts)
     by_number = sorted(survey.failures.items(), key=lambda item: (-item[1].n, item[0]))
     files = replace(files, fit=survey.fit, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
-    summary = summarise(truth, prob, info.threshold) if survey.labelled else None
+    summary = summarise(truth, prob, run.info.threshold) if survey.labelled else None
     columns = columns_with_ids(survey.id_names)
     others: list[Path] = []
     for table in TABLES:
         path, stale = (folder / f"{each}.{table.name}" for each in (stem, other))
         if table.always or table.name in tables or path.exists() or stale.exists():  # none there must grow stale
-            table.write(path, films(), columns, info, model)
+            table.write(path, columns, run)
             others += [] if table.always else [path]
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
-    image_paths = _write_images(folder / _IMAGES, films(), embedded)
-    view = build_view(survey, summary, info, model, columns, title=title)
-    write_html(files.html, films(), columns, info, model, view, image_paths=image_paths)
+    image_paths = _write_images(folder / _IMAGES, run.films(), embedded)
+    view = build_view(survey, summary, run, columns, title=title)
+    write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
     others += [folder / path for path in dict.fromkeys(image_paths) if path]
     figures = summary.estimates if summary is not None else {}
-    few = tuple(films()) if survey.counts.n_films <= _FEW else ()
+    few = tuple(run.films()) if survey.counts.n_films <= _FEW else ()
     render_s = round(time.perf_counter() - start, 4)
     files = replace(files, figures=figures, films=few, others=tuple(others), render_s=render_s)
-    timed = replace(info, profile_s={**info.profile_s, "render": files.render_s})
-    write_json(files.json, run_document(timed, model, survey, summary))
+    timed = replace(run.info, profile_s={**run.info.profile_s, "render": files.render_s})
+    write_json(files.json, run_document(replace(run, info=timed), survey, summary))
     delete_halves(folder, frozenset({files.csv.name, files.html.name, files.json.name}))
     return files
 

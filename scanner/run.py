@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -19,11 +19,12 @@ from scanner.evaluation.label_file import LabelColumns
 from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Band, Counts, Film, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.records import POSITIVE, Band, Counts, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.run_record import Run
 from scanner.runs.claim import refuse_to_replace
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.runs.layout import JOURNAL_NAME
-from scanner.runs.sharing import shareable_films, shareable_info
+from scanner.runs.sharing import shareable
 from scanner.settings import ScanSettings, result_key
 from scanner.sources.filters import Filter
 from scanner.sources.walk import Root, find_images
@@ -61,7 +62,7 @@ OnFile = Callable[[ScanResult | Skip | None], None]
 class WriteOutputs(Protocol):
     """Renders the files of a run folder; ``reports.outputs.write_outputs``."""
 
-    def __call__(self, folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
+    def __call__(self, folder: Path, run: Run) -> Outputs:
         """Write the outputs and say where they are."""
         ...
 
@@ -354,9 +355,8 @@ def _render(
     out: Path | None = None,
 ) -> Tally:
     journal.put("run", asdict(info))
-    model = stored_model(journal)
-    films = shareable_films(journal.films, info)
-    outputs = write_outputs(out or journal.folder, films, shareable_info(info), model)
+    run = shareable(Run(info, stored_model(journal), journal.films))
+    outputs = write_outputs(out or journal.folder, run)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined)
 

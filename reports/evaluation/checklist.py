@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from reports.wording import probability_text, significant, title_of, with_interval
 from scanner.evaluation.evaluate import Evaluation
-from scanner.model_bundle import ModelSpec
-from scanner.records import NEGATIVE, POSITIVE, Counts, RunInfo
+from scanner.records import NEGATIVE, POSITIVE, Counts
+from scanner.run_record import Run
 
 ChecklistName = Literal["stard-ai", "claim"]
 
@@ -132,14 +132,15 @@ _CLAIM = (
 _ITEMS = {"stard-ai": _STARD_AI, "claim": _CLAIM}
 
 
-def checklist_text(name: ChecklistName, evaluation: Evaluation, info: RunInfo, counts: Counts, model: ModelSpec) -> str:
+def checklist_text(name: ChecklistName, evaluation: Evaluation, run: Run, counts: Counts) -> str:
     """Return the checklist as Markdown: number, item, and what the run knows."""
-    facts = known_facts(evaluation, info, counts, model)
+    facts = known_facts(evaluation, run, counts)
     lines = [
         f"# {_TITLES[name]}",
         "",
-        f"Prefilled by cxrscan {info.version} from a run of {info.started_at[:10]}. {_SOURCES[name]} The wording is "
-        "shortened; check against the published list. Every prefilled answer is a draft for the authors to confirm.",
+        f"Prefilled by cxrscan {run.info.version} from a run of {run.info.started_at[:10]}. {_SOURCES[name]} "
+        "The wording is shortened; check against the published list. "
+        "Every prefilled answer is a draft for the authors to confirm.",
         "",
         "| No. | Item | In this study |",
         "|---|---|---|",
@@ -151,8 +152,9 @@ def checklist_text(name: ChecklistName, evaluation: Evaluation, info: RunInfo, c
     return "\n".join(lines) + "\n"
 
 
-def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: ModelSpec) -> dict[str, str]:
+def known_facts(evaluation: Evaluation, run: Run, counts: Counts) -> dict[str, str]:
     """Return what the run knows, as sentences, by topic."""
+    info, model = run.info, run.model
     summary, films = evaluation.summary, evaluation.films
     table = summary.confusion
     config = model.training.get("config", {})
@@ -174,7 +176,7 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
         "hardware": "Platform as above; the scan needs no graphics processor.",
         "licence": f"cxrscan: Apache-2.0. Model: {model.licence}.",
         "labels": "Labels from the names of class folders." if info.labels == "folders" else f"Labels: {info.labels}.",
-        "threshold": _threshold(info, model),
+        "threshold": _threshold(run),
         "blinding": "None: the index test reads the image file alone.",
         "statistics": "Proportions with Wilson 95 % intervals (Clopper-Pearson where asked for), ratios with log "
         "intervals, AUC with DeLong's variance on the logit scale"
@@ -211,11 +213,13 @@ def known_facts(evaluation: Evaluation, info: RunInfo, counts: Counts, model: Mo
     }
 
 
-def _threshold(info: RunInfo, model: ModelSpec) -> str:
-    point = model.operating_points.get(info.threshold_name)
+def _threshold(run: Run) -> str:
+    point = run.model.operating_points.get(run.info.threshold_name)
     if point is None:
-        return f"{probability_text(info.threshold)}, given by the user; say whether before the labels were seen."
-    return f"{probability_text(info.threshold)} ({point.name}): {point.rule}, on {point.data}; shipped with the model."
+        return f"{probability_text(run.info.threshold)}, given by the user; say whether before the labels were seen."
+    return (
+        f"{probability_text(run.info.threshold)} ({point.name}): {point.rule}, on {point.data}; shipped with the model."
+    )
 
 
 def _partition(training: dict[str, Any]) -> str:

@@ -24,8 +24,8 @@ from reports.wording import (
 from scanner.errors import RunFolderError
 from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
-from scanner.model_bundle import ModelSpec
 from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
@@ -38,7 +38,7 @@ _FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 _NO_INTERVAL = Estimate(None)
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, info: RunInfo, model: ModelSpec) -> dict[str, Any]:
+def write_evaluation(folder: Path, evaluation: Evaluation, run: Run) -> dict[str, Any]:
     """Write ``metrics.json``, ``metrics.csv`` and the charts into ``folder``, which is made if need be.
 
     Returns
@@ -54,23 +54,23 @@ def write_evaluation(folder: Path, evaluation: Evaluation, info: RunInfo, model:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
-    document = evaluation_document(evaluation, info, model)
+    document = evaluation_document(evaluation, run)
     write_json(folder / "metrics.json", document)
     write_metrics_csv(folder / "metrics.csv", evaluation)
     write_charts(folder, evaluation)
     return document
 
 
-def evaluation_document(evaluation: Evaluation, info: RunInfo, model: ModelSpec) -> dict[str, Any]:
+def evaluation_document(evaluation: Evaluation, run: Run) -> dict[str, Any]:
     """Return the content of ``metrics.json``; undefined figures are null with the reason."""
     films = evaluation.films
     curve = decision_curve(films.truth, films.prob)
     return {
         "schema_version": _SCHEMA_VERSION,
-        "cxrscan": info.version,
-        "model": {"name": model.name, "version": model.version, "weights_sha256": model.weights_sha256},
-        "labels": info.labels,
-        "refer": info.refer,
+        "cxrscan": run.info.version,
+        "model": {"name": run.model.name, "version": run.model.version, "weights_sha256": run.model.weights_sha256},
+        "labels": run.info.labels,
+        "refer": run.info.refer,
         "unscored": dict(films.unscored),
         "n_patients": evaluation.n_patients,
         "n_films_without_patient": films.n_without_patient,

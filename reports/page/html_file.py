@@ -24,8 +24,7 @@ from reports.page.colour_scale import heat_text
 from reports.page.scripts import joined_script
 from reports.page.view import ReportView
 from reports.tables.columns import Column
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 TEMPLATES = Path(next(iter(templates.__path__)))
@@ -47,10 +46,8 @@ class Block:
 
 def write_html(
     path: Path,
-    films: Iterable[Film],
     columns: Sequence[Column],
-    info: RunInfo,
-    model: ModelSpec,
+    run: Run,
     view: ReportView,
     *,
     image_paths: Sequence[str | None],
@@ -77,21 +74,19 @@ def write_html(
         theme_script=theme_script,
         policy=_content_security_policy((style,), (theme_script, script), files_beside=any(image_paths)),
         config=as_json(view.config | {"block": BLOCK, "row": [*(column.name for column in sent), "heat", "image"]}),
-        blocks=_blocks(films, sent, info, model, image_paths),
+        blocks=_blocks(sent, run, image_paths),
     )
     with replacing_text(path) as stream:
         stream.writelines(parts)
 
 
-def _blocks(
-    films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec, image_paths: Sequence[str | None]
-) -> Iterator[Block]:
-    pairs = iter(zip(films, image_paths, strict=True))
+def _blocks(columns: Sequence[Column], run: Run, image_paths: Sequence[str | None]) -> Iterator[Block]:
+    pairs = iter(zip(run.films(), image_paths, strict=True))
     while some := list(islice(pairs, BLOCK)):
         rows = [
             [
-                *(column.cell(film, info, model) for column in columns),
-                heat_text(film.result.heat_map, model.heat_scale),
+                *(column.cell(film, run) for column in columns),
+                heat_text(film.result.heat_map, run.model.heat_scale),
                 (path or 1) if film.result.thumbnail else 0,
             ]
             for film, path in some

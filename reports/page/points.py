@@ -9,6 +9,7 @@ from scanner.metrics import BoolArray, FloatArray, figure_estimates
 from scanner.metrics.confusion import confusion_matrix
 from scanner.model_bundle import ModelSpec
 from scanner.records import RunInfo
+from scanner.run_record import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class _Measured:
 
 
 def offered_points(
-    model: ModelSpec, info: RunInfo, truth: BoolArray | None = None, prob: FloatArray | None = None
+    run: Run, truth: BoolArray | None = None, prob: FloatArray | None = None
 ) -> tuple[OfferedPoint, ...]:
     """Return the points worth choosing, by rising threshold.
 
@@ -45,14 +46,14 @@ def offered_points(
     truth, prob
         Of the films that figures are of, shape (N,); without them the figures are the bundle's.
     """
-    points = sorted(_measured(model, truth, prob), key=lambda point: point.threshold)
+    points = sorted(_measured(run.model, truth, prob), key=lambda point: point.threshold)
     of = "the labelled films here" if truth is not None else "validation films"
-    kept = [point for point in points if point.name == info.threshold_name or not _beaten(point, points, info)]
+    kept = [point for point in points if point.name == run.info.threshold_name or not _beaten(point, points, run.info)]
     return tuple(
         OfferedPoint(
             threshold=point.threshold,
             text=probability_text(point.threshold),
-            purpose=_purpose(point, info),
+            purpose=_purpose(point, run.info),
             does=_does(point),
             rule=f"{point.name}: {point.rule}. Figures: {of}",
         )

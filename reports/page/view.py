@@ -38,8 +38,8 @@ from scanner.errors import HINTS
 from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
-from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
+from scanner.run_record import Run
 from scanner.system.text import count, duration_text
 
 
@@ -181,8 +181,7 @@ class ReportView:
 def build_view(
     survey: Survey,
     summary: Summary | None,
-    info: RunInfo,
-    model: ModelSpec,
+    run: Run,
     columns: Sequence[Column],
     *,
     title: str = "",
@@ -197,22 +196,22 @@ def build_view(
         Heading of the report; empty for one made of the folder's name.
     """
     return ReportView(
-        title=title or _default_title(info),
+        title=title or _default_title(run.info),
         notice=NOTICE,
-        version=info.version,
-        lead=_lead(survey, info),
-        facts=_facts(info, model),
-        unfinished=_UNFINISHED.get(info.exit_reason, ""),
+        version=run.info.version,
+        lead=_lead(survey, run.info),
+        facts=_facts(run),
+        unfinished=_UNFINISHED.get(run.info.exit_reason, ""),
         fit=survey.fit.level if survey.fit is not None else "",
         fit_sentence=fit_sentence(survey.fit),
-        threshold=probability_text(info.threshold),
-        threshold_name=info.threshold_name,
-        flow=_flow(survey, info),
+        threshold=probability_text(run.info.threshold),
+        threshold_name=run.info.threshold_name,
+        flow=_flow(survey, run.info),
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
-        points=_points(survey, summary, info, model),
-        refer=_band(info.refer) if info.refer is not None else "",
-        charts=_charts(survey, summary, info),
+        points=_points(survey, summary, run),
+        refer=_band(run.info.refer) if run.info.refer is not None else "",
+        charts=_charts(survey, summary, run.info),
         failures=tuple(_failure(code, problem) for code, problem in _most_first(survey.failures)),
         rejects=tuple(_reject(reasons, problem) for reasons, problem in _most_first(survey.rejects)),
         warnings=tuple(
@@ -220,19 +219,19 @@ def build_view(
             for code, n in sorted(survey.warnings.items(), key=lambda item: (-item[1], item[0]))
         ),
         n_warned=count(survey.counts.n_warned, "film"),
-        heat_scale=significant(model.heat_scale, 3),
-        model=model_card(model, info),
-        methods=_methods(survey, summary, info, model),
-        versions=tuple(info.versions.items()),
-        arguments=tuple((name, plain_text(value)) for name, value in info.arguments.items()),
-        config=_config(survey, info, model, columns),
+        heat_scale=significant(run.model.heat_scale, 3),
+        model=model_card(run),
+        methods=_methods(survey, summary, run),
+        versions=tuple(run.info.versions.items()),
+        arguments=tuple((name, plain_text(value)) for name, value in run.info.arguments.items()),
+        config=_config(survey, run, columns),
     )
 
 
-def _points(survey: Survey, summary: Summary | None, info: RunInfo, model: ModelSpec) -> tuple[OfferedPoint, ...]:
+def _points(survey: Survey, summary: Summary | None, run: Run) -> tuple[OfferedPoint, ...]:
     if summary is None or not 0 < summary.n_positive < summary.n:
-        return offered_points(model, info)
-    return offered_points(model, info, survey.truth[survey.answered], survey.prob[survey.answered])
+        return offered_points(run)
+    return offered_points(run, survey.truth[survey.answered], survey.prob[survey.answered])
 
 
 def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Chart, ...]:
@@ -285,13 +284,16 @@ def _band(refer: Band | None) -> str:
     return f"a probability from {low} to {high}"
 
 
-def _facts(info: RunInfo, model: ModelSpec) -> tuple[tuple[str, str], ...]:
+def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     return (
-        ("Scanned", f"{date_text(info.finished_at or info.started_at)}, in {duration_text(info.duration_s)}"),
-        ("Folder" if len(info.roots) == 1 else "Folders", ", ".join(info.roots)),
-        ("Model", model.label),
-        ("Operating point", f"{info.threshold_name}, threshold {probability_text(info.threshold)}"),
-        ("Labels", {"": "none", "folders": "from the folders' names"}.get(info.labels, f"from {info.labels}")),
+        (
+            "Scanned",
+            f"{date_text(run.info.finished_at or run.info.started_at)}, in {duration_text(run.info.duration_s)}",
+        ),
+        ("Folder" if len(run.info.roots) == 1 else "Folders", ", ".join(run.info.roots)),
+        ("Model", run.model.label),
+        ("Operating point", f"{run.info.threshold_name}, threshold {probability_text(run.info.threshold)}"),
+        ("Labels", {"": "none", "folders": "from the folders' names"}.get(run.info.labels, f"from {run.info.labels}")),
     )
 
 
@@ -423,21 +425,21 @@ def _metric(metric: Metric, estimate: Estimate) -> MetricView:
 # -- the model and the run
 
 
-def model_card(model: ModelSpec, info: RunInfo) -> ModelCard:
+def model_card(run: Run) -> ModelCard:
     """Describe a model; ``info`` says which operating point is used."""
-    training = {name: value for name, value in model.training.items() if isinstance(value, str | int | float)}
+    training = {name: value for name, value in run.model.training.items() if isinstance(value, str | int | float)}
     return ModelCard(
-        label=model.label,
+        label=run.model.label,
         facts=(
-            ("Weights, SHA-256", model.weights_sha256),
-            ("Input", f"{model.input_px} x {model.input_px} pixels, grey"),
-            ("Temperature", significant(model.temperature, 4)),
-            ("Initial weights", model.initial_weights),
+            ("Weights, SHA-256", run.model.weights_sha256),
+            ("Input", f"{run.model.input_px} x {run.model.input_px} pixels, grey"),
+            ("Temperature", significant(run.model.temperature, 4)),
+            ("Initial weights", run.model.initial_weights),
             *((field_title(name), plain_text(value)) for name, value in training.items()),
-            ("Licence", model.licence),
+            ("Licence", run.model.licence),
         ),
-        intended_use=model.intended_use,
-        limits=model.limits,
+        intended_use=run.model.intended_use,
+        limits=run.model.limits,
         points=tuple(
             PointView(
                 name=point.name,
@@ -447,22 +449,23 @@ def model_card(model: ModelSpec, info: RunInfo) -> ModelCard:
                 data=point.data,
                 sensitivity=with_interval("sensitivity", point.sensitivity),
                 specificity=with_interval("specificity", point.specificity),
-                used=point.name == info.threshold_name,
+                used=point.name == run.info.threshold_name,
             )
-            for point in model.operating_points.values()
+            for point in run.model.operating_points.values()
         ),
         validation=tuple(
             (
                 films,
                 tuple((title_of(key), with_interval(key, estimate)) for key, estimate in metrics.items()),
             )
-            for films, metrics in model.validation.items()
+            for films, metrics in run.model.validation.items()
         ),
     )
 
 
-def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: ModelSpec) -> str:
+def _methods(survey: Survey, summary: Summary | None, run: Run) -> str:
     """Return a paragraph for the methods section of a paper."""
+    info, model = run.info, run.model
     counts = survey.counts
     parts = [
         f"Chest radiographs were scored with cxrscan {info.version} (model {model.label}, weights SHA-256 "
@@ -471,8 +474,7 @@ def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: Mode
         f"Of {count(counts.n_films, 'file')}, {counts.n_failed:,} could not be read and {counts.n_rejected:,} "
         f"{'was' if counts.n_rejected == 1 else 'were'} not recognised as a frontal chest film and rejected; "
         f"{counts.n_scored:,} {'was' if counts.n_scored == 1 else 'were'} scored.",
-        f"A film was called positive at a probability of {probability_text(info.threshold)} or more "
-        f"({_rule(info, model)}).",
+        f"A film was called positive at a probability of {probability_text(info.threshold)} or more ({_rule(run)}).",
     ]
     if info.refer is not None:
         parts.append(
@@ -492,21 +494,21 @@ def _methods(survey: Survey, summary: Summary | None, info: RunInfo, model: Mode
     return " ".join(parts)
 
 
-def _rule(info: RunInfo, model: ModelSpec) -> str:
-    point = model.operating_points.get(info.threshold_name)
+def _rule(run: Run) -> str:
+    point = run.model.operating_points.get(run.info.threshold_name)
     if point is None:
         return "a threshold of the user's"
     return f"operating point \N{LEFT DOUBLE QUOTATION MARK}{point.name}\N{RIGHT DOUBLE QUOTATION MARK}: {point.rule}"
 
 
-def _config(survey: Survey, info: RunInfo, model: ModelSpec, columns: Iterable[Column]) -> dict[str, Any]:
-    identity = "\n".join((*info.roots, info.started_at, model.weights_sha256))
+def _config(survey: Survey, run: Run, columns: Iterable[Column]) -> dict[str, Any]:
+    identity = "\n".join((*run.info.roots, run.info.started_at, run.model.weights_sha256))
     return {
         "runId": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:16],
-        "root": info.roots[0] if len(info.roots) == 1 and info.names == "plain" else "",
-        "threshold": info.threshold,
-        "refer": info.refer,
-        "model": model.label,
+        "root": run.info.roots[0] if len(run.info.roots) == 1 and run.info.names == "plain" else "",
+        "threshold": run.info.threshold,
+        "refer": run.info.refer,
+        "model": run.model.label,
         "labelled": survey.labelled,
         "columns": [
             {"name": c.name, "title": c.title, "kind": c.kind, "decimals": c.decimals, "meaning": c.meaning}

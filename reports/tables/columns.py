@@ -8,8 +8,8 @@ from typing import Literal
 
 from reports.wording import fixed
 from scanner.decision import prediction
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.records import Film
+from scanner.run_record import Run
 
 Cell = str | int | float | None
 """A value of the table; None and the empty string are both an empty cell."""
@@ -26,13 +26,13 @@ class Column:
     kind: Literal["text", "integer", "decimal"]
     meaning: str
     """One sentence for the data dictionary."""
-    cell: Callable[[Film, RunInfo, ModelSpec], Cell]
+    cell: Callable[[Film, Run], Cell]
     decimals: int = 0
     """Digits after the point of a ``decimal`` column, in every output."""
 
-    def value(self, film: Film, run: RunInfo, model: ModelSpec) -> Cell:
+    def value(self, film: Film, run: Run) -> Cell:
         """Return the cell as a typed value, rounded as in every output; None when it is empty."""
-        value = self.cell(film, run, model)
+        value = self.cell(film, run)
         if isinstance(value, float):
             return float(fixed(value, self.decimals))
         return None if value == "" else value
@@ -44,14 +44,14 @@ COLUMNS: tuple[Column, ...] = (
         "File",
         "text",
         "Path relative to the folder given, with forward slashes; with several folders, prefixed by the folder's name.",
-        lambda film, run, model: film.result.name,
+        lambda film, run: film.result.name,
     ),
     Column(
         "status",
         "Status",
         "text",
         "`scored`; `rejected`: the gate says that this is no frontal chest film; `failed`: the file could not be read.",
-        lambda film, run, model: film.result.status,
+        lambda film, run: film.result.status,
     ),
     Column(
         "prediction",
@@ -59,14 +59,14 @@ COLUMNS: tuple[Column, ...] = (
         "text",
         "`PNEUMONIA` when the probability reaches the threshold, else `NORMAL`; compared before rounding. "
         "`REFER` when it lies in the band of `--refer`. Empty unless scored.",
-        lambda film, run, model: prediction(film.result, run.threshold, run.refer),
+        lambda film, run: prediction(film.result, run.info.threshold, run.info.refer),
     ),
     Column(
         "prob_pneumonia",
         "Probability",
         "decimal",
         "Calibrated probability of pneumonia, 0 to 1. Empty unless scored.",
-        lambda film, run, model: film.result.prob_pneumonia,
+        lambda film, run: film.result.prob_pneumonia,
         decimals=4,
     ),
     Column(
@@ -74,7 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         "Threshold",
         "decimal",
         "Probability at or above which a film is called `PNEUMONIA`.",
-        lambda film, run, model: run.threshold,
+        lambda film, run: run.info.threshold,
         decimals=4,
     ),
     Column(
@@ -82,77 +82,77 @@ COLUMNS: tuple[Column, ...] = (
         "Truth",
         "text",
         "`PNEUMONIA` or `NORMAL` from the labels; empty without a label.",
-        lambda film, run, model: film.truth,
+        lambda film, run: film.truth,
     ),
     Column(
         "gate",
         "Gate",
         "text",
         "Is this a frontal chest film? `ok`, `warn` or `reject`; empty when the file failed first.",
-        lambda film, run, model: film.result.gate,
+        lambda film, run: film.result.gate,
     ),
     Column(
         "gate_reasons",
         "Gate reasons",
         "text",
         "Why the gate warns or rejects: codes separated by spaces.",
-        lambda film, run, model: " ".join(film.result.gate_reasons),
+        lambda film, run: " ".join(film.result.gate_reasons),
     ),
     Column(
         "error_code",
         "Error",
         "text",
         "Why the file failed: a code of docs/messages.md.",
-        lambda film, run, model: film.result.failure.code if film.result.failure else None,
+        lambda film, run: film.result.failure.code if film.result.failure else None,
     ),
     Column(
         "error_message",
         "Error message",
         "text",
         "Why the file failed: a sentence.",
-        lambda film, run, model: film.result.failure.message if film.result.failure else None,
+        lambda film, run: film.result.failure.message if film.result.failure else None,
     ),
     Column(
         "kind",
         "Format",
         "text",
         "Format found from the content, for example `jpeg` or `dicom`. Empty when it is none that cxrscan knows.",
-        lambda film, run, model: film.result.kind,
+        lambda film, run: film.result.kind,
     ),
     Column(
         "width_px",
         "Width",
         "integer",
         "Width of the stored picture in pixels.",
-        lambda film, run, model: film.result.width_px,
+        lambda film, run: film.result.width_px,
     ),
     Column(
         "height_px",
         "Height",
         "integer",
         "Height of the stored picture in pixels.",
-        lambda film, run, model: film.result.height_px,
+        lambda film, run: film.result.height_px,
     ),
     Column(
         "view_position",
         "View",
         "text",
         "DICOM View Position (0018,5101), for example `AP`.",
-        lambda film, run, model: film.result.attributes.view_position,
+        lambda film, run: film.result.attributes.view_position,
     ),
     Column(
         "patient_sex",
         "Sex",
         "text",
         "DICOM Patient's Sex (0010,0040).",
-        lambda film, run, model: film.result.attributes.patient_sex,
+        lambda film, run: film.result.attributes.patient_sex,
     ),
     Column(
         "patient_age_years",
         "Age",
         "decimal",
         "DICOM Patient's Age (0010,1010) in years; 89.0 stands for 89 and more.",
-        lambda film, run, model: film.result.attributes.patient_age_years,
+        lambda film, run: film.result.attributes.patient_age_years,
         decimals=1,
     ),
     Column(
@@ -160,21 +160,21 @@ COLUMNS: tuple[Column, ...] = (
         "SHA-256",
         "text",
         "Hash of the file's bytes. Empty when they could not be read.",
-        lambda film, run, model: film.result.sha256,
+        lambda film, run: film.result.sha256,
     ),
     Column(
         "model",
         "Model",
         "text",
         "Name and version of the model.",
-        lambda film, run, model: model.label,
+        lambda film, run: run.model.label,
     ),
     Column(
         "duration_ms",
         "Time (ms)",
         "decimal",
         "Time spent on the file in milliseconds; a batch's time is shared out evenly.",
-        lambda film, run, model: film.result.duration_ms,
+        lambda film, run: film.result.duration_ms,
         decimals=1,
     ),
     Column(
@@ -182,42 +182,42 @@ COLUMNS: tuple[Column, ...] = (
         "Modality",
         "text",
         "DICOM Modality (0008,0060), for example `DX`.",
-        lambda film, run, model: film.result.attributes.modality,
+        lambda film, run: film.result.attributes.modality,
     ),
     Column(
         "body_part",
         "Body part",
         "text",
         "DICOM Body Part Examined (0018,0015).",
-        lambda film, run, model: film.result.attributes.body_part,
+        lambda film, run: film.result.attributes.body_part,
     ),
     Column(
         "presentation_intent",
         "Intent",
         "text",
         "DICOM Presentation Intent Type (0008,0068).",
-        lambda film, run, model: film.result.attributes.presentation_intent,
+        lambda film, run: film.result.attributes.presentation_intent,
     ),
     Column(
         "manufacturer",
         "Manufacturer",
         "text",
         "DICOM Manufacturer (0008,0070), the first 64 characters.",
-        lambda film, run, model: film.result.attributes.manufacturer,
+        lambda film, run: film.result.attributes.manufacturer,
     ),
     Column(
         "pixel_path",
         "Pixel path",
         "text",
         "Steps from stored to display values, for example `jpeg>1/4`.",
-        lambda film, run, model: film.result.pixel_path,
+        lambda film, run: film.result.pixel_path,
     ),
     Column(
         "size_bytes",
         "Size (bytes)",
         "integer",
         "Size of the file.",
-        lambda film, run, model: film.result.size_bytes,
+        lambda film, run: film.result.size_bytes,
     ),
     Column(
         "gate_distance",
@@ -225,7 +225,7 @@ COLUMNS: tuple[Column, ...] = (
         "decimal",
         "How unlike the training films the picture is: about 0 for a typical one, above 1 the gate warns or rejects. "
         "Empty where the gate was off, or needed no look at the picture to reject it.",
-        lambda film, run, model: film.result.gate_distance,
+        lambda film, run: film.result.gate_distance,
         decimals=3,
     ),
 )
@@ -237,7 +237,7 @@ def columns_with_ids(id_names: Iterable[str]) -> tuple[Column, ...]:
 
 
 def _id_column(name: str) -> Column:
-    def cell(film: Film, run: RunInfo, model: ModelSpec) -> Cell:
+    def cell(film: Film, run: Run) -> Cell:
         return dict(film.result.attributes.ids).get(name)
 
     return Column(name, name, "text", "Identifier from the DICOM header.", cell)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TextIO
 
 from reports.tables.columns import Column, format_cell
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.records import Film
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 # What a spreadsheet takes for the start of a formula (OWASP, CSV Injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     """Write the table; see ``columns.data_dictionary`` for the format.
 
     Raises
@@ -25,22 +25,20 @@ def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], in
         ``output-unwritable``.
     """
     with replacing_text(path, encoding="utf-8-sig") as stream:
-        write_rows(stream, films, columns, info, model)
+        write_rows(stream, run.films(), columns, run)
 
 
-def write_rows(
-    stream: TextIO, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec
-) -> None:
+def write_rows(stream: TextIO, films: Iterable[Film], columns: Sequence[Column], run: Run) -> None:
     """Write heading and rows to a stream that leaves line ends as they are."""
     writer = csv.writer(stream)
     writer.writerow(column.name for column in columns)
     for film in films:
-        writer.writerow(csv_cell(column, film, info, model) for column in columns)
+        writer.writerow(csv_cell(column, film, run) for column in columns)
 
 
-def csv_cell(column: Column, film: Film, info: RunInfo, model: ModelSpec) -> str:
+def csv_cell(column: Column, film: Film, run: Run) -> str:
     """Write one cell, safe in spreadsheets."""
-    text = format_cell(column, column.cell(film, info, model))
+    text = format_cell(column, column.cell(film, run))
     return neutralised(text) if column.kind == "text" else text
 
 

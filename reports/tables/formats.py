@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,8 +13,7 @@ from scanner.errors import CxrscanError
 
 if TYPE_CHECKING:  # the command line imports this for its options
     from reports.tables.columns import Column
-    from scanner.model_bundle import ModelSpec
-    from scanner.records import Film, RunInfo
+    from scanner.run_record import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,7 @@ class TableFormat:
                 "extra-missing", f"{self.name.capitalize()} files need {self.library}, from the extra `{self.extra}`."
             )
 
-    def write(
-        self, path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec
-    ) -> None:
+    def write(self, path: Path, columns: Sequence[Column], run: Run) -> None:
         """Write a table; it appears as a whole or not at all.
 
         Raises
@@ -56,7 +53,7 @@ class TableFormat:
             ``extra-missing`` or ``output-unwritable``.
         """
         self.refuse_if_unable()
-        import_module(self.module).write_table(path, films, columns, info, model)
+        import_module(self.module).write_table(path, columns, run)
 
 
 TABLES = (

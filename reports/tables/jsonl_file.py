@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports.tables.columns import Column
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 
-def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     """Write the table as JSON Lines: one object per file, numbers rounded as in ``results.csv``, null for empty.
 
     Raises
@@ -21,6 +20,6 @@ def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], in
         ``output-unwritable``.
     """
     with replacing_text(path) as stream:
-        for film in films:
-            row = {column.name: column.value(film, info, model) for column in columns}
+        for film in run.films():
+            row = {column.name: column.value(film, run) for column in columns}
             stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -10,15 +10,14 @@ import pyarrow as arrow
 from pyarrow.parquet import ParquetWriter
 
 from reports.tables.columns import Column
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.run_record import Run
 from scanner.system.whole_files import replacing
 
 _TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
 _ROWS_PER_GROUP = 10_000
 
 
-def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], info: RunInfo, model: ModelSpec) -> None:
+def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     """Write the table with the types of its columns, numbers rounded as in ``results.csv``, null for empty.
 
     Raises
@@ -27,7 +26,7 @@ def write_table(path: Path, films: Iterable[Film], columns: Sequence[Column], in
         ``output-unwritable``.
     """
     schema = arrow.schema([(column.name, arrow.type_for_alias(_TYPES[column.kind])) for column in columns])
-    rows = ({column.name: column.value(film, info, model) for column in columns} for film in films)
+    rows = ({column.name: column.value(film, run) for column in columns} for film in run.films())
     with replacing(path) as part, ParquetWriter(part, schema) as writer:
         while group := list(islice(rows, _ROWS_PER_GROUP)):
             writer.write_table(arrow.Table.from_pylist(group, schema=schema))

@@ -87,6 +87,7 @@ def evaluate(
     from scanner.evaluation.evaluate import collect_films
     from scanner.evaluation.evaluate import evaluate as evaluate_films
     from scanner.run import render
+    from scanner.run_record import Run
     from scanner.runs.journal import Journal, stored_model
     from scanner.system.whole_files import followed, replacing_text
 
@@ -98,15 +99,15 @@ def evaluate(
         raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
     with Journal(run_folder, read_only=True) as journal:
         films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
-        model = stored_model(journal)
+        run = Run(tally.info, stored_model(journal))
     if not tally.info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
-    evaluation = evaluate_films(films, tally.info, model, prevalences=prevalences, exact=exact)
+    evaluation = evaluate_films(films, run, prevalences=prevalences, exact=exact)
     folder = followed(output) if output else followed(run_folder) / "evaluation"
-    document = write_evaluation(folder, evaluation, tally.info, model)
+    document = write_evaluation(folder, evaluation, run)
     if checklist is not None:
         with replacing_text(folder / f"checklist-{checklist}.md") as stream:
-            stream.write(checklist_text(checklist, evaluation, tally.info, tally.counts, model))
+            stream.write(checklist_text(checklist, evaluation, run, tally.counts))
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
     else:

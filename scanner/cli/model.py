@@ -85,7 +85,7 @@ def _render_one(spec: ModelSpec) -> None:
     from scanner.errors import BundleError
     from scanner.records import Film, ImageSource, ScanResult
     from scanner.settings import ScanSettings
-    from scanner.viewer.opening import session_info
+    from scanner.viewer.opening import session_run
     from scanner.worker import scan_chunk
 
     film = ImageSource(Path("drawn.png"), "drawn.png", None, data=_drawn_png())
@@ -94,9 +94,10 @@ def _render_one(spec: ModelSpec) -> None:
         problem = result.failure.message if isinstance(result, ScanResult) and result.failure else "it is rejected."
         raise BundleError("bundle-invalid", f"{spec.folder} gives a drawn film no probability: {problem}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    info = replace(session_info(spec), started_at=now, finished_at=now)
+    run = session_run(spec)
+    info = replace(run.info, started_at=now, finished_at=now)
     with TemporaryDirectory() as folder:
-        write_outputs(Path(folder), lambda: [Film(result)], info, spec)
+        write_outputs(Path(folder), replace(run, info=info, films=lambda: [Film(result)]))
 
 
 def _drawn_png() -> bytes:

@@ -19,13 +19,13 @@ from scanner.system.addresses import is_address
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from reports.outputs import Embed
     from scanner.evaluation.labels import LabelRequest
-    from scanner.model_bundle import ModelSpec
     from scanner.records import Band, Film, Outputs, RunInfo
     from scanner.run import Tally, WriteOutputs
+    from scanner.run_record import Run
 
 
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -193,11 +193,11 @@ def output_writer(upload: str | None, title: str, embed: Embed, **wanted: bool) 
     for table in tables:
         table.refuse_if_unable()
 
-    def write(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
+    def write(folder: Path, run: Run) -> Outputs:
         from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
 
         names = [table.name for table in tables]
-        return write_outputs(folder, films, info, model, title=title, embed=embed, tables=names)
+        return write_outputs(folder, run, title=title, embed=embed, tables=names)
 
     return _uploading(write, upload) if upload else write
 
@@ -230,8 +230,8 @@ def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
 
     target = RemotePath(url)
 
-    def write_and_upload(folder: Path, films: Callable[[], Iterable[Film]], info: RunInfo, model: ModelSpec) -> Outputs:
-        outputs = write(folder, films, info, model)
+    def write_and_upload(folder: Path, run: Run) -> Outputs:
+        outputs = write(folder, run)
         upload_files(outputs.files, folder, target)
         return outputs
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from reports.wording import probability_text
 from scanner.decision import prediction
 from scanner.model_bundle import ModelSpec
-from scanner.records import Film, HeatMap, RunInfo
+from scanner.records import Film, HeatMap
+from scanner.run_record import Run
 from scanner.system.uids import hashed_uid
 
 
@@ -79,18 +80,18 @@ CALLS: dict[str | None, CallCode] = {
 }
 
 
-def answer_of(film: Film, info: RunInfo, model: ModelSpec) -> Answer:
+def answer_of(film: Film, run: Run) -> Answer:
     """Say what a run says of a film that it scored or rejected."""
     result = film.result
     return Answer(
         prob_pneumonia=result.prob_pneumonia if result.status == "scored" else None,
-        call=prediction(result, info.threshold, info.refer),
+        call=prediction(result, run.info.threshold, run.info.refer),
         gate_reasons=result.gate_reasons,
         heat_map=result.heat_map if result.status == "scored" else None,
-        model=model,
-        threshold=info.threshold,
-        threshold_name=info.threshold_name,
-        refer=info.refer,
-        version=info.version,
-        at=datetime.fromisoformat(info.started_at),
+        model=run.model,
+        threshold=run.info.threshold,
+        threshold_name=run.info.threshold_name,
+        refer=run.info.refer,
+        version=run.info.version,
+        at=datetime.fromisoformat(run.info.started_at),
     )

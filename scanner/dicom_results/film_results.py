@@ -18,10 +18,10 @@ from scanner.dicom_results.folder import latest_reports, series_folder, write_ob
 from scanner.dicom_results.modules import Kind, encode, sop_uid
 from scanner.dicom_results.report import REPORT, make_report
 from scanner.errors import FilmError
-from scanner.model_bundle import ModelSpec
 from scanner.readers import ReadOptions, read_film
 from scanner.readers.dicom import quiet_pydicom
 from scanner.records import Film, FloatImage, ImageSource, RunInfo
+from scanner.run_record import Run
 from scanner.settings import window_of
 
 FRAME = re.compile(r"#(\d+)$")
@@ -72,8 +72,7 @@ class ResultsRequest:
 
     folder: Path
     wanted: Wanted
-    info: RunInfo
-    model: ModelSpec
+    run: Run
 
 
 def write_film_results(task: tuple[ImageSource, Sequence[Film]], request: ResultsRequest) -> FilmResults:
@@ -99,13 +98,13 @@ def write_film_results(task: tuple[ImageSource, Sequence[Film]], request: Result
 def _write_objects(results: FilmResults, data: bytes, film: Film, request: ResultsRequest) -> FilmResults:
     found = FRAME.search(film.result.name)
     header = read_film_header(data, int(found[1]) if found else 1)
-    answer = answer_of(film, request.info, request.model)
+    answer = answer_of(film, request.run)
 
     def report(series: Path) -> Dataset:
         return make_report(header, answer, latest_reports(series, header))
 
     def capture(series: Path) -> Dataset:
-        return make_capture(header, answer, _read_pixels(data, header.frame, request.info))
+        return make_capture(header, answer, _read_pixels(data, header.frame, request.run.info))
 
     if request.wanted.report:
         is_new = _write_unless_there(REPORT, header, answer, report, request.folder)

@@ -26,6 +26,7 @@ from scanner.dicom_results.film_results import (
 from scanner.dicom_results.folder import prepare_folder
 from scanner.errors import WorkerError
 from scanner.records import Film, ImageSource, RunInfo
+from scanner.run_record import Run
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
@@ -96,15 +97,14 @@ def write_results(
         The run, the films' place or the folder cannot be used.
     """
     with Journal(run_folder, read_only=True) as journal:
-        info = stored_info(journal)
-        model = stored_model(journal)
+        run = Run(stored_info(journal), stored_model(journal))
         films = [_light(film) for film in journal.films() if wanted.takes(film)]
     missing = _by_file(film for film in films if film.result.kind == "dicom")
     n_no_dicom = sum(film.result.kind != "dicom" for film in films)
     prepare_folder(folder)
-    write = partial(write_film_results, request=ResultsRequest(folder, wanted, info, model))
+    write = partial(write_film_results, request=ResultsRequest(folder, wanted, run))
     done = []
-    for results in _written(write, _tasks(roots or stored_roots(info), dict(missing), info), n_workers):
+    for results in _written(write, _tasks(roots or stored_roots(run.info), dict(missing), run.info), n_workers):
         missing.pop(results.name, None)
         done.append(results)
         on_film(results)

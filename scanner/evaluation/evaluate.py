@@ -30,8 +30,8 @@ from scanner.metrics import (
     wilson_interval,
     youden_threshold,
 )
-from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Band, Estimate, Film, RunInfo, ScanResult
+from scanner.records import POSITIVE, Band, Estimate, Film, ScanResult
+from scanner.run_record import Run
 
 _AGE_BAND_STARTS = (0, 1, 6, 18, 40, 65)
 _AGE_BANDS = ("", "00", "01-05", "06-17", "18-39", "40-64", "65+")
@@ -162,9 +162,7 @@ def collect_films(
     )
 
 
-def evaluate(
-    films: LabelledFilms, info: RunInfo, model: ModelSpec, *, prevalences: Sequence[float] = (), exact: bool = False
-) -> Evaluation:
+def evaluate(films: LabelledFilms, run: Run, *, prevalences: Sequence[float] = (), exact: bool = False) -> Evaluation:
     """Measure a run against its labels.
 
     Parameters
@@ -183,21 +181,21 @@ def evaluate(
     if not truth.size:
         raise LabelError("labels-none", "No film of the run has both a label and a probability.")
     interval = clopper_pearson_interval if exact else wilson_interval
-    summary = summarise(truth, prob, info.threshold, interval=interval)
+    summary = summarise(truth, prob, run.info.threshold, interval=interval)
     n_patients = int(np.unique(films.patients).size)
     clustered = n_patients < truth.size
     is_label = tuple(attribute for attribute, values in films.groups.items() if _says_class(values, truth))
     return Evaluation(
         films=films,
         summary=summary,
-        by_patient=bootstrap_by_patient(truth, prob, info.threshold, films.patients) if clustered else {},
+        by_patient=bootstrap_by_patient(truth, prob, run.info.threshold, films.patients) if clustered else {},
         n_patients=n_patients,
         thresholds=tuple(
             ThresholdRow(name, rule, summarise(truth, prob, threshold, interval=interval), exploratory)
-            for name, rule, threshold, exploratory in _thresholds(films, info, model)
+            for name, rule, threshold, exploratory in _thresholds(films, run)
         ),
         subgroups={
-            attribute: summarise_subgroups(truth, prob, info.threshold, values)
+            attribute: summarise_subgroups(truth, prob, run.info.threshold, values)
             for attribute, values in films.groups.items()
             if attribute not in is_label
         },
@@ -215,15 +213,15 @@ def _says_class(values: Sequence[str], truth: BoolArray) -> bool:
     return len(classes) == len(set(values)) and 0 < truth.sum() < truth.size
 
 
-def _thresholds(films: LabelledFilms, info: RunInfo, model: ModelSpec) -> list[tuple[str, str, float, bool]]:
+def _thresholds(films: LabelledFilms, run: Run) -> list[tuple[str, str, float, bool]]:
     """(name, rule, threshold, exploratory), the run's own first."""
     rows = [
         (point.name, f"{point.rule} ({point.data})", point.threshold, False)
-        for point in model.operating_points.values()
+        for point in run.model.operating_points.values()
     ]
-    if info.threshold_name not in model.operating_points:
-        rows.append((info.threshold_name, "given for this run", info.threshold, False))
-    rows.sort(key=lambda row: row[0] != info.threshold_name)
+    if run.info.threshold_name not in run.model.operating_points:
+        rows.append((run.info.threshold_name, "given for this run", run.info.threshold, False))
+    rows.sort(key=lambda row: row[0] != run.info.threshold_name)
     if all(threshold != 0.5 for _, _, threshold, _ in rows):
         rows.append(("0.5", "more probable than not", 0.5, False))
     best = youden_threshold(films.truth, films.prob)

@@ -6,28 +6,26 @@ A film is then called by the first digits of its file's hash: whoever has the fi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from scanner.records import Film, RunInfo
+from scanner.records import Film
+from scanner.run_record import Run
 
 _DIGITS = 16
 #: Options that name files and folders.
 _PATH_OPTIONS = frozenset({"paths", "from_file", "output", "labels", "bundle", "cluster", "upload"})
 
 
-def shareable_films(films: Callable[[], Iterable[Film]], info: RunInfo) -> Callable[[], Iterable[Film]]:
-    """The films under the names that outputs show."""
-    return films if info.names == "plain" else lambda: _hashed(films())
-
-
-def shareable_info(info: RunInfo) -> RunInfo:
+def shareable(run: Run) -> Run:
     """What outputs may say of a run: everything, or all but the names of its files and folders."""
+    info, films = run.info, run.films
     if info.names == "plain":
-        return info
+        return run
     arguments = {name: "…" if value and name in _PATH_OPTIONS else value for name, value in info.arguments.items()}
     labels = "folders" if info.labels == "folders" else "a label file" if info.labels else ""
-    return replace(info, roots=("…",), arguments=arguments, labels=labels)
+    info = replace(info, roots=("…",), arguments=arguments, labels=labels)
+    return replace(run, info=info, films=lambda: _hashed(films()))
 
 
 def _hashed(films: Iterable[Film]) -> Iterator[Film]:

@@ -28,8 +28,8 @@ from reports.wording import (
     with_interval,
 )
 from scanner.decision import outcome, prediction
-from scanner.model_bundle import ModelSpec
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
+from scanner.run_record import Run
 
 _FILE_COLUMNS = ("kind", "width_px", "height_px", "size_bytes", "pixel_path", "sha256")
 _HEADER_COLUMNS = (
@@ -75,20 +75,20 @@ def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
     return f"Labelled {film.truth}" + (f": a {OUTCOMES[cell].title.lower()}." if cell else ".")
 
 
-def certainty(prob: float, info: RunInfo, model: ModelSpec) -> tuple[str, ...]:
+def certainty(prob: float, run: Run) -> tuple[str, ...]:
     """Say how sure the number is: the model's calibration error, and what its operating point did on validation films.
 
     A call is close when the threshold is nearer than the calibration error, the mean distance between stated and
     observed frequencies (Naeini, Cooper and Hauskrecht 2015), of the worst set of validation films.
     """
     sentences = []
-    errors = [metrics["ece"].value for metrics in model.validation.values() if "ece" in metrics]
+    errors = [metrics["ece"].value for metrics in run.model.validation.values() if "ece" in metrics]
     error = max((value for value in errors if value is not None), default=None)
     if error is not None:
         sentences.append(f"On validation films the stated probabilities were off by {fixed(error, 2)} on average.")
-        if abs(prob - info.threshold) <= error:
+        if abs(prob - run.info.threshold) <= error:
             sentences.append("The threshold is nearer than that: a close call, which could as well go the other way.")
-    point = model.operating_points.get(info.threshold_name)
+    point = run.model.operating_points.get(run.info.threshold_name)
     if point is not None:
         found = with_interval("sensitivity", point.sensitivity)
         cleared = with_interval("specificity", point.specificity)
@@ -109,38 +109,38 @@ def in_short(outcome: ScanResult | Skip, threshold: float, refer: Band | None = 
     return f"{called}, {percent_text(outcome.prob_pneumonia)} pneumonia"
 
 
-def result_lines(film: Film, info: RunInfo, model: ModelSpec) -> tuple[list[str], list[str]]:
+def result_lines(film: Film, run: Run) -> tuple[list[str], list[str]]:
     """Lines above and below the annotated picture; the caller adds the notice."""
     result = film.result
-    called = prediction(result, info.threshold, info.refer)
+    called = prediction(result, run.info.threshold, run.info.refer)
     gate = gate_answer(result)
     heading = [" ".join((gate.title, *gate.sentences)), result.name]
     if called is not None and result.prob_pneumonia is not None:
-        heading.insert(0, call_sentence(result.prob_pneumonia, called, info.threshold, info.refer))
+        heading.insert(0, call_sentence(result.prob_pneumonia, called, run.info.threshold, run.info.refer))
         if film.truth:
-            heading.append(truth_text(film, info.threshold, info.refer))
-    threshold = f"threshold {probability_text(info.threshold)} ({info.threshold_name})"
-    return heading, [f"{model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
+            heading.append(truth_text(film, run.info.threshold, run.info.refer))
+    threshold = f"threshold {probability_text(run.info.threshold)} ({run.info.threshold_name})"
+    return heading, [f"{run.model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
 
 
 # -- tables
 
 
-def row_csv(film: Film, info: RunInfo, model: ModelSpec) -> bytes:
+def row_csv(film: Film, run: Run) -> bytes:
     """Make a table of one film, in the format of ``results.csv``."""
     row = io.StringIO(newline="")
-    write_rows(row, [film], COLUMNS, info, model)
+    write_rows(row, [film], COLUMNS, run)
     return row.getvalue().encode("utf-8-sig", "backslashreplace")
 
 
-def file_rows(film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+def file_rows(film: Film, run: Run) -> list[tuple[str, str]]:
     """What is known of the file: (title, value) pairs; what is not stated is left out."""
-    return _rows(_FILE_COLUMNS, film, info, model)
+    return _rows(_FILE_COLUMNS, film, run)
 
 
-def header_rows(film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+def header_rows(film: Film, run: Run) -> list[tuple[str, str]]:
     """What the DICOM header says that identifies nobody."""
-    return _rows(_HEADER_COLUMNS, film, info, model)
+    return _rows(_HEADER_COLUMNS, film, run)
 
 
 def id_rows(ids: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -148,9 +148,9 @@ def id_rows(ids: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(_ID_TITLES.get(name, name), value or "not stated") for name, value in ids]
 
 
-def _rows(names: Sequence[str], film: Film, info: RunInfo, model: ModelSpec) -> list[tuple[str, str]]:
+def _rows(names: Sequence[str], film: Film, run: Run) -> list[tuple[str, str]]:
     columns = {column.name: column for column in COLUMNS}
-    cells = [(columns[name].title, format_cell(columns[name], columns[name].cell(film, info, model))) for name in names]
+    cells = [(columns[name].title, format_cell(columns[name], columns[name].cell(film, run))) for name in names]
     return [(title, text) for title, text in cells if text]
 
 
@@ -176,11 +176,11 @@ def call_html(film: Film, info: RunInfo) -> str:
     )
 
 
-def bar_html(prob: float, info: RunInfo, model: ModelSpec) -> str:
+def bar_html(prob: float, run: Run) -> str:
     """The probability on a scale from 0 to 1, with the operating points; the one in use stands out."""
-    points = [(point.name, point.threshold) for point in model.operating_points.values()]
-    if info.threshold_name not in model.operating_points:
-        points.append((info.threshold_name, info.threshold))
+    points = [(point.name, point.threshold) for point in run.model.operating_points.values()]
+    if run.info.threshold_name not in run.model.operating_points:
+        points.append((run.info.threshold_name, run.info.threshold))
     # Names stand right of their marks, from the right end on in the first line with room, so that no mark crosses one.
     line_starts: list[float] = []
     marks = []
@@ -190,15 +190,15 @@ def bar_html(prob: float, info: RunInfo, model: ModelSpec) -> str:
         start = min(100 * at, 100 - width)
         line = next((i for i in range(len(line_starts)) if start + width <= min(line_starts[i:])), len(line_starts))
         line_starts[line : line + 1] = [start]
-        used = " used" if name == info.threshold_name else ""
+        used = " used" if name == run.info.threshold_name else ""
         marks.append(
             f'<i class="point{used}" style="left:{100 * at:.2f}%;height:{1.1 + 1.15 * line:.2f}rem"></i>'
             f'<span class="name{used}" style="left:{start:.2f}%;top:{1.4 + 1.15 * line:.2f}rem">{escape(text)}</span>'
         )
-    side = "pneumonia" if prob >= info.threshold else "normal"
-    if info.refer is not None and info.refer[0] <= prob <= info.refer[1]:
+    side = "pneumonia" if prob >= run.info.threshold else "normal"
+    if run.info.refer is not None and run.info.refer[0] <= prob <= run.info.refer[1]:
         side = REFERRED.lower()
-    label = f"Probability {prob_text(prob, 3)} on a scale from 0 to 1, threshold {probability_text(info.threshold)}"
+    label = f"Probability {prob_text(prob, 3)} on a scale from 0 to 1, threshold {probability_text(run.info.threshold)}"
     return (
         f'<div class="cxr-bar {side}" role="img" aria-label="{escape(label)}" '
         f'style="padding-bottom:{0.4 + 1.15 * len(line_starts):.2f}rem">'

@@ -58,8 +58,8 @@ def look_at_films(start: opening.Opening) -> None:
             "remove them or close the page.",
         )
         listing = st.container()
-        info = choose_threshold(model, opening.session_info(model), start.threshold)
-        offer_model_card(model, info)
+        run = choose_threshold(opening.session_run(model), start.threshold)
+        offer_model_card(run)
         if is_empty:
             st.caption(answer.plain_markdown(" ".join((model.intended_use, *model.limits))))
     films = {"start": start.film} if start.film else {}
@@ -67,14 +67,14 @@ def look_at_films(start: opening.Opening) -> None:
     outcomes = scan_new(films, start)
     if not films:
         return
-    key = choose_upload(outcomes, listing, info.threshold)
+    key = choose_upload(outcomes, listing, run.info.threshold)
     outcome, source = outcomes[key], films[key]
     if isinstance(outcome, Skip):
         tell_problem(outcome.code, outcome.reason)
     else:
         film = Film(outcome)
-        picture = show_film(key, film, lambda: (full_size(source, start), ""), info, model)
-        show_details(key, film, picture, info, model)
+        picture = show_film(key, film, lambda: (full_size(source, start), ""), run)
+        show_details(key, film, picture, run)
 
 
 def full_size(film: ImageSource, start: opening.Opening) -> Radiograph:
@@ -134,32 +134,30 @@ def turn_page(names: Sequence[str]) -> int:
     return page - 1
 
 
-def page_through(run: FinishedRun, start: opening.Opening) -> None:
+def page_through(finished: FinishedRun, start: opening.Opening) -> None:
     """Show the films of a finished run, those that the reader chose, one by one."""
     with st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
-        st.caption(f"Run {answer.plain_markdown(run.folder.name)}, {len(run.films):,} films")
-        info = choose_threshold(run.model, run.info, start.threshold)
-        chosen = choose_films(run, info)
+        st.caption(f"Run {answer.plain_markdown(finished.folder.name)}, {len(finished.films):,} films")
+        run = choose_threshold(finished.run, start.threshold)
+        chosen = choose_films(finished, run)
         blind = st.toggle(
             "Blind reading",
             key="blind",
             help="Call, label, name and heat map of a film are hidden until you have read it.",
         )
-        offer_model_card(run.model, info)
+        offer_model_card(run)
     if not chosen:
         st.info("No film of this run fits the filters.")
         return
-    read = {name for name, verdict in run.verdicts.items() if verdict.verdict}
+    read = {name for name, verdict in finished.verdicts.items() if verdict.verdict}
     names = [film.result.name for film in chosen]
     film = chosen[turn_page([name if not blind or name in read else "Blind reading" for name in names])]
     hidden = blind and film.result.name not in read
-    picture = show_film(
-        film.result.name, film, lambda: film_picture(run, film, start.limits), info, run.model, hidden=hidden
-    )
-    take_verdict(run, film, info, blind=hidden)
+    picture = show_film(film.result.name, film, lambda: film_picture(finished, film, start.limits), run, hidden=hidden)
+    take_verdict(finished, film, run, blind=hidden)
     if not hidden:
-        show_details(film.result.name, film, picture, info, run.model)
+        show_details(film.result.name, film, picture, run)
 
 
 main()

@@ -12,8 +12,8 @@ import streamlit as st
 from reports.wording import significant
 from scanner import NOTICE
 from scanner.errors import HINTS
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, Radiograph, RunInfo
+from scanner.records import Film, Radiograph
+from scanner.run_record import Run
 from scanner.viewer import answer, pictures
 
 
@@ -21,8 +21,7 @@ def show_film(
     key: str,
     film: Film,
     load: Callable[[], tuple[Radiograph | None, str]],
-    info: RunInfo,
-    model: ModelSpec,
+    run: Run,
     *,
     hidden: bool = False,
 ) -> Radiograph | None:
@@ -45,19 +44,19 @@ def show_film(
     failure = film.result.failure
     if failure is not None:
         tell_problem(failure.code, failure.message)
-        offer_row(film, info, model)
+        offer_row(film, run)
         return None
     if hidden:
         film = replace(film, result=replace(film.result, heat_map=None), truth=None)
     else:
-        _show_answer(film, info, model)
+        _show_answer(film, run)
     picture, note = _load_once(key, load)
     if note:
         st.caption(note)
     if picture is None and not hidden:
-        offer_row(film, info, model)
+        offer_row(film, run)
     if picture is not None:
-        show_pictures(key, film, picture, info, model, hidden=hidden)
+        show_pictures(key, film, picture, run, hidden=hidden)
     return picture
 
 
@@ -66,7 +65,7 @@ def tell_problem(code: str, message: str) -> None:
     st.error(f"{answer.plain_markdown(message)} `[{code}]`\n\n{answer.plain_markdown(HINTS[code])}")
 
 
-def _show_answer(film: Film, info: RunInfo, model: ModelSpec) -> None:
+def _show_answer(film: Film, run: Run) -> None:
     gate = answer.gate_answer(film.result)
     if gate.level == "success":
         st.caption(f":material/check: {gate.title}")
@@ -77,10 +76,10 @@ def _show_answer(film: Film, info: RunInfo, model: ModelSpec) -> None:
     if prob is None:
         return
     left, right = st.columns([2, 3], gap="medium")
-    left.html(answer.call_html(film, info))
-    right.html(answer.bar_html(prob, info, model))
+    left.html(answer.call_html(film, run.info))
+    right.html(answer.bar_html(prob, run))
     with right.expander("How sure is this number?"):
-        st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, info, model)))
+        st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run)))
 
 
 def _load_once(key: str, load: Callable[[], tuple[Radiograph | None, str]]) -> tuple[Radiograph | None, str]:
@@ -100,9 +99,7 @@ def forget_picture() -> None:
 
 
 @st.fragment
-def show_pictures(
-    key: str, film: Film, picture: Radiograph, info: RunInfo, model: ModelSpec, *, hidden: bool = False
-) -> None:
+def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden: bool = False) -> None:
     """Film and heat map side by side with their controls, which run nothing but this function again."""
     heat_map = film.result.heat_map
     left, right = st.columns(2) if heat_map else (st.container(width=620), None)
@@ -124,16 +121,16 @@ def show_pictures(
     left.html('<div class="cxr-legend"><span>Film</span></div>')
     panes = [grey]
     if right is not None and heat_map is not None:
-        heated = pictures.render_overlay(grey, heat_map, model.heat_scale, view, opacity / 100)
+        heated = pictures.render_overlay(grey, heat_map, run.model.heat_scale, view, opacity / 100)
         right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
-        right.html(answer.legend_html(model.heat_scale))
+        right.html(answer.legend_html(run.model.heat_scale))
         panes.append(heated)
     if hidden:
         return
-    heading, footing = answer.result_lines(film, info, model)
+    heading, footing = answer.result_lines(film, run)
     if zoom > 1 or window != (0, 100):
         footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")
-    scale = f"{significant(model.heat_scale, 3)} logit units" if len(panes) > 1 else ""
+    scale = f"{significant(run.model.heat_scale, 3)} logit units" if len(panes) > 1 else ""
     with st.container(horizontal=True):
         st.download_button(
             "Annotated picture (PNG)",
@@ -142,29 +139,29 @@ def show_pictures(
             "image/png",
             on_click="ignore",
         )
-        offer_row(film, info, model)
+        offer_row(film, run)
 
 
-def offer_row(film: Film, info: RunInfo, model: ModelSpec) -> None:
+def offer_row(film: Film, run: Run) -> None:
     """Offer the film's row of ``results.csv``."""
     st.download_button(
         "Result (CSV)",
-        answer.row_csv(film, info, model),
+        answer.row_csv(film, run),
         f"{PurePath(film.result.name).stem}-cxrscan.csv",
         "text/csv",
         on_click="ignore",
     )
 
 
-def show_details(key: str, film: Film, picture: Radiograph | None, info: RunInfo, model: ModelSpec) -> None:
+def show_details(key: str, film: Film, picture: Radiograph | None, run: Run) -> None:
     """List what is known of the file and, on request only, the identifiers of its DICOM header."""
     is_dicom = film.result.kind == "dicom"
     with st.expander("File and DICOM header" if is_dicom else "File"):
         file, header = st.columns(2, gap="medium")
-        file.html(answer.table_html(answer.file_rows(film, info, model), "File"))
+        file.html(answer.table_html(answer.file_rows(film, run), "File"))
         if not is_dicom:
             return
-        header.html(answer.table_html(answer.header_rows(film, info, model), "DICOM header"))
+        header.html(answer.table_html(answer.header_rows(film, run), "DICOM header"))
         ids = picture.attributes.ids if picture is not None else ()
         if ids and header.toggle("Show identifiers", key=f"identifiers {key}"):
             header.html(answer.table_html(answer.id_rows(ids), "Identifiers"))

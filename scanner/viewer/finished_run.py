@@ -10,8 +10,8 @@ from pathlib import Path
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.executors.processes import Limits
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, Radiograph, RunInfo
+from scanner.records import Film, Radiograph
+from scanner.run_record import Run
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.settings import ScanSettings, window_of
 from scanner.sources.walk import locate
@@ -24,8 +24,7 @@ class FinishedRun:
     """What the viewer keeps of a run; shared by all its sessions."""
 
     folder: Path
-    info: RunInfo
-    model: ModelSpec
+    run: Run
     films: tuple[Film, ...]
     """In order of their paths, without thumbnails: those of 100,000 films would fill the memory."""
     verdicts: dict[str, Verdict]
@@ -41,7 +40,7 @@ class FinishedRun:
         """Whether any film has a label."""
         return any(film.truth for film in self.films)
 
-    def judge(self, film: Film, given: Verdict, info: RunInfo) -> None:
+    def judge(self, film: Film, given: Verdict, run: Run) -> None:
         """Note a reader's verdict in ``verdicts.csv``, with the time; an empty one is taken back.
 
         Raises
@@ -54,7 +53,7 @@ class FinishedRun:
         known = self.verdicts.get(film.result.name)
         with self._writing:
             try:
-                verdicts = change_verdict(self.verdicts_path, self.films, film, known, given, info, self.model)
+                verdicts = change_verdict(self.verdicts_path, self.films, film, known, given, run)
             except RunFolderError as error:
                 if error.code == "verdict-taken":
                     self._take_over(read_verdicts(self.verdicts_path, self.films))
@@ -75,13 +74,12 @@ def open_run(folder: Path) -> FinishedRun:
         ``not-a-run``, ``run-busy``, ``journal-format`` or ``verdicts-unreadable``.
     """
     with Journal(folder, read_only=True) as journal:
-        info = stored_info(journal)
-        model = stored_model(journal)
+        run = Run(stored_info(journal), stored_model(journal))
         films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
-    return FinishedRun(journal.folder, info, model, films, read_verdicts(journal.folder / FILE_NAME, films))
+    return FinishedRun(journal.folder, run, films, read_verdicts(journal.folder / FILE_NAME, films))
 
 
-def film_picture(run: FinishedRun, film: Film, limits: Limits | None = None) -> tuple[Radiograph | None, str]:
+def film_picture(finished: FinishedRun, film: Film, limits: Limits | None = None) -> tuple[Radiograph | None, str]:
     """Read a film of a run for display.
 
     Returns
@@ -94,10 +92,10 @@ def film_picture(run: FinishedRun, film: Film, limits: Limits | None = None) -> 
     RunFolderError
         ``run-busy`` when the small picture is needed while another process holds the journal.
     """
-    original = _read_original(run, film, limits)
+    original = _read_original(finished, film, limits)
     if original is not None:
         return original, ""
-    with Journal(run.folder, read_only=True) as journal:
+    with Journal(finished.folder, read_only=True) as journal:
         small = journal.thumbnail(film.result.name)
     if not small:
         return None, ""
@@ -107,8 +105,8 @@ def film_picture(run: FinishedRun, film: Film, limits: Limits | None = None) -> 
     return Radiograph(pixels, width, height, "thumbnail", attributes=film.result.attributes), note
 
 
-def _read_original(run: FinishedRun, film: Film, limits: Limits | None) -> Radiograph | None:
-    roots = [Path(root) for root in run.info.roots]
+def _read_original(finished: FinishedRun, film: Film, limits: Limits | None) -> Radiograph | None:
+    roots = [Path(root) for root in finished.run.info.roots]
     name, frame = film.result.name, 0
     path = locate(name, roots)
     if path is None and "#" in name:  # a further frame of a multi-frame object
@@ -116,7 +114,7 @@ def _read_original(run: FinishedRun, film: Film, limits: Limits | None) -> Radio
         path, frame = locate(name, roots), int(number) - 1 if number.isdecimal() else 0
     if path is None:
         return None
-    window = window_of(run.info.arguments.get("window"))
+    window = window_of(finished.run.info.arguments.get("window"))
     try:
         if path.stat().st_size != film.result.size_bytes:
             return None

@@ -12,6 +12,7 @@ from scanner import __version__
 from scanner.executors.processes import Limits
 from scanner.model_bundle import ModelSpec
 from scanner.records import ImageSource, RunInfo
+from scanner.run_record import Run
 from scanner.settings import ScanSettings
 
 
@@ -30,10 +31,10 @@ class Opening:
     """Folder of a finished run to page through."""
 
 
-def session_info(model: ModelSpec) -> RunInfo:
+def session_run(model: ModelSpec) -> Run:
     """Describe a session that looks at single films as if it were a run, for the columns of its table."""
     threshold_name, threshold = model.threshold(None)
-    return RunInfo(
+    info = RunInfo(
         version=__version__,
         roots=(),
         arguments={},
@@ -47,6 +48,7 @@ def session_info(model: ModelSpec) -> RunInfo:
         duration_s=0.0,
         versions={},
     )
+    return Run(info, model)
 
 
 current = Opening()

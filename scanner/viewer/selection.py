@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from reports.tables.columns import COLUMNS
 from reports.wording import OUTCOMES
 from scanner.decision import outcomes, prediction
-from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Band, Film, RunInfo
+from scanner.records import POSITIVE, Band, Film
+from scanner.run_record import Run
 from scanner.viewer.verdicts import Verdict
 
 NEED_LABELS = frozenset(outcome.key for outcome in OUTCOMES.values() if outcome.kind == "truth")
@@ -50,24 +50,22 @@ def outcomes_of(film: Film, threshold: float, verdict: Verdict | None, refer: Ba
     return frozenset(outcomes(film.result, film.truth, threshold, refer)) | read
 
 
-def choose(
-    films: Iterable[Film], choice: Choice, verdicts: Mapping[str, Verdict], info: RunInfo, model: ModelSpec
-) -> list[Film]:
+def choose(films: Iterable[Film], choice: Choice, verdicts: Mapping[str, Verdict], run: Run) -> list[Film]:
     """Return the films chosen, in the chosen order; ties keep the order of the paths."""
     words = choice.query.lower().split()
     groups = {OUTCOMES[key].group for key in choice.outcomes}
     wanted = [{key for key in choice.outcomes if OUTCOMES[key].group == group} for group in groups]
 
     def passes(film: Film) -> bool:
-        found = outcomes_of(film, info.threshold, verdicts.get(film.result.name), info.refer)
+        found = outcomes_of(film, run.info.threshold, verdicts.get(film.result.name), run.info.refer)
         if not all(found & some for some in wanted) or not _in_range(film, choice):
             return False
         if not words:
             return True
-        row = "\n".join(str(column.cell(film, info, model) or "") for column in _SEARCHED).lower()
+        row = "\n".join(str(column.cell(film, run) or "") for column in _SEARCHED).lower()
         return all(word in row for word in words)
 
-    return sorted(filter(passes, films), key=_sort_key(choice.order, info.threshold))
+    return sorted(filter(passes, films), key=_sort_key(choice.order, run.info.threshold))
 
 
 def _in_range(film: Film, choice: Choice) -> bool:

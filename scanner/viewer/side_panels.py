@@ -10,8 +10,8 @@ from reports.page.view import model_card
 from reports.wording import OUTCOMES, VERDICTS, probability_text
 from scanner.decision import prediction
 from scanner.errors import RunFolderError
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.records import Film
+from scanner.run_record import Run
 from scanner.viewer import answer
 from scanner.viewer.finished_run import FinishedRun
 from scanner.viewer.selection import NEED_LABELS, ORDERS, Choice, choose
@@ -20,7 +20,7 @@ from scanner.viewer.verdicts import Verdict
 _OWN = "custom"
 
 
-def choose_threshold(model: ModelSpec, info: RunInfo, wanted: str | None) -> RunInfo:
+def choose_threshold(run: Run, wanted: str | None) -> Run:
     """Let the reader choose the threshold; it starts at the wanted one, else at the run's.
 
     Raises
@@ -28,41 +28,41 @@ def choose_threshold(model: ModelSpec, info: RunInfo, wanted: str | None) -> Run
     BundleError
         ``unknown-operating-point``.
     """
-    start_name, start = model.threshold(wanted) if wanted else (info.threshold_name, info.threshold)
-    names = [*model.operating_points, _OWN]
+    start_name, start = run.model.threshold(wanted) if wanted else (run.info.threshold_name, run.info.threshold)
+    names = [*run.model.operating_points, _OWN]
 
     def words(name: str) -> str:
-        point = model.operating_points.get(name)
+        point = run.model.operating_points.get(name)
         return f"{name}: p \N{GREATER-THAN OR EQUAL TO} {probability_text(point.threshold)}" if point else "another"
 
     name = st.selectbox("Threshold", names, names.index(start_name), format_func=words, key="threshold name")
     if name == _OWN:
         value = st.slider("Own threshold", 0.0, 1.0, start, 0.01, key="threshold")
     else:
-        value = model.operating_points[name].threshold
-        st.caption(answer.plain_markdown(model.operating_points[name].rule))
-    return replace(info, threshold=value, threshold_name=name)
+        value = run.model.operating_points[name].threshold
+        st.caption(answer.plain_markdown(run.model.operating_points[name].rule))
+    return replace(run, info=replace(run.info, threshold=value, threshold_name=name))
 
 
-def offer_model_card(model: ModelSpec, info: RunInfo) -> None:
+def offer_model_card(run: Run) -> None:
     """Open the model card on a click."""
     if st.button("Model card"):
-        _show_model_card(model, info)
+        _show_model_card(run)
 
 
 @st.dialog("Model card", width="large")
-def _show_model_card(model: ModelSpec, info: RunInfo) -> None:
-    card = model_card(model, info)
+def _show_model_card(run: Run) -> None:
+    card = model_card(run)
     st.html(answer.model_card_html(card))
 
 
-def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
+def choose_films(finished: FinishedRun, run: Run) -> list[Film]:
     """Let the reader filter and order the films of a run; worst errors come first when there are labels."""
 
     def to_first() -> None:
         st.session_state["page"] = 1
 
-    orders = [order for order in ORDERS if order != "errors" or run.labelled]
+    orders = [order for order in ORDERS if order != "errors" or finished.labelled]
     order = st.selectbox("Order", orders, format_func=ORDERS.__getitem__, key="order", on_change=to_first)
     query = st.text_input("Search", placeholder="path, reason, view", key="search", on_change=to_first)
     outcomes = st.pills(
@@ -70,7 +70,7 @@ def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
         [
             outcome
             for outcome in OUTCOMES
-            if (run.labelled or outcome not in NEED_LABELS) and (info.refer or outcome != "referred")
+            if (finished.labelled or outcome not in NEED_LABELS) and (run.info.refer or outcome != "referred")
         ],
         selection_mode="multi",
         format_func=lambda outcome: OUTCOMES[outcome].title,
@@ -79,12 +79,12 @@ def choose_films(run: FinishedRun, info: RunInfo) -> list[Film]:
     )
     low, high = st.slider("Probability", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability range", on_change=to_first)
     choice = Choice(order, query, frozenset(outcomes), low, high)
-    chosen = choose(run.films, choice, run.verdicts, info, run.model)
-    st.caption(f"{len(chosen):,} of {len(run.films):,} films")
+    chosen = choose(finished.films, choice, finished.verdicts, run)
+    st.caption(f"{len(chosen):,} of {len(finished.films):,} films")
     return chosen
 
 
-def take_verdict(run: FinishedRun, film: Film, info: RunInfo, *, blind: bool) -> None:
+def take_verdict(finished: FinishedRun, film: Film, run: Run, *, blind: bool) -> None:
     """Take the reader's verdict on the film in front and write it down at once.
 
     Parameters
@@ -98,7 +98,7 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo, *, blind: bool) ->
         As ``FinishedRun.judge`` does.
     """
     name = film.result.name
-    known = run.verdicts.get(name, Verdict())
+    known = finished.verdicts.get(name, Verdict())
 
     def note() -> None:
         st.session_state["judged"] = name
@@ -113,26 +113,26 @@ def take_verdict(run: FinishedRun, film: Film, info: RunInfo, *, blind: bool) ->
         on_change=note,
     )
     comment = remark.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
-    last = max(run.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
+    last = max(finished.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
     reader = who.text_input("Reader", last.reader, key="reader", persist_state="session")
     if st.session_state.pop("judged", None) == name:
         given = Verdict(verdict or "", comment, reader, blind=blind if verdict != known.verdict else known.blind)
         try:
-            run.judge(film, given, info)
+            finished.judge(film, given, run)
         except RunFolderError:
             for key in (f"verdict {name}", f"comment {name}"):  # the page is to show what is kept
                 st.session_state.pop(key, None)
             raise
         if blind and verdict:
             st.rerun()  # what was hidden stands above
-    note_given(known, film, info, run.model)
-    st.caption(f"Kept in {answer.plain_markdown(str(run.verdicts_path))}, which the report can import.")
+    note_given(known, film, run)
+    st.caption(f"Kept in {answer.plain_markdown(str(finished.verdicts_path))}, which the report can import.")
 
 
-def note_given(known: Verdict, film: Film, info: RunInfo, model: ModelSpec) -> None:
+def note_given(known: Verdict, film: Film, run: Run) -> None:
     """Say what a verdict was given on where the page says something else now."""
-    called = prediction(film.result, info.threshold, info.refer) or ""
-    if known.called and (known.called, known.model) != (called, model.label):
-        by = f" by {known.model}" if known.model != model.label else ""
+    called = prediction(film.result, run.info.threshold, run.info.refer) or ""
+    if known.called and (known.called, known.model) != (called, run.model.label):
+        by = f" by {known.model}" if known.model != run.model.label else ""
         text = f"Read{' blind' if known.blind else ''} when the call was {known.called}{by}, "
         st.caption(answer.plain_markdown(f"{text}at the threshold {known.threshold}."))

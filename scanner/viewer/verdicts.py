@@ -14,8 +14,8 @@ from reports.tables.columns import COLUMNS
 from reports.tables.csv_file import csv_cell, neutralised
 from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from scanner.records import Film
+from scanner.run_record import Run
 from scanner.system.bounded import read_bounded
 from scanner.system.whole_files import replacing_text
 
@@ -113,8 +113,7 @@ def change_verdict(
     film: Film,
     known: Verdict | None,
     given: Verdict,
-    info: RunInfo,
-    model: ModelSpec,
+    run: Run,
 ) -> dict[str, Verdict]:
     """Put one film's verdict into the sheet; what others have written there meanwhile stays.
 
@@ -146,7 +145,7 @@ def change_verdict(
             raise RunFolderError("verdict-taken", f"Another reader has judged {film.result.name} meanwhile.")
         # A comment that is added later leaves the verdict on what it was given on.
         same = there is not None and taken is not None and taken.verdict == given.verdict
-        rows[name] = (there if same and there else {}) | _row(film, given, info, model, anew=not same)
+        rows[name] = (there if same and there else {}) | _row(film, given, run, anew=not same)
         if not (given.verdict or given.comment):
             del rows[name]
         _write_rows(path, rows, [neutralised(film.result.name) for film in films])
@@ -172,11 +171,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _row(film: Film, verdict: Verdict, info: RunInfo, model: ModelSpec, *, anew: bool) -> Row:
+def _row(film: Film, verdict: Verdict, run: Run, *, anew: bool) -> Row:
     """Return the row's cells; without ``anew`` those that say what was read, not what it was given on."""
-    known = {
-        column.name: str(csv_cell(column, film, info, model)) for column in COLUMNS if column.name in VERDICT_COLUMNS
-    }
+    known = {column.name: str(csv_cell(column, film, run)) for column in COLUMNS if column.name in VERDICT_COLUMNS}
     return (known if anew else {}) | {
         "verdict": verdict.verdict,
         "comment": neutralised(verdict.comment),

@@ -110,7 +110,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(measured) + "\n")
 
 
-def no_outputs(folder: Path, films: object, info: object, model: object) -> Outputs:
+def no_outputs(folder: Path, run: object) -> Outputs:
     """Render nothing."""
     return Outputs(folder, folder, folder, Counts(0, 0, 0, 0, 0, 0))
 

@@ -19,6 +19,7 @@ from scanner.records import (
     RunInfo,
     ScanResult,
 )
+from scanner.run_record import Run
 from tests.builders import encode, film_pixels
 
 HEAT_SCALE = 4.0
@@ -64,6 +65,8 @@ MODEL = ModelSpec(
     initial_weights="none",
     folder=Path("/nowhere"),
 )
+
+RUN = Run(INFO, MODEL)
 
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>.jpg",
@@ -170,8 +173,13 @@ def large_run(n: int) -> list[Film]:
     return sorted(films, key=lambda film: film.result.name)
 
 
+def run_of(films: list[Film], info: RunInfo = INFO) -> Run:
+    """A run of these films."""
+    return Run(info, MODEL, lambda: films)
+
+
 def render(folder: Path, films: list[Film], **options: str) -> Outputs:
     """Write the outputs of a run."""
     from reports.outputs import write_outputs
 
-    return write_outputs(folder, lambda: films, INFO, MODEL, **options)  # type: ignore[arg-type]
+    return write_outputs(folder, run_of(films), **options)  # type: ignore[arg-type]

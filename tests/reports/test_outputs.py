@@ -7,7 +7,7 @@ import pytest
 from reports.outputs import EMBED_MAX_BYTES, write_outputs
 from scanner import NOTICE
 from scanner.errors import RunFolderError
-from tests.reports.films import INFO, MODEL, render, scored, small_run, thumbnail, unlabelled
+from tests.reports.films import INFO, RUN, render, run_of, scored, small_run, thumbnail, unlabelled
 
 
 def test_three_files_and_nothing_else_for_a_small_run(tmp_path):
@@ -38,14 +38,14 @@ def test_an_error_while_rendering_keeps_the_earlier_report(tmp_path):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write_outputs(tmp_path, films, INFO, MODEL)
+        write_outputs(tmp_path, replace(RUN, films=films))
     assert files.csv.read_bytes() == before
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
 
 
 def test_the_tables_of_an_unfinished_run_are_called_partial_and_give_way_to_the_whole_ones(tmp_path):
     for reason, stem in (("finished", "results"), ("terminated", "results.partial"), ("finished", "results")):
-        files = write_outputs(tmp_path, small_run, replace(INFO, exit_reason=reason), MODEL, tables=("jsonl",))
+        files = write_outputs(tmp_path, run_of(small_run(), replace(INFO, exit_reason=reason)), tables=("jsonl",))
         assert files.csv == tmp_path / f"{stem}.csv"
         assert {path.name for path in tmp_path.glob("results*")} == {f"{stem}.csv", f"{stem}.jsonl"}
 

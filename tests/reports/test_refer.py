@@ -22,7 +22,7 @@ from scanner.run import render
 from scanner.runs.journal import Journal
 from scanner.viewer import answer
 from scanner.viewer.selection import outcomes_of
-from tests.reports.films import INFO, MODEL, large_run, scored, small_run
+from tests.reports.films import INFO, large_run, run_of, scored, small_run
 
 BAND = (0.31, 0.5)
 REFERRED = ["NORMAL/c.jpg", "NORMAL/e.jpg", "PNEUMONIA/f.jpg", "PNEUMONIA/i.jpg"]
@@ -35,7 +35,7 @@ def test_both_ends_belong_to_the_band_whatever_the_threshold() -> None:
 
 
 def test_table_manifest_and_report_tell_of_the_same_films(tmp_path: Path) -> None:
-    outputs = write_outputs(tmp_path, small_run, INFO_WITH_BAND, MODEL)
+    outputs = write_outputs(tmp_path, run_of(small_run(), INFO_WITH_BAND))
     with outputs.csv.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows if row["prediction"] == "REFER"] == REFERRED
@@ -66,7 +66,7 @@ def test_the_viewer_calls_them_so_and_holds_them_against_no_label() -> None:
     assert "Labelled NORMAL." in html
     assert answer.in_short(film.result, 0.5, BAND) == "REFER, 40 % pneumonia"
     assert outcomes_of(film, 0.5, None, BAND) == {"referred"}
-    assert 'class="cxr-bar refer"' in answer.bar_html(0.4, INFO_WITH_BAND, MODEL)
+    assert 'class="cxr-bar refer"' in answer.bar_html(0.4, run_of([], INFO_WITH_BAND))
 
 
 def test_a_report_rendered_again_keeps_changes_or_drops_the_band(tmp_path: Path) -> None:

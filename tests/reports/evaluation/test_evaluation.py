@@ -23,6 +23,7 @@ from scanner.evaluation.labels import LabelRow
 from scanner.metrics import wilson_interval
 from scanner.model_bundle import ModelSpec, OperatingPoint
 from scanner.records import NEGATIVE, POSITIVE, Counts, Estimate, Failure, Film, FilmAttributes, RunInfo, ScanResult
+from scanner.run_record import Run
 
 INFO = RunInfo(
     version="1.2.3",
@@ -58,6 +59,7 @@ MODEL = ModelSpec(
     licence="Apache-2.0",
     initial_weights="ImageNet",
 )
+RUN = Run(INFO, MODEL)
 
 
 def film(name: str, prob: float | None, truth: str | None, **attributes: object) -> Film:
@@ -134,7 +136,7 @@ def test_subgroups_follow_headers_paths_and_columns_of_the_label_file() -> None:
 
 
 def test_thresholds_stand_side_by_side_the_runs_first_and_the_exploratory_one_marked() -> None:
-    evaluation = evaluate(collected(many_films()), INFO, MODEL)
+    evaluation = evaluate(collected(many_films()), RUN)
     assert [row.name for row in evaluation.thresholds] == ["balanced", "sens95", "0.5", "best here"]
     assert [row.exploratory for row in evaluation.thresholds] == [False, False, False, True]
     assert evaluation.thresholds[0].summary == evaluation.summary
@@ -142,24 +144,24 @@ def test_thresholds_stand_side_by_side_the_runs_first_and_the_exploratory_one_ma
 
 def test_a_threshold_of_the_users_own_comes_first() -> None:
     info = replace(INFO, threshold=0.5, threshold_name="custom")
-    evaluation = evaluate(collected(many_films()), info, MODEL)
+    evaluation = evaluate(collected(many_films()), Run(info, MODEL))
     assert [row.name for row in evaluation.thresholds] == ["custom", "balanced", "sens95", "best here"]
 
 
 def test_intervals_by_patient_stand_beside_those_by_film() -> None:
-    evaluation = evaluate(collected(many_films()), INFO, MODEL)
+    evaluation = evaluate(collected(many_films()), RUN)
     assert evaluation.n_patients == 22
     assert evaluation.by_patient["auc"].value == evaluation.summary.estimates["auc"].value
     assert evaluation.by_patient["auc"].low is not None
 
 
 def test_one_film_per_patient_needs_no_clustering() -> None:
-    assert evaluate(collected(many_films(films_per_patient=1)), INFO, MODEL).by_patient == {}
+    assert evaluate(collected(many_films(films_per_patient=1)), RUN).by_patient == {}
 
 
 def test_exact_intervals_are_used_when_asked_for() -> None:
     films = collected(many_films())
-    wilson, exact = evaluate(films, INFO, MODEL), evaluate(films, INFO, MODEL, exact=True)
+    wilson, exact = evaluate(films, RUN), evaluate(films, RUN, exact=True)
     table = wilson.summary.confusion
     assert wilson.summary.estimates["sensitivity"].low == wilson_interval(table.tp, table.n_positive)[0]
     for rows in zip(wilson.thresholds, exact.thresholds, strict=True):
@@ -169,13 +171,13 @@ def test_exact_intervals_are_used_when_asked_for() -> None:
 
 def test_without_a_labelled_film_there_is_nothing_to_evaluate() -> None:
     with pytest.raises(LabelError) as error:
-        evaluate(collected([film("a.jpg", 0.5, None)]), INFO, MODEL)
+        evaluate(collected([film("a.jpg", 0.5, None)]), RUN)
     assert error.value.code == "labels-none"
 
 
 def test_files_hold_every_figure_and_no_nan(tmp_path: Path) -> None:
-    evaluation = evaluate(collected(many_films(), "view_position"), INFO, MODEL, prevalences=(0.05,))
-    document = write_evaluation(tmp_path / "new" / "folder", evaluation, INFO, MODEL)
+    evaluation = evaluate(collected(many_films(), "view_position"), RUN, prevalences=(0.05,))
+    document = write_evaluation(tmp_path / "new" / "folder", evaluation, RUN)
     text = (tmp_path / "new" / "folder" / "metrics.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == json.loads(json.dumps(document))
     assert document["at_threshold"]["metrics"]["auc"]["value"] == evaluation.summary.estimates["auc"].value
@@ -188,8 +190,8 @@ def test_files_hold_every_figure_and_no_nan(tmp_path: Path) -> None:
 
 
 def test_the_csv_has_one_row_per_figure(tmp_path: Path) -> None:
-    evaluation = evaluate(collected(many_films(), "view_position"), INFO, MODEL)
-    write_evaluation(tmp_path, evaluation, INFO, MODEL)
+    evaluation = evaluate(collected(many_films(), "view_position"), RUN)
+    write_evaluation(tmp_path, evaluation, RUN)
     with (tmp_path / "metrics.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 17 * (1 + 4 + 2)
@@ -203,7 +205,7 @@ def test_the_csv_has_one_row_per_figure(tmp_path: Path) -> None:
 def test_values_of_the_label_file_are_safe_in_spreadsheets(tmp_path: Path) -> None:
     rows = {"a.jpg": LabelRow(2, "a.jpg", POSITIVE, {"site": "=cmd()"})}
     films = collect_films([film("a.jpg", 0.9, POSITIVE)], rows, ("site",))
-    write_evaluation(tmp_path, evaluate(films, INFO, MODEL), INFO, MODEL)
+    write_evaluation(tmp_path, evaluate(films, RUN), RUN)
     with (tmp_path / "metrics.csv").open(encoding="utf-8-sig", newline="") as file:
         groups = {row["group"] for row in csv.DictReader(file) if row["scope"] == "site"}
     assert groups == {"'=cmd()"}
@@ -211,15 +213,15 @@ def test_values_of_the_label_file_are_safe_in_spreadsheets(tmp_path: Path) -> No
 
 def test_one_class_only_is_written_without_curves(tmp_path: Path) -> None:
     films = collected([film("a.jpg", 0.9, POSITIVE), film("b.jpg", 0.8, POSITIVE)])
-    evaluation = evaluate(films, INFO, MODEL)
-    write_evaluation(tmp_path, evaluation, INFO, MODEL)
+    evaluation = evaluate(films, RUN)
+    write_evaluation(tmp_path, evaluation, RUN)
     assert not (tmp_path / "roc.svg").exists()
     assert "There is no normal film." in evaluation_text(evaluation, INFO)
 
 
 def test_the_table_tells_counts_intervals_and_what_is_left_out() -> None:
     films = [*many_films(), film("bad.jpg", None, POSITIVE)]
-    evaluation = evaluate(collected(films, "view_position"), INFO, MODEL, prevalences=(0.05,))
+    evaluation = evaluate(collected(films, "view_position"), RUN, prevalences=(0.05,))
     text = evaluation_text(evaluation, INFO)
     table = evaluation.summary.confusion
     assert "66 films with label and call: 44 PNEUMONIA, 22 NORMAL; 22 patients." in text
@@ -248,8 +250,8 @@ def test_figures_are_written_for_people(key: str, estimate: Estimate, text: str)
 
 @pytest.mark.parametrize(("name", "n_items"), [("stard-ai", 40), ("claim", 42)])
 def test_a_checklist_has_every_item_with_what_the_run_knows(name: ChecklistName, n_items: int) -> None:
-    evaluation = evaluate(collected(many_films(), "view_position"), INFO, MODEL)
-    text = checklist_text(name, evaluation, INFO, COUNTS, MODEL)
+    evaluation = evaluate(collected(many_films(), "view_position"), RUN)
+    text = checklist_text(name, evaluation, RUN, COUNTS)
     lines = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(lines) == n_items
     assert all(line.replace("\\|", "").count("|") == 4 for line in lines)

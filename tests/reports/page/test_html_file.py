@@ -12,7 +12,7 @@ from reports.outputs import write_outputs
 from reports.page.html_file import as_json
 from scanner import NOTICE
 from scanner.records import FilmAttributes
-from tests.reports.films import INFO, MODEL, failed, rejected, render, scored, small_run
+from tests.reports.films import INFO, failed, rejected, render, run_of, scored, small_run
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>.jpg",
@@ -36,7 +36,7 @@ def test_hostile_texts_never_stand_in_the_page_as_markup(tmp_path, name):
         rejected(name, "blank"),
     ]
     info = replace(INFO, roots=(name,), arguments={name: name}, n_skipped={name: 1}, versions={name: name})
-    files = write_outputs(tmp_path, lambda: films, info, MODEL, title=name)
+    files = write_outputs(tmp_path, run_of(films, info), title=name)
     page = files.html.read_text(encoding="utf-8")
     shown = re.sub(r"<script.*?</script>|<style.*?</style>", "", page, flags=re.DOTALL)
     if "{" not in name:  # braces are no markup; they must come out as they went in

@@ -7,6 +7,7 @@ import numpy as np
 from reports.page.points import offered_points
 from scanner.model_bundle import OperatingPoint
 from scanner.records import Estimate
+from scanner.run_record import Run
 from tests.reports.films import INFO, MODEL
 
 
@@ -24,37 +25,37 @@ REVERSED = model_of(sens95=(0.67, 0.95, 0.96), spec95=(0.23, 0.99, 0.95))
 
 
 def test_points_rise_and_are_called_by_what_they_do_beside_the_runs_own():
-    offered = offered_points(REVERSED, replace(INFO, threshold=0.67, threshold_name="sens95"))
+    offered = offered_points(Run(replace(INFO, threshold=0.67, threshold_name="sens95"), REVERSED))
     assert [(point.purpose, point.text) for point in offered] == [("fewer misses", "0.23"), ("this run", "0.67")]
-    offered = offered_points(REVERSED, replace(INFO, threshold=0.23, threshold_name="spec95"))
+    offered = offered_points(Run(replace(INFO, threshold=0.23, threshold_name="spec95"), REVERSED))
     assert [(point.purpose, point.text) for point in offered] == [("this run", "0.23"), ("fewer false alarms", "0.67")]
 
 
 def test_a_point_says_what_it_does_here_when_films_are_labelled():
     truth, prob = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.3, 0.1])
     info = replace(INFO, threshold=0.67, threshold_name="sens95")
-    assert [point.does for point in offered_points(REVERSED, info)] == [
+    assert [point.does for point in offered_points(Run(info, REVERSED))] == [
         "sens 99.0 · spec 95.0",
         "sens 95.0 · spec 96.0",
     ]
-    here = offered_points(REVERSED, info, truth, prob)
+    here = offered_points(Run(info, REVERSED), truth, prob)
     assert [point.does for point in here] == ["sens 100.0 · spec 50.0", "sens 50.0 · spec 100.0"]
 
 
 def test_a_point_that_another_beats_is_not_offered():
     info = replace(INFO, threshold=0.5, threshold_name="used")
     model = model_of(used=(0.5, 0.9, 0.9), worse=(0.6, 0.8, 0.9), same=(0.55, 0.9, 0.9), other=(0.7, 0.7, 0.99))
-    assert [point.text for point in offered_points(model, info)] == ["0.50", "0.70"]
+    assert [point.text for point in offered_points(Run(info, model))] == ["0.50", "0.70"]
 
 
 def test_the_runs_own_point_is_offered_even_if_another_beats_it():
     info = replace(INFO, threshold=0.6, threshold_name="worse")
-    offered = offered_points(model_of(better=(0.5, 0.9, 0.9), worse=(0.6, 0.8, 0.9)), info)
+    offered = offered_points(Run(info, model_of(better=(0.5, 0.9, 0.9), worse=(0.6, 0.8, 0.9))))
     assert [point.text for point in offered] == ["0.50", "0.60"]
 
 
 def test_a_point_that_nobody_measured_is_kept_and_says_nothing():
     model = model_of(used=(0.5, 0.9, 0.9))
     points = {**model.operating_points, "own": OperatingPoint("own", 0.4, "", "", Estimate(None), Estimate(None))}
-    offered = offered_points(replace(model, operating_points=points), replace(INFO, threshold_name="used"))
+    offered = offered_points(Run(replace(INFO, threshold_name="used"), replace(model, operating_points=points)))
     assert [point.does for point in offered] == ["", "sens 90.0 · spec 90.0"]

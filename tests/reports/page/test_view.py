@@ -12,6 +12,7 @@ from reports.wording import figure_text, interval_text, probability_text
 from scanner.evaluation.survey import survey_films
 from scanner.metrics import summarise
 from scanner.records import Estimate
+from scanner.run_record import Run
 from scanner.system.text import duration_text
 from tests.reports.films import INFO, MODEL, failed, scored, small_run, unlabelled
 
@@ -21,7 +22,7 @@ GOLDEN = Path(__file__).with_name("golden_view.json")
 def view_of(films, info=INFO, **options) -> ReportView:
     survey = survey_films(films, info.threshold)
     summary = summarise(survey.truth, survey.prob, info.threshold) if survey.labelled else None
-    return build_view(survey, summary, info, MODEL, COLUMNS, **options)
+    return build_view(survey, summary, Run(info, MODEL), COLUMNS, **options)
 
 
 def test_the_view_of_a_small_run_is_the_golden_one():

@@ -8,7 +8,7 @@ import pytest
 from reports.tables.columns import COLUMNS, columns_with_ids, data_dictionary, format_cell
 from scanner.decision import prediction
 from scanner.records import FilmAttributes
-from tests.reports.films import INFO, MODEL, failed, rejected, scored
+from tests.reports.films import RUN, failed, rejected, scored
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -75,5 +75,5 @@ def test_cells_are_written_in_one_precision(name, value, text):
 def test_identifiers_become_columns_of_their_own():
     film = scored("a", 0.5, attributes=FilmAttributes(ids=(("patient_id", "x1"),)))
     column = columns_with_ids(["patient_id"])[-1]
-    assert (column.name, column.value(film, INFO, MODEL)) == ("patient_id", "x1")
-    assert column.value(scored("b", 0.5), INFO, MODEL) is None
+    assert (column.name, column.value(film, RUN)) == ("patient_id", "x1")
+    assert column.value(scored("b", 0.5), RUN) is None

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from reports.tables import csv_file, jsonl_file, parquet_file
 from reports.tables.columns import COLUMNS
 from scanner.errors import RunFolderError
-from tests.reports.films import INFO, MODEL, failed, scored, small_run
+from tests.reports.films import failed, run_of, scored, small_run
 
 GOLDEN = Path(__file__).with_name("golden_results.csv")
 
 
 def written(folder: Path, films) -> Path:
     path = folder / "results.csv"
-    csv_file.write_table(path, films, COLUMNS, INFO, MODEL)
+    csv_file.write_table(path, COLUMNS, run_of(films))
     return path
 
 
@@ -65,7 +65,7 @@ def test_bytes_that_are_no_text_are_written_with_backslashes(tmp_path):
 
 def test_json_lines_carry_typed_and_rounded_values(tmp_path):
     path = tmp_path / "results.jsonl"
-    jsonl_file.write_table(path, small_run(), COLUMNS, INFO, MODEL)
+    jsonl_file.write_table(path, COLUMNS, run_of(small_run()))
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(rows) == 12
     assert rows[4]["prob_pneumonia"] == 0.4999
@@ -76,7 +76,7 @@ def test_json_lines_carry_typed_and_rounded_values(tmp_path):
 
 def test_parquet_holds_what_the_csv_holds(tmp_path):
     path = tmp_path / "results.parquet"
-    parquet_file.write_table(path, small_run(), COLUMNS, INFO, MODEL)
+    parquet_file.write_table(path, COLUMNS, run_of(small_run()))
     table = pd.read_parquet(path)
     expected = pd.read_csv(written(tmp_path, small_run()))
     assert list(table.columns) == list(expected.columns)
@@ -88,6 +88,6 @@ def test_parquet_holds_what_the_csv_holds(tmp_path):
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     (tmp_path / "results.jsonl").mkdir()
     with pytest.raises(RunFolderError) as caught:
-        jsonl_file.write_table(tmp_path / "results.jsonl", small_run(), COLUMNS, INFO, MODEL)
+        jsonl_file.write_table(tmp_path / "results.jsonl", COLUMNS, run_of(small_run()))
     assert caught.value.code == "output-unwritable"
     assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]

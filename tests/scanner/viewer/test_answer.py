@@ -10,15 +10,16 @@ import pytest
 from reports.page.view import model_card
 from reports.tables.columns import COLUMNS
 from scanner.records import Estimate, FilmAttributes, Skip
+from scanner.run_record import Run
 from scanner.viewer import answer
-from tests.reports.films import INFO, MODEL, failed, rejected, scored
+from tests.reports.films import INFO, MODEL, RUN, failed, rejected, scored
 
 WITH_ECE = replace(MODEL, validation={"a": {"ece": Estimate(0.03)}, "b": {"ece": Estimate(0.1)}})
 
 
 def sentences(prob: float, threshold: float = 0.5, name: str = "balanced") -> str:
     info = replace(INFO, threshold=threshold, threshold_name=name)
-    return " ".join(answer.certainty(prob, info, WITH_ECE)).replace("\N{NO-BREAK SPACE}", " ")
+    return " ".join(answer.certainty(prob, Run(info, WITH_ECE))).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_a_call_says_how_it_follows_from_the_probability_and_no_confidence() -> None:
@@ -45,7 +46,7 @@ def test_the_operating_point_brings_its_validation_figures_and_an_own_threshold_
 
 
 def test_a_model_without_calibration_figures_says_nothing_of_them() -> None:
-    assert len(answer.certainty(0.5, INFO, MODEL)) == 1
+    assert len(answer.certainty(0.5, RUN)) == 1
 
 
 def test_the_gate_speaks_in_sentences_by_its_verdict() -> None:
@@ -81,14 +82,14 @@ def test_a_list_entry_says_what_came_of_a_file() -> None:
 
 
 def test_the_bar_marks_the_probability_and_every_operating_point() -> None:
-    bar = answer.bar_html(0.4, INFO, MODEL)
+    bar = answer.bar_html(0.4, RUN)
     assert 'class="fill" style="width:40.00%"' in bar
     assert re.findall(r'class="point( used)?" style="left:([\d.]+)%', bar) == [(" used", "50.00"), ("", "25.00")]
     assert 'class="cxr-bar normal"' in bar
 
 
 def test_the_bar_marks_an_own_threshold_too() -> None:
-    bar = answer.bar_html(0.4, replace(INFO, threshold=0.3, threshold_name="custom"), MODEL)
+    bar = answer.bar_html(0.4, Run(replace(INFO, threshold=0.3, threshold_name="custom"), MODEL))
     assert 'class="point used" style="left:30.00%' in bar
     assert "pneumonia" in bar
 
@@ -98,7 +99,7 @@ def test_no_mark_of_the_bar_crosses_a_name() -> None:
         name: replace(MODEL.operating_points["balanced"], name=name, threshold=at)
         for name, at in (("a", 0.41), ("b", 0.5), ("c", 0.575), ("d", 0.13), ("e", 0.99))
     }
-    bar = answer.bar_html(0.4, INFO, replace(MODEL, operating_points=points))
+    bar = answer.bar_html(0.4, replace(RUN, model=replace(MODEL, operating_points=points)))
     marks = re.findall(r'point[ a-z]*" style="left:([\d.]+)%;height:([\d.]+)rem', bar)
     names = re.findall(r'name[ a-z]*" style="left:([\d.]+)%;top:([\d.]+)rem">([^<]+)', bar)
     for left, height in marks:
@@ -109,34 +110,34 @@ def test_no_mark_of_the_bar_crosses_a_name() -> None:
 
 def test_the_table_shows_what_is_stated_and_escapes_it() -> None:
     film = scored("a.dcm", 0.5, attributes=FilmAttributes(modality="DX", manufacturer="<b>ACME</b>"))
-    rows = answer.header_rows(film, INFO, MODEL)
+    rows = answer.header_rows(film, RUN)
     assert rows == [("Modality", "DX"), ("Manufacturer", "<b>ACME</b>")]
     assert "&lt;b&gt;ACME&lt;/b&gt;" in answer.table_html(rows, "Header")
 
 
 def test_no_identifier_is_among_the_rows_shown_at_once() -> None:
     film = scored("a.dcm", 0.5, attributes=FilmAttributes(modality="DX", ids=(("patient_id", "4711"),)))
-    rows = answer.header_rows(film, INFO, MODEL) + answer.file_rows(film, INFO, MODEL)
+    rows = answer.header_rows(film, RUN) + answer.file_rows(film, RUN)
     assert "4711" not in str(rows)
     assert answer.id_rows(film.result.attributes.ids) == [("Patient ID", "4711")]
 
 
 def test_the_row_has_the_columns_of_a_runs_table() -> None:
-    heading, row, end = answer.row_csv(scored("=1.jpg", 0.5), INFO, MODEL).decode("utf-8-sig").split("\r\n")
+    heading, row, end = answer.row_csv(scored("=1.jpg", 0.5), RUN).decode("utf-8-sig").split("\r\n")
     assert heading == ",".join(column.name for column in COLUMNS)
     assert row.startswith("'=1.jpg,scored,PNEUMONIA,0.5000,0.5000,")
     assert end == ""
 
 
 def test_a_rejected_film_has_no_prediction_in_its_annotated_picture() -> None:
-    heading, footing = answer.result_lines(rejected("a.png", "blank"), INFO, MODEL)
+    heading, footing = answer.result_lines(rejected("a.png", "blank"), RUN)
     assert heading[0].startswith("No prediction")
     assert "PNEUMONIA" not in " ".join(heading)
     assert "toy 1.0" in footing[0]
 
 
 def test_the_model_card_names_limits_points_and_weights() -> None:
-    card = answer.model_card_html(model_card(MODEL, INFO))
+    card = answer.model_card_html(model_card(RUN))
     for text in (*MODEL.limits, *MODEL.operating_points, MODEL.weights_sha256, "(in use)"):
         assert text in card
 

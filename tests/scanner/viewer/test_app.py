@@ -119,9 +119,9 @@ def test_every_kind_of_film_gets_the_row_that_a_run_writes(
 ) -> None:
     page = upload(open_viewer(), *KINDS)
     spec = load_bundle(ScanSettings().model)
-    info = opening.session_info(spec)
+    run = opening.session_run(spec)
     for result in outcomes(page):
-        (row,) = csv.DictReader(io.StringIO(row_csv(Film(result), info, spec).decode("utf-8-sig"), newline=""))
+        (row,) = csv.DictReader(io.StringIO(row_csv(Film(result), run).decode("utf-8-sig"), newline=""))
         expected = table[result.name]
         assert float(row.pop("duration_ms")) > 0
         assert expected["status"] == "scored"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reports.wording import OUTCOMES
+from scanner.run_record import Run
 from scanner.viewer.selection import Choice, choose, outcomes_of
 from scanner.viewer.verdicts import Verdict
 from tests.reports.films import INFO, MODEL, small_run
@@ -21,7 +22,7 @@ VERDICTS = {
 
 def names(threshold: float = 0.5, **choice: object) -> list[str]:
     info = replace(INFO, threshold=threshold)
-    chosen = choose(FILMS, Choice(**choice), VERDICTS, info, MODEL)  # type: ignore[arg-type]
+    chosen = choose(FILMS, Choice(**choice), VERDICTS, Run(info, MODEL))  # type: ignore[arg-type]
     return [film.result.name.rpartition("/")[2] for film in chosen]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from scanner.errors import RunFolderError
+from scanner.run_record import Run
 from scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts
-from tests.reports.films import INFO, MODEL, scored
+from tests.reports.films import INFO, MODEL, RUN, scored
 
 FILMS = [scored("=a.jpg", 0.9), scored("b.jpg", 0.1), scored("c.jpg", 0.2)]
 SHEET = {
@@ -23,7 +24,7 @@ SHEET = {
 def write_sheet(path: Path) -> None:
     for film in reversed(FILMS):
         if film.result.name in SHEET:
-            change_verdict(path, FILMS, film, None, SHEET[film.result.name], INFO, MODEL)
+            change_verdict(path, FILMS, film, None, SHEET[film.result.name], RUN)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_the_sheet_is_safe_in_spreadsheets_and_looks_as_the_reports(tmp_path: Pa
 
 def test_an_empty_verdict_takes_the_row_out(tmp_path: Path) -> None:
     write_sheet(tmp_path / "verdicts.csv")
-    change_verdict(tmp_path / "verdicts.csv", FILMS, FILMS[0], SHEET["=a.jpg"], Verdict(reader="Dr. R."), INFO, MODEL)
+    change_verdict(tmp_path / "verdicts.csv", FILMS, FILMS[0], SHEET["=a.jpg"], Verdict(reader="Dr. R."), RUN)
     assert list(read_verdicts(tmp_path / "verdicts.csv", FILMS)) == ["c.jpg"]
 
 
@@ -54,7 +55,7 @@ def test_what_others_have_written_stays_as_it_is(tmp_path: Path) -> None:
         "gone.jpg,agree,of last year,EF,0.4,12\nb.jpg,disagree,,AB,0.7,\n=a.jpg,perhaps,,AB,0.7,\n",
         encoding="utf-8",
     )
-    change_verdict(path, FILMS, FILMS[2], None, Verdict("no-pneumonia", "", "CD"), INFO, MODEL)
+    change_verdict(path, FILMS, FILMS[2], None, Verdict("no-pneumonia", "", "CD"), RUN)
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["b.jpg", "c.jpg", "gone.jpg", "=a.jpg"]
@@ -67,7 +68,7 @@ def judge_many(path: Path, film: int, reader: str, n_times: int) -> None:
     known = None
     for number in range(n_times):
         given = Verdict("no-pneumonia", str(number), reader)
-        change_verdict(path, FILMS, FILMS[film], known, given, INFO, MODEL)
+        change_verdict(path, FILMS, FILMS[film], known, given, RUN)
         known = given
 
 
@@ -87,13 +88,13 @@ def test_viewers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_another_readers_verdict_on_the_same_film_is_not_overwritten_unseen(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     others = Verdict("no-pneumonia", "", "AB")
-    change_verdict(path, FILMS, FILMS[1], None, others, INFO, MODEL)
+    change_verdict(path, FILMS, FILMS[1], None, others, RUN)
     mine = Verdict("pneumonia", "", "CD")
     with pytest.raises(RunFolderError) as caught:
-        change_verdict(path, FILMS, FILMS[1], None, mine, INFO, MODEL)
+        change_verdict(path, FILMS, FILMS[1], None, mine, RUN)
     assert caught.value.code == "verdict-taken"
     assert read_verdicts(path, FILMS) == {"b.jpg": others}
-    assert change_verdict(path, FILMS, FILMS[1], others, mine, INFO, MODEL) == {"b.jpg": mine}
+    assert change_verdict(path, FILMS, FILMS[1], others, mine, RUN) == {"b.jpg": mine}
 
 
 def test_a_missing_sheet_is_an_empty_one(tmp_path: Path) -> None:
@@ -135,11 +136,13 @@ def test_a_verdict_on_another_content_is_left_out(tmp_path: Path) -> None:
 def test_a_verdict_stays_on_the_call_it_was_given_on(tmp_path: Path) -> None:
     path, film = tmp_path / "verdicts.csv", FILMS[2]
     given = Verdict("no-pneumonia", "", "AB", blind=True)
-    change_verdict(path, FILMS, film, None, given, INFO, MODEL)
+    change_verdict(path, FILMS, film, None, given, RUN)
     looser = replace(INFO, threshold=0.15, threshold_name="custom")
-    change_verdict(path, FILMS, film, given, replace(given, comment="seen again"), looser, replace(MODEL, name="other"))
+    change_verdict(
+        path, FILMS, film, given, replace(given, comment="seen again"), Run(looser, replace(MODEL, name="other"))
+    )
     found = read_verdicts(path, FILMS)["c.jpg"]
     assert (found.comment, found.blind) == ("seen again", True)
     assert (found.called, found.threshold, found.model) == ("NORMAL", "0.5000", "toy 1.0")
-    change_verdict(path, FILMS, film, found, replace(given, verdict="pneumonia"), looser, MODEL)
+    change_verdict(path, FILMS, film, found, replace(given, verdict="pneumonia"), Run(looser, MODEL))
     assert read_verdicts(path, FILMS)["c.jpg"].called == "PNEUMONIA"

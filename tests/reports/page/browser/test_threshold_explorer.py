@@ -8,7 +8,7 @@ from reports.tables.columns import COLUMNS
 from reports.wording import figure_text, interval_text
 from scanner.evaluation.survey import survey_films
 from scanner.metrics import predictive_values_at, summarise
-from tests.reports.films import INFO, MODEL, render, scored
+from tests.reports.films import INFO, RUN, render, scored
 from tests.reports.page.browser.pages import chip, open_report, set_slider
 
 NOTHING = "\N{EN DASH}"
@@ -36,7 +36,7 @@ def figures(page) -> dict[str, tuple[str, str]]:
 def expected(threshold: float) -> dict[str, tuple[str, str]]:
     films = [scored("a", float(p), "PNEUMONIA" if t else "NORMAL") for t, p in zip(TRUTH, PROB, strict=True)]
     survey = survey_films(films, threshold)
-    view = build_view(survey, summarise(TRUTH, PROB, threshold), INFO, MODEL, COLUMNS)
+    view = build_view(survey, summarise(TRUTH, PROB, threshold), RUN, COLUMNS)
     assert view.performance is not None
     shown = (*view.performance.at_threshold, *view.performance.overall)
     return {
