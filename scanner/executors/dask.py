@@ -13,7 +13,7 @@ import time
 import uuid
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -244,7 +244,8 @@ class DaskExecutor:
                         yield [_failed(suspect, outcome)] if isinstance(outcome, Failure) else outcome
             finally:
                 if client.status == "running":  # else the cluster is gone
-                    client.unregister_worker_plugin(bundle.name)
+                    with suppress(OSError):  # or is just going: a closed terminal tells its processes too
+                        client.unregister_worker_plugin(bundle.name)
 
     def _stream(
         self, client: Client, chunks: Iterable[Chunk], settings: ScanSettings, bundle: str

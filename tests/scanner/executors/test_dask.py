@@ -262,6 +262,25 @@ def test_ctrl_c_leaves_a_partial_report_and_nothing_on_the_cluster(
             time.sleep(0.1)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminals that hang up")
+def test_a_closed_terminal_leaves_a_partial_report_though_it_ends_the_workers_too(
+    many_films: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        command(many_films, out, "--executor", "dask", "--workers", "1"),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(out / "journal.sqlite-wal", size_bytes=300_000)
+    os.killpg(process.pid, signal.SIGHUP)
+    code, said = finish(process)
+    assert code == 143, said
+    assert "Traceback" not in said
+    assert len(rows(out / "results.partial.csv")) > 0
+
+
 def n_tasks(dask_scheduler: object) -> int:
     return len(dask_scheduler.tasks)  # type: ignore[attr-defined]
 
