@@ -7,7 +7,7 @@ PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 FUZZ_S ?= 900
 SOAK_ROUNDS ?= 200
 
-.PHONY: help demo test test-all lint lint-page bench bench-scale soak fuzz clean
+.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak fuzz clean
 .SILENT:
 
 help:  ## show this list
@@ -28,7 +28,19 @@ soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the othe
 fuzz: .install-fuzz  ## damaged films into both readers, made-up journals into reports, FUZZ_S seconds each; findings in .fuzz/
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
+	"$(BIN)/python" -m tests.fuzz.fuzz_bundles $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_journals $(FUZZ_S)
+
+OLDEST = $(VENV)-oldest
+test-oldest:  ## the oldest versions that pyproject.toml allows: a scan, and the tests that need no extras
+	rm -rf "$(OLDEST)" && "$(PYTHON)" -m venv "$(OLDEST)"
+	"$(OLDEST)/bin/python" -m tests.oldest > "$(OLDEST)/oldest.txt"
+	"$(OLDEST)/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary \
+	  . -c "$(OLDEST)/oldest.txt" pytest hypothesis
+	cd "$(OLDEST)" && bin/cxrscan demo -o demo
+	"$(OLDEST)/bin/python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning tests/scanner/test_worker.py \
+	  tests/scanner/gate tests/scanner/readers/test_dicom_table.py tests/scanner/readers/test_dicom_header.py \
+	  tests/scanner/readers/test_raster.py tests/reports/tables/test_columns.py
 
 lint: .install-dev lint-page  ## ruff, mypy strict, import-linter; where Node is, tsc and eslint
 	"$(BIN)/ruff" check .
@@ -52,7 +64,7 @@ bench-scale: .install-test  ## memory and rate from 1,000 to 100,000 files
 	"$(BIN)/python" -m tests.bench.scale --json bench-scale.json
 
 clean:  ## remove the environment and caches
-	rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
+	rm -rf "$(VENV)" "$(VENV)-oldest" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
 
 # Each installs once, and again when pyproject.toml has changed.
 .PHONY: .install-run .install-test .install-fuzz .install-dev
