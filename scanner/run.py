@@ -36,6 +36,7 @@ from scanner.trial import open_bundle
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
 #: Fewer films than this are scanned by one worker with many threads: starting more takes about as long.
+_REASONS_TOLD = 5  # where there is no film at all
 _SMALL_JOB = 32
 
 
@@ -426,8 +427,9 @@ def _not_empty(
     first = next(sources, None)
     if first is None:
         where = ", ".join(map(str, roots))
-        told = f" ({sum(n_skipped.values())} files or folders skipped)" if n_skipped else ""
-        raise RunFolderError("no-images", f"No film found in {where}{told}.")
+        skipped = ", ".join(f"{count} x {reason}" for reason, count in n_skipped.most_common(_REASONS_TOLD))
+        told = f" Passed over: {skipped}." if n_skipped else ""
+        raise RunFolderError("no-images", f"No film found in {where}.{told}")
     return chain([first], sources)
 
 

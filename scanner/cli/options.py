@@ -100,15 +100,23 @@ class Window(_ParamType):
         return "none" if value == "none" else click.IntRange(min=1).convert(value, parameter, context)
 
 
+def _address_of_archive(path: Path) -> str:
+    from scanner.sources.archives import address_of_archive
+
+    return address_of_archive(path)
+
+
 class Place(_ParamType):
-    """A file or folder here, which must exist, or a URL."""
+    """A file, folder or archive here, which must exist, or a URL."""
 
     name = "place"
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """Text -> ``Path``, ``RemotePath`` or ``WebArchive``."""
         if not isinstance(value, str) or "://" not in value:
-            return existing_path.convert(value, parameter, context)
+            path = existing_path.convert(value, parameter, context)
+            if path.is_dir() or not (value := _address_of_archive(path)):
+                return path
         from scanner.sources.walk import remote_place
 
         return remote_place(value)

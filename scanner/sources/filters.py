@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 
 from scanner.readers import promises_film
 from scanner.records import Skip
+from scanner.sources.archives import is_archive
 
 
 class Reason(StrEnum):
@@ -18,11 +19,12 @@ class Reason(StrEnum):
     HIDDEN = "hidden"
     EXCLUDED = "excluded"
     NO_PICTURE = "no picture"
+    ARCHIVE = "archive; one that is named itself is read"
     OWN_PICTURES = "pictures of a cxrscan run"
     TOO_MANY_FOLDERS = "more folders than are looked into"
-    LINKED_FOLDER = "link to a folder"
+    LINKED_FOLDER = "link to a folder; --follow-links follows it"
     LINK_IN_CIRCLES = "link to a folder that it lies in"
-    LINK_OUT = "link out of the folder"
+    LINK_OUT = "link out of the folder; --follow-links follows it"
     NO_FILE = "not a regular file"
     NAMED_TWICE = "named twice"
     NO_UID = "no valid identifiers"
@@ -109,13 +111,13 @@ class Rules:
         """Whether a file counts as a film: its content, whose format is ``kind``, or its name says so."""
         taken = kind is not None or promises_film(name)
         if not taken:
-            self.skip(name, Reason.NO_PICTURE)
+            self.skip(name, Reason.ARCHIVE if is_archive(name) else Reason.NO_PICTURE)
         return taken
 
 
 def is_hidden(base: str) -> bool:
     """Whether a bare name is that of a hidden file or folder."""
-    return base.startswith(".") or base == "__MACOSX"
+    return (base.startswith(".") and base != ".") or base == "__MACOSX"
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.readers import HEAD_BYTES
+from scanner.sources.archives import what_is_wrong
 from scanner.sources.web import driver_options, read_web
 from scanner.system.addresses import is_address, last_part, shown_address
 
@@ -289,14 +290,16 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
         for scheme in ("http", "https"):
             if f"{scheme}://" in url:
                 options |= {scheme: driver_options()} if is_chained else driver_options()
+        if url.startswith("tar://") and url.lower().endswith(".tgz"):  # which fsspec does not know as gzip
+            options["tar"] = {"compression": "gzip"}
         from fsspec.core import url_to_fs
 
         system, path = patiently(lambda: url_to_fs(url, use_listings_cache=False, **options))
     except ImportError as error:
         raise CxrscanError("extra-missing", f"{shown} needs a driver: {error}.") from error
     except (OSError, ValueError) as error:
-        said = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-        raise RunFolderError("place-unreadable", f"{shown} cannot be opened ({said}).") from None
+        said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        raise RunFolderError("place-unreadable", f"{shown} cannot be opened: {said}.") from None
     return system, str(path)
 
 
@@ -340,6 +343,8 @@ def patiently(operation: Callable[[], _T]) -> _T:
         except MemoryError:
             raise
         except Exception as error:  # each driver has exceptions of its own
+            if wrong := what_is_wrong(error):
+                raise OSError(errno.EIO, wrong) from None
             if wait_s is None or getattr(error, "errno", None) == errno.EFBIG:
                 number = error.errno if isinstance(error, OSError) and error.errno else errno.EIO
                 said = os.strerror(number) if number != errno.EIO else type(error).__name__

@@ -70,7 +70,8 @@ def _walk_entries(
                 except OSError as error:
                     rules.skip(f"{name}/", Reason.UNREADABLE_FOLDER, error.strerror)
                 else:
-                    yield from _walk_entries(root, below, f"{name}/", rules, n_folders, depth + 1)
+                    inside = prefix if base == "." else f"{name}/"  # what `tar -c .` packs
+                    yield from _walk_entries(root, below, inside, rules, n_folders, depth + 1)
 
 
 def _with_states(

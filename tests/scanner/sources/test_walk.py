@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scanner.records import Skip
 from scanner.runs.journal import Journal
-from scanner.sources.filters import Filter
+from scanner.sources.filters import Filter, Reason
 from scanner.sources.lists import FileList
 from scanner.sources.walk import count_files, find_images, locate
 from scanner.system.text import printable
@@ -76,7 +76,7 @@ def test_everything_else_is_skipped_with_a_reason(tmp_path: Path) -> None:
         "notes.txt": "no picture",
         "pipe.jpg": "not a regular file",
         "socket.png": "not a regular file",
-        "loop": "link to a folder",
+        "loop": Reason.LINKED_FOLDER,
     }
 
 
@@ -157,7 +157,7 @@ def test_links_out_of_the_folder_are_followed_only_when_asked(tmp_path: Path) ->
         (tmp_path / "films" / name).symlink_to(tmp_path / target)
     names, skipped = walk(tmp_path / "films")
     assert names == ["in.png", "own.png"]
-    assert skipped == {"folder": "link to a folder", "out.png": "link out of the folder"}
+    assert skipped == {"folder": Reason.LINKED_FOLDER, "out.png": Reason.LINK_OUT}
     assert walk(tmp_path / "films", follow_links=True) == (["folder/1.png", "in.png", "out.png", "own.png"], {})
 
 
