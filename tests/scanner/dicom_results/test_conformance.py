@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmread
 
 from reports.outputs import write_outputs
+from scanner.dicom_results.film_header import read_film_header
 from scanner.dicom_results.film_results import Wanted
+from scanner.dicom_results.modules import encode
+from scanner.dicom_results.report import make_report
 from scanner.dicom_results.write import ResultsTally, write_results
 from scanner.run import RunRequest, run
 from scanner.settings import ScanSettings
 from tests.builders import dicom_film, film_pixels, write_film
-from tests.scanner.dicom_results.objects import archive_films
+from tests.reports.films import MODEL
+from tests.scanner.dicom_results.objects import answer, archive_films, film
 from tests.scanner.dicom_results.validators import entity_errors, iod_errors, template_errors
 
 
@@ -141,3 +146,15 @@ def test_latin_1_text_without_a_character_set_is_declared(archive: Archive, tmp_
         ("Müller^Jürgen", "ISO_IR 100")
     ] * 2
     assert iod_errors(list((tmp_path / "results").rglob("*.dcm"))) == []
+
+
+def test_a_report_of_another_model_fits_into_the_series_of_its_predecessor(tmp_path: Path) -> None:
+    header = read_film_header(film(1))
+    first = make_report(header, answer())
+    other = replace(MODEL, weights_sha256="cd" * 32, version="2.0")
+    second = make_report(header, answer(model=other, version="0.2.0"), [first.SOPInstanceUID])
+    files = {"film": film(1), "first": encode(first), "second": encode(second)}
+    for name, data in files.items():
+        (tmp_path / f"{name}.dcm").write_bytes(data)
+    assert entity_errors([tmp_path / f"{name}.dcm" for name in files]) == []
+    assert iod_errors([tmp_path / "second.dcm"]) == []

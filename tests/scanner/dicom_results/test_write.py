@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -143,6 +144,18 @@ def test_films_that_moved_or_changed_are_told(films: Path, tmp_path: Path) -> No
     }
     assert tally.exit_code == 3
     assert write_results(run_folder, tmp_path / "out", Wanted(), roots=(films,)).n_reports == 2
+
+
+def test_films_of_lists_and_archives_are_found_again(films: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text(f"{films}/a.dcm\n{films}/drawn.png\n")
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+        archive.write(films / "b.dcm", "b.dcm")
+    places = {"list": ["--from-file", str(tmp_path / "list.txt")], "zip": [f"zip://{tmp_path}/films.zip"]}
+    for name, place in places.items():
+        done = CliRunner().invoke(cxrscan, ["run", *place, "-o", str(tmp_path / name), "-q"], standalone_mode=False)
+        assert done.return_value == 0, done.stderr
+        tally = write_results(tmp_path / name, tmp_path / f"{name}-results", Wanted(capture=False))
+        assert (tally.n_reports, tally.problems) == (1, ()), name
 
 
 def test_a_folder_of_other_things_is_left_alone(a_run: Path, tmp_path: Path) -> None:
