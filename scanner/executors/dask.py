@@ -37,6 +37,7 @@ from distributed import (
 from scanner import __version__
 from scanner.errors import CxrscanError, WorkerError
 from scanner.executors.base import Chunk
+from scanner.executors.processes import signals_held_back
 from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bundle, read_description, verify_weights
 from scanner.records import Failure, ImageSource, ScanResult, Skip
 from scanner.settings import ScanSettings
@@ -89,6 +90,8 @@ class LocalWorkers:
     @contextmanager
     def connect(self) -> Iterator[Client]:
         """Start the workers, and stop them in the end."""
+        with safe_path(), signals_held_back():
+            pass  # multiprocessing's helper process is there now, and outlives a terminal that is closed
         with (
             dask.config.set({**_LEAN, **_SILENT_HTTP}),
             safe_path(),

@@ -250,7 +250,7 @@ class _Worker:
         self._clock = clock
         self.connection, theirs = _processes.Pipe()
         self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
-        with safe_path(), _signals_held_back(), _without_main_module():
+        with safe_path(), signals_held_back(), _without_main_module():
             self._process.start()
         theirs.close()
         self._is_ready = False
@@ -309,7 +309,7 @@ _FOR_THE_PARENT = {signal.SIGINT} | ({signal.SIGHUP} if hasattr(signal, "SIGHUP"
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Let a process start without heeding what a terminal sends to all."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
