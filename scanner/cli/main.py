@@ -13,6 +13,7 @@ import click
 from scanner import NOTICE
 from scanner.cli.options import error_text
 from scanner.errors import CxrscanError
+from scanner.system.memory import keep_no_core_files
 from scanner.system.surroundings import leave_working_directory_out
 from scanner.system.terminal import let_telling_fail
 from scanner.system.text import printable
@@ -70,6 +71,7 @@ def main() -> NoReturn:
     leave_working_directory_out()
     let_telling_fail()
     os.umask(os.umask(0o077) | 0o007)  # findings about patients are not for every user of the computer
+    keep_no_core_files()
     try:
         code = cxrscan.main(standalone_mode=False)
     except CxrscanError as error:

@@ -37,6 +37,14 @@ def limited_memory(gib: float) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
+def keep_no_core_files() -> None:
+    """Let this process and those that it starts leave no core files: they would hold films."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def keep_freed_memory() -> None:
     """Let the C library (glibc) keep what is freed, for this process from now on; see mallopt(3).
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import sqlite3
 import stat
+import subprocess
+import sys
 import warnings
 from contextlib import closing
 from dataclasses import asdict
@@ -168,3 +170,10 @@ def test_no_value_of_a_header_stands_in_a_result(keyword: str, cut: int | None, 
     said = repr([asdict(outcome) if isinstance(outcome, ScanResult) else outcome for outcome in outcomes])
     assert wanted.decode().split()[0] not in said
     assert "PLANTED" not in said
+
+
+def test_no_process_leaves_a_core_file() -> None:
+    said = "atexit.register(lambda: print(resource.getrlimit(resource.RLIMIT_CORE)))"
+    code = f"import atexit, resource; {said}; from scanner.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("(0, 0)\n")
