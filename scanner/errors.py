@@ -61,6 +61,7 @@ HINTS: dict[str, str] = {
     "other-settings": "Choose another folder with -o, so that `cxrscan compare` has both, or start over with --fresh.",
     "labels-dropped": "Give --labels or --keep-labels, choose another folder with -o, or start over with --fresh.",
     "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
+    "disk-without-locks": "Choose a folder on a disk of this computer with -o, and copy what the run wrote.",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-unreadable": "Check that you may read the run folder and that its disk is there.",
     "journal-format": "Take an undamaged copy of the run folder, or scan again with another -o; see docs/security.md.",

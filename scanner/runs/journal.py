@@ -36,6 +36,7 @@ from scanner.runs.stored import (
     value_of,
     values_of,
 )
+from scanner.system.locks import locks_files
 from scanner.system.whole_files import followed
 
 _FORMAT = 3
@@ -447,6 +448,8 @@ class Journal:
         code = _NO_FAULT.get(number & 0xFF)
         if code is None:  # what SQLite says of it may quote the file
             return self.unfit(getattr(error, "sqlite_errorname", type(error).__name__))
+        if code == "run-busy" and not locks_files(self.folder):
+            return RunFolderError("disk-without-locks", f"{self.folder} lies on a disk that locks no files.")
         if code == "output-unwritable" and self._read_only:
             code = "journal-unreadable"
         return RunFolderError(code, f"{self._path}: {error}.")

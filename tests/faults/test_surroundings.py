@@ -46,6 +46,15 @@ def test_a_clock_that_jumps_by_hours_changes_nothing(
     assert 0.0 < json.loads((tmp_path / "out/run.json").read_text())["duration_s"] < 600.0
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_a_disk_without_locks_is_told_as_that(films: Path, tmp_path: Path) -> None:
+    library = tmp_path / "locks.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, Path(__file__).with_name("no_locks.c")], check=True)
+    code, said = run(films, tmp_path / "out", env={**os.environ, "LD_PRELOAD": str(library)})
+    assert code == 1, said
+    assert "[disk-without-locks]" in said
+
+
 def test_a_run_needs_no_network(films: Path, undisturbed: list[dict[str, str]], tmp_path: Path) -> None:
     cut_off = ["unshare", "--map-root-user", "--net"]
     if subprocess.run([*cut_off, "true"], capture_output=True, check=False).returncode:
