@@ -13,6 +13,7 @@ from scanner.metrics import (
     BoolArray,
     FloatArray,
     coverage_curve,
+    decision_curve,
     precision_recall_curve,
     reliability_curve,
     roc_curve,
@@ -117,6 +118,25 @@ def draw_coverage(axes: Axes, curves: Mapping[str, CoverageCurve], skin: Skin) -
     ticks = np.arange(1, floor - 0.01, -0.05 if floor >= 0.75 else -0.1 if floor >= 0.5 else -0.25)
     axes.set_yticks(ticks, [fixed(float(tick), 2) for tick in ticks])
     skin.label(axes, "Share of films not set aside", "Accuracy")
+
+
+def net_benefit_range(truth: BoolArray, prob: FloatArray) -> tuple[float, float]:
+    """Ends of the axis of net benefit, with room for names below the curves."""
+    top = max(0.01, float(decision_curve(truth, prob).model.max()))
+    return -0.5 * top, 1.1 * top
+
+
+def draw_decision(axes: Axes, truth: BoolArray, prob: FloatArray, skin: Skin) -> None:
+    """Draw net benefit over threshold probabilities (Vickers and Elkin 2006), beside calling every film or none."""
+    curve = decision_curve(truth, prob)
+    low, high = net_benefit_range(truth, prob)
+    shown = curve.call_all >= -0.1 * high
+    axes.axhline(0, color=skin.muted, linewidth=0.8)
+    axes.plot(curve.thresholds[shown], curve.call_all[shown], color=skin.second, linewidth=1)
+    axes.plot(curve.thresholds, curve.model, color=skin.accent, linewidth=skin.line_points)
+    for i, (text, colour) in enumerate((("model", skin.accent), ("calling every film", skin.second))):
+        axes.text(0.02, low * (0.55 + 0.3 * i), text, color=colour)
+    skin.label(axes, "Threshold probability", "Net benefit")
 
 
 def _diagonal(axes: Axes, skin: Skin) -> None:

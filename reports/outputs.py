@@ -17,6 +17,7 @@ from reports.page.view import build_view
 from reports.tables.columns import columns_with_ids
 from reports.tables.formats import TABLES
 from scanner.errors import RunFolderError
+from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
 from scanner.records import Film, Outputs
@@ -53,6 +54,7 @@ def write_outputs(
     title: str = "",
     embed: Embed = "auto",
     tables: Collection[str] = (),
+    evaluation: Evaluation | None = None,
 ) -> Outputs:
     """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
 
@@ -71,6 +73,8 @@ def write_outputs(
         it), or ``auto``: within the budget, starting with those that a reader looks at first.
     tables
         Names of further forms of the table beside ``results.csv``; see ``reports.tables.formats``.
+    evaluation
+        What ``cxrscan evaluate`` found, for a report that tells it.
 
     Raises
     ------
@@ -96,7 +100,7 @@ def write_outputs(
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, run.films(), embedded)
-    view = build_view(survey, summary, run, columns, title=title)
+    view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation)
     write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
     others += [folder / path for path in dict.fromkeys(image_paths) if path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -9,8 +10,8 @@ from typing import Any, Literal
 
 from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
 
-Form = Literal["share", "score", "ratio", "plain"]
-"""How a figure is written: percent, a number from 0 to 1, a ratio, or any number."""
+Form = Literal["share", "score", "ratio", "plain", "count"]
+"""How a figure is written: percent, a number from 0 to 1, a ratio, any number, or a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ def figure_text(value: float | None, form: Form) -> str:
         return "\N{EN DASH}"
     if form == "share":
         return f"{fixed(100 * value, 1)} %".replace("-", "\N{MINUS SIGN}")
+    if form == "count":
+        return f"{value:,.0f}"
     if form == "ratio":
         return fixed(value, 0) if value >= 100 else significant(value, 3)
     return fixed(value, 3).replace("-", "\N{MINUS SIGN}")
@@ -162,7 +165,7 @@ def title_of(key: str) -> str:
 
 def form_of(key: str) -> Form:
     """Return how a metric is written."""
-    return _BY_KEY[key].form if key in _BY_KEY else "plain"
+    return _BY_KEY[key].form if key in _BY_KEY else "count" if key.startswith("n_") else "plain"
 
 
 def code_title(code: str) -> str:
@@ -176,8 +179,9 @@ def reject_title(reasons: str) -> str:
 
 
 def field_title(name: str) -> str:
-    """Return a field's name as words: ``n_films`` -> ``Films``."""
-    return name.removeprefix("n_").replace("_", " ").capitalize()
+    """Return a field's name as words: ``n_films`` -> ``Films``, ``beyond_0_05`` -> ``Beyond 0.05``."""
+    words = re.sub(r"(?<=\d)_(?=\d)", ".", name.removeprefix("n_")).replace("_", " ")
+    return re.sub(r"\babs\b", "absolute", re.sub(r"\bprob\b", "probability", words)).capitalize()
 
 
 def probability_text(prob: float) -> str:

@@ -298,6 +298,8 @@ class Counts:
     """Scored at or above the threshold, and not referred."""
     n_referred: int = 0
     """Scored within the band of ``RunInfo.refer``; called neither."""
+    n_copies: int = 0
+    """Scored files with the very bytes of another that comes before."""
 
     @property
     def n_negative(self) -> int:

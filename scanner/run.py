@@ -136,6 +136,7 @@ class Tally:
         parts += [f"{counts.n_positive:,} called {POSITIVE}"]
         parts += [f"{counts.n_referred:,} to be read by a person"] if counts.n_referred else []
         parts += [f"{counts.n_warned:,} with a caveat"] if counts.n_warned else []
+        parts += [count(counts.n_copies, "exact copy", "exact copies")] if counts.n_copies else []
         parts += (
             [f"{counts.n_rejected:,} rejected (not recognised as a frontal chest film)"] if counts.n_rejected else []
         )

@@ -12,13 +12,15 @@ from reports.curves import (
     coverage_curves,
     coverage_range,
     draw_coverage,
+    draw_decision,
     draw_precision_recall,
     draw_reliability,
     draw_roc,
+    net_benefit_range,
 )
 from reports.wording import figure_text, with_interval
 from scanner.evaluation.evaluate import Evaluation
-from scanner.metrics import Subgroup, decision_curve
+from scanner.metrics import Subgroup
 from scanner.system.plain_matplotlib import import_matplotlib
 from scanner.system.whole_files import replacing
 
@@ -138,14 +140,9 @@ def _coverage(axes: Axes, evaluation: Evaluation) -> None:
 
 
 def _decision(axes: Axes, evaluation: Evaluation) -> None:
-    curve = decision_curve(evaluation.films.truth, evaluation.films.prob)
-    axes.axhline(0, color=_GREY, linewidth=0.8, label="call no film positive")
-    axes.plot(curve.thresholds, curve.call_all, color=_GREY, linewidth=0.8, linestyle="--", label="call every film")
-    axes.plot(curve.thresholds, curve.model, color=_COLOUR, label="model")
-    top = float(curve.model.max())
-    axes.set(xlim=(0, 1), ylim=(-0.25 * top - 0.01, 1.1 * top + 0.01))
-    axes.set(xlabel="Threshold probability", ylabel="Net benefit (true positives per film)")
-    axes.legend(loc="lower left")
+    films = evaluation.films
+    draw_decision(axes, films.truth, films.prob, _SKIN)
+    axes.set(xlim=(0, 1), ylim=net_benefit_range(films.truth, films.prob))
 
 
 def _forest(axes: Axes, attribute: str, groups: tuple[Subgroup, ...]) -> None:

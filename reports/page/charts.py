@@ -20,9 +20,11 @@ from reports.curves import (
     coverage_curves,
     coverage_range,
     draw_coverage,
+    draw_decision,
     draw_precision_recall,
     draw_reliability,
     draw_roc,
+    net_benefit_range,
 )
 from reports.wording import fixed, probability_text
 from scanner.metrics import BoolArray, FloatArray, reliability_curve
@@ -110,6 +112,16 @@ def coverage_chart(truth: BoolArray, prob: FloatArray, distance: FloatArray, thr
     alt = f"Accuracy against coverage of {truth.size:,} labelled films. {told}"
     draw = partial(draw_coverage, curves=curves, skin=_SKIN)
     return (_chart("coverage", "Accuracy and coverage", alt, draw, low=low, high=high),)
+
+
+def decision_chart(truth: BoolArray, prob: FloatArray) -> Chart:
+    """Draw the net benefit of the model's calls; ``truth`` and ``prob`` have shape (N,), and N is not 0."""
+    low, high = net_benefit_range(truth, prob)
+    top = fixed(float(high / 1.1), 3)
+    alt = f"Net benefit of the model's calls over threshold probabilities from 0 to 1; at best {top} per film."
+    draw = partial(draw_decision, truth=truth, prob=prob, skin=_SKIN)
+    ticks = (0.0, round(high / 1.1, 2))
+    return _chart("decision", "Net benefit", alt, draw, low=low, high=high, ticks=ticks)
 
 
 def unlabelled_charts(probs: FloatArray, threshold: float) -> tuple[Chart, ...]:
@@ -251,6 +263,7 @@ def _chart(
     low: float = 0.0,
     high: float = 1.02,
     width: int = _WIDTH,
+    ticks: tuple[float, ...] = (0, 0.25, 0.5, 0.75, 1),
 ) -> Chart:
     """Draw a chart over x from 0 to 1 and y from ``low`` to ``high``, ``width`` units wide."""
     mpl = import_matplotlib()  # heavy: only where a report is drawn
@@ -263,7 +276,7 @@ def _chart(
         axes.set_xlim(0, _X_MAX)
         axes.set_ylim(low, high)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+        axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
         draw(axes)
         axes.set_ylim(low, high)  # ticks widen the axis
         stream = io.StringIO()

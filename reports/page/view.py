@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.page.colour_scale import OPACITIES, STOPS
+from reports.page.evaluation import EvaluationView, evaluation_view
 from reports.page.points import OfferedPoint, offered_points
 from reports.tables.columns import Column
 from reports.wording import (
@@ -35,6 +36,7 @@ from reports.wording import (
 )
 from scanner import NOTICE
 from scanner.errors import HINTS
+from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
@@ -158,6 +160,8 @@ class ReportView:
     flow: tuple[FlowStep, ...]
     outcomes: tuple[FlowOutcome, ...]
     performance: Performance | None
+    evaluation: EvaluationView | None
+    """What ``cxrscan evaluate`` found; None in other reports."""
     points: tuple[OfferedPoint, ...]
     """Thresholds worth choosing."""
     refer: str
@@ -185,6 +189,7 @@ def build_view(
     columns: Sequence[Column],
     *,
     title: str = "",
+    evaluation: Evaluation | None = None,
 ) -> ReportView:
     """Make the view of a run.
 
@@ -194,6 +199,8 @@ def build_view(
         The figures of the labelled films; None without labels.
     title
         Heading of the report; empty for one made of the folder's name.
+    evaluation
+        What ``cxrscan evaluate`` found, where it is what renders.
     """
     return ReportView(
         title=title or _default_title(run.info),
@@ -209,6 +216,7 @@ def build_view(
         flow=_flow(survey, run.info),
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
+        evaluation=None if evaluation is None else evaluation_view(evaluation),
         points=_points(survey, summary, run),
         refer=_band(run.info.refer) if run.info.refer is not None else "",
         charts=_charts(survey, summary, run.info),
@@ -223,7 +231,7 @@ def build_view(
         model=model_card(run),
         methods=_methods(survey, summary, run),
         versions=tuple(run.info.versions.items()),
-        arguments=tuple((name, plain_text(value)) for name, value in run.info.arguments.items()),
+        arguments=tuple((name, plain_text(value)) for name, value in run.info.arguments.items() if _was_given(value)),
         config=_config(survey, run, columns),
     )
 
@@ -239,6 +247,11 @@ def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Cha
         return unlabelled_charts(survey.all_probs, info.threshold)
     charts = labelled_charts(survey.truth[survey.answered], survey.prob[survey.answered], info.threshold)
     return (*charts, *coverage_chart(survey.truth, survey.prob, survey.distance, info.threshold))
+
+
+def _was_given(value: Any) -> bool:
+    """Whether an option says anything: not one that is unset, off or empty."""
+    return value is not None and value is not False and value not in ("", [], ())
 
 
 _UNFINISHED = {
@@ -264,6 +277,11 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
             f"The threshold is {probability_text(info.threshold)} ({info.threshold_name}); "
             f"films with {_band(info.refer)} are called neither.",
         ]
+    if counts.n_copies:
+        sentences.append(
+            f"{count(counts.n_copies, 'scored film is an exact copy', 'scored films are exact copies')} of others; "
+            "figures count each, so their ranges are too narrow."
+        )
     if counts.n_warned:
         sentences.append(f"{count(counts.n_warned, 'scored film carries', 'scored films carry')} a caveat.")
     missing = [
@@ -488,7 +506,8 @@ def _methods(survey: Survey, summary: Summary | None, run: Run) -> str:
             for key in _IN_METHODS
         )
         parts.append(
-            f"Against the labels of {count(summary.n, 'film')} ({summary.n_positive:,} with pneumonia): {figures}. "
+            f"Against the labels of {count(summary.n, 'film')} ({summary.n_positive:,} with pneumonia), "
+            f"with 95 % confidence intervals: {figures}. "
             "Intervals of proportions are Wilson's, of the AUC DeLong's; films were taken as independent."
         )
     return " ".join(parts)

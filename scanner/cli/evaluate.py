@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -103,6 +104,8 @@ def evaluate(
     if not tally.info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
     evaluation = evaluate_films(films, run, prevalences=prevalences, exact=exact)
+    write = partial(write_outputs, evaluation=evaluation)
+    tally = render(run_folder, write, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
     folder = followed(output) if output else followed(run_folder) / "evaluation"
     document = write_evaluation(folder, evaluation, run)
     if checklist is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from scanner.decision import prediction
 from scanner.evaluation.fit import OUTSIDE, judge_fit
 from scanner.metrics import BoolArray, FloatArray
-from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit
+from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit, ScanResult
 
 EXAMPLES = 50
 """Films listed by name under each reason; the table shows all of them."""
@@ -88,6 +88,7 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
     referred_truth: Counter[str] = Counter()
     id_names: dict[str, None] = {}
     images: list[tuple[int, int]] = []
+    contents: set[str] = set()
     for film in films:
         result = film.result
         n_by_status[result.status] += 1
@@ -101,6 +102,7 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
             rejects.setdefault(" ".join(result.gate_reasons), Problem()).add(result.name, "")
         if result.status == "scored" and result.prob_pneumonia is not None:
             all_probs.append(result.prob_pneumonia)
+            contents.add(_content(result))
             n_warned += result.gate == "warn"
             n_judged += result.gate is not None
             n_outside += not OUTSIDE.isdisjoint(result.gate_reasons)
@@ -120,6 +122,7 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
         n_warned=n_warned,
         n_positive=n_by_call[POSITIVE],
         n_referred=n_by_call[REFERRED],
+        n_copies=n_by_status["scored"] - len(contents),
     )
     truth, prob, distances, answered = zip(*labelled, strict=True) if labelled else ((), (), (), ())
     return Survey(
@@ -138,6 +141,15 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
         id_names=tuple(id_names),
         images=tuple(images),
     )
+
+
+_DIGITS = 16
+
+
+def _content(result: ScanResult) -> str:
+    """What tells films apart: the bytes of the file and, of an object with several, the frame."""
+    frame = result.name.rpartition("#")[2] if "#" in result.name and result.kind == "dicom" else ""
+    return f"{result.sha256[:_DIGITS] or result.name}#{frame}"
 
 
 def _rank(film: Film, called: str | None, threshold: float) -> int:

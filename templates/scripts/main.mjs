@@ -7,13 +7,14 @@ import { goTo, watchSections } from "./navigation.mjs";
 import { preparePrinting } from "./printing.mjs";
 import { readAddress, state } from "./state.mjs";
 
-readAddress();
+readAddress(location.hash);
 const explorer = new Explorer(() => browser.apply({ keepPlace: true }));
 const browser = new Browser(explorer);
 browser.apply();
-addEventListener("hashchange", () => {
-  if (!location.hash.includes("=")) return;
-  readAddress();
+addEventListener("hashchange", (event) => {
+  const { hash } = new URL(event.newURL); // the address itself may be written over by now
+  if (!hash.includes("=")) return;
+  readAddress(hash);
   browser.apply();
 });
 watchSections();

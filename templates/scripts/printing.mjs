@@ -6,7 +6,7 @@ import { Gallery } from "./list.mjs";
 import { exploring, state } from "./state.mjs";
 import { countText, thresholdText } from "./wording.mjs";
 
-const PRINTED_FILMS = 100;
+const PRINTED_FILMS = 48;
 
 /** Draw the chosen films before printing, and take them away after.
  * @param {Browser} browser */

@@ -34,9 +34,10 @@ export function exploring() {
   return state.threshold !== config.threshold;
 }
 
-/** Take over what the address says. */
-export function readAddress() {
-  Object.assign(state, readFragment(location.hash, config));
+/** Take over what an address says.
+ * @param {string} hash */
+export function readAddress(hash) {
+  Object.assign(state, readFragment(hash, config));
 }
 
 let timer = 0;

@@ -8,7 +8,7 @@ import pytest
 
 from reports.page.view import ReportView, build_view
 from reports.tables.columns import COLUMNS
-from reports.wording import figure_text, interval_text, probability_text
+from reports.wording import figure_text, interval_text, probability_text, title_of, with_interval
 from scanner.evaluation.survey import survey_films
 from scanner.metrics import summarise
 from scanner.records import Estimate
@@ -124,3 +124,28 @@ def test_a_threshold_has_two_or_four_digits(value, text):
 @pytest.mark.parametrize(("seconds", "text"), [(3.21, "3.2 s"), (61, "1 min 1 s"), (3720, "1 h 2 min")])
 def test_a_duration_has_two_units(seconds, text):
     assert duration_text(seconds) == text
+
+
+def test_exact_copies_are_told():
+    twin = replace(small_run()[0], result=replace(small_run()[0].result, name="NORMAL/again.jpg"))
+    view = view_of([*small_run(), twin])
+    assert "1 scored film is an exact copy of others; figures count each, so their ranges are too narrow." in view.lead
+    assert not any("exact copy" in sentence for sentence in view_of(small_run()).lead)
+
+
+def test_only_options_that_were_given_are_listed():
+    info = replace(INFO, arguments={"labels": "folders", "refer": None, "fresh": False, "exclude": [], "workers": 2})
+    assert view_of(small_run(), info).arguments == (("labels", "folders"), ("workers", "2"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "title", "text"),
+    [
+        ("n_pairs", 281.0, "Pairs", "281"),
+        ("n_flips_beyond_0_05", 0.0, "Flips beyond 0.05", "0"),
+        ("mean_abs_prob_difference", 0.0022335, "Mean absolute probability difference", "0.002"),
+    ],
+)
+def test_figures_that_the_report_does_not_know_are_words_and_numbers(key, value, title, text):
+    assert title_of(key) == title
+    assert with_interval(key, Estimate(value)) == text

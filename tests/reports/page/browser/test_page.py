@@ -1,9 +1,11 @@
 """The page as a whole: hostile names, paper, phone, theme, keyboard, ten thousand films."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.reports.films import HOSTILE_NAMES, render
+from tests.reports.films import HOSTILE_NAMES, large_run, render
 from tests.reports.page.browser.pages import open_report, set_slider, shown_names, status
 
 
@@ -27,6 +29,13 @@ def test_on_paper_the_films_of_the_selection_follow(page, labelled):
     assert paper.startswith(b"%PDF")
     assert page.evaluate("window.printed") == 2
     assert page.evaluate(count) == 0
+
+
+def test_a_printed_report_has_at_most_five_pages(page, tmp_path):
+    render(tmp_path, large_run(624))
+    open_report(page, tmp_path)
+    paper = page.pdf(format="A4")
+    assert len(re.findall(rb"/Type\s*/Page\b", paper)) <= 5
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
