@@ -21,7 +21,7 @@ from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
 from scanner.records import POSITIVE, Band, Counts, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.run_record import Run
-from scanner.runs.claim import refuse_to_replace
+from scanner.runs.claim import refuse_to_replace, set_aside
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.runs.sharing import shareable
@@ -201,6 +201,8 @@ def run(
     sources = watch.each("walk", _walk(request, skip))
     if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
         sources = _not_empty(sources, request.roots, n_skipped)
+    roots = tuple(str(root.resolve()) for root in request.roots)
+    aside = None if request.fresh else set_aside(request.out, roots, _shard(request), bundle.document)
     with Journal(request.out, create=True) as journal:
         _claim(journal, request)
         earlier = stored_info(journal) if journal.get("run") is not None else None
@@ -214,7 +216,7 @@ def run(
         start = time.monotonic()
         info = RunInfo(
             version=__version__,
-            roots=tuple(str(root.resolve()) for root in request.roots),
+            roots=roots,
             arguments=request.arguments or {},
             started_at=earlier.started_at if earlier is not None else _now(),
             finished_at=_now(),
@@ -234,7 +236,7 @@ def run(
         versions = {"cxrscan": __version__, **_library_versions()}
         shaping = settings.shaping(bundle.document, versions)
         if earlier is not None:
-            refuse_to_replace(journal, earlier, info, shaping.keys() - versions.keys(), shaping, spec.label)
+            refuse_to_replace(journal, earlier, info, shaping.keys() - versions.keys(), shaping)
         journal.put("model", bundle.document)
         journal.put("run", asdict(info))
         if request.labels is not None:
@@ -270,7 +272,7 @@ def run(
             profile_s={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
         )
         tally = _render(journal, info, write_outputs, joined)
-        return replace(tally, n_new=n_new, advice=_advice(journal, labels, places))
+        return replace(tally, n_new=n_new, advice=_advice(journal, labels, places, aside))
 
 
 def render(
@@ -343,10 +345,13 @@ def _kept_labels(
     return open_labels(wanted, places)
 
 
-def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...]) -> str:
+def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...], aside: Path | None) -> str:
+    told = []
+    if aside is not None:
+        told.append(f"The run of another model that was here lies in {aside}; `cxrscan compare` takes both.")
     if labels is None and has_class_folders(journal.names(), places):
-        return "Films lie in folders called NORMAL and PNEUMONIA: add --labels folders for sensitivity and specificity."
-    return ""
+        told.append("Films lie in folders NORMAL and PNEUMONIA: add --labels folders for sensitivity and specificity.")
+    return " ".join(told)
 
 
 def _render(

@@ -208,7 +208,7 @@ def _read_file(source: ImageSource, max_megapixels: float) -> bytes:
             limit = int(max_megapixels * 1e6 * _MAX_BYTES_PER_PIXEL)
             if size > limit:
                 raise FilmError("too-large", f"The file holds {size / 1e9:.1f} GB.")
-            data = file.read(limit + 1)  # it may grow
+            data = file.read(size + 1)  # reading takes memory for all that is asked for; a file that grows has changed
             status = os.fstat(file.fileno())
     except OSError as error:
         if error.errno == errno.EFBIG:

@@ -1,13 +1,19 @@
-"""What a scan into a folder with an earlier run may do: continue it, and neither replace nor forget what is there."""
+"""What a scan into a folder with an earlier run may do: continue it, and neither replace nor forget what is there.
+
+A run of another model over the same films is set aside, so that both can be compared; any other difference is refused.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 from scanner.errors import RunFolderError
 from scanner.records import RunInfo
-from scanner.runs.journal import Journal, stored_model, stored_shaping
+from scanner.runs.journal import Journal, stored_shaping
+from scanner.runs.layout import EARLIER_NAME, JOURNAL_NAME, RUN_FILES, RUN_PICTURES
 
 _SHAPING = ("gate", "window", "all_frames", "engine", "include_dicom_ids")
 """Options that shape a result; another value of theirs would replace the results that are there."""
@@ -18,9 +24,9 @@ _HARMLESS = frozenset({"max_megapixels"})
 
 
 def refuse_to_replace(
-    journal: Journal, earlier: RunInfo, now: RunInfo, chosen: Set[str], shaping: Mapping[str, str], model: str
+    journal: Journal, earlier: RunInfo, now: RunInfo, chosen: Set[str], shaping: Mapping[str, str]
 ) -> None:
-    """Refuse to scan with another model, settings, threshold or band into a folder that holds results.
+    """Refuse to scan with other settings, threshold or band into a folder that holds results.
 
     Other versions of this program or of a decoder are no reason to refuse: the films are scanned again.
 
@@ -32,8 +38,6 @@ def refuse_to_replace(
         What of ``shaping`` the user has chosen.
     shaping
         What shapes the new one's results; see ``ScanSettings.shaping``.
-    model
-        Name and version of the new one's model.
 
     Raises
     ------
@@ -41,10 +45,7 @@ def refuse_to_replace(
         ``other-settings``, naming what differs.
     """
     differences = []
-    model_then = stored_model(journal).label
-    if model_then != model:
-        differences.append(f"model {model_then} then, {model} now")
-    elif journal.n_results():
+    if journal.n_results():
         then = stored_shaping(journal)
         changed = sorted(name for name in chosen - _HARMLESS if then.get(name) != shaping[name])
         named = _options(earlier.arguments, now.arguments)
@@ -55,6 +56,54 @@ def refuse_to_replace(
         differences.append(f"--refer {_band(earlier)} then, {_band(now)} now")
     if differences:
         raise RunFolderError("other-settings", f"{journal.folder} holds another run: {'; '.join(differences)}.")
+
+
+def set_aside(folder: Path, roots: Sequence[str], shard: str, document: Mapping[str, Any]) -> Path | None:
+    """Move the run in a folder into ``earlier/`` when it is of the same films and of another model.
+
+    Parameters
+    ----------
+    document
+        Content of ``model.json`` of the scan that is asked for.
+
+    Returns
+    -------
+    Where it lies now; None where nothing was moved.
+
+    Raises
+    ------
+    RunFolderError
+        ``run-busy``, ``journal-format`` or ``output-unwritable``.
+    """
+    if not (folder / JOURNAL_NAME).is_file():
+        return None
+    with Journal(folder) as journal:
+        same_films = (journal.get("roots"), journal.get("shard") or "") == (list(roots), shard)
+        if not same_films or journal.get("run") is None or journal.get("model") == document:
+            return None
+    place = _next_place(folder / EARLIER_NAME)
+    try:
+        for path in list(folder.iterdir()):
+            if path.name in RUN_PICTURES or any(fnmatch(path.name, pattern) for pattern in RUN_FILES):
+                path.rename(place / path.name)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be written: {error.strerror}.") from error
+    return place
+
+
+def _next_place(parent: Path) -> Path:
+    """A new numbered folder."""
+    try:
+        parent.mkdir(exist_ok=True)
+        if parent.is_symlink():
+            raise RunFolderError("output-unwritable", f"{parent} is a link.")
+        number = 1
+        while (place := parent / str(number)).exists():
+            number += 1
+        place.mkdir()
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{parent} cannot be written: {error.strerror}.") from error
+    return place
 
 
 def _options(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

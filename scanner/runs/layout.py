@@ -12,6 +12,10 @@ RESULTS_NAME = "dicom-results"
 """Folder of a run's results for the archive; holds patients' identifiers, so nothing copies it elsewhere."""
 RUN_PICTURES = frozenset({"thumbnails", "evaluation", RESULTS_NAME})
 """Folders of a run that hold pictures; the walk keeps out of them."""
+RUN_FILES = (JOURNAL_NAME, "results.*", "report.html", "run.json", "verdicts.csv")
+"""Patterns of a run's files."""
+EARLIER_NAME = "earlier"
+"""Folder for runs of other models over the same films, each in a numbered folder of its own."""
 JOURNAL_ID = 0x43585253  # "CXRS"
 """Marks a journal among SQLite's files (``PRAGMA application_id``)."""
 _SQLITE_MAGIC, _ID_AT = b"SQLite format 3\0", 68  # sqlite.org/fileformat2.html, section 1.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from scanner.errors import RunFolderError
 from scanner.evaluation.labels import LabelRequest
 from scanner.model_bundle import DEFAULT_BUNDLE
 from scanner.run import RunRequest, Tally, run
+from scanner.runs.journal import Journal
 from scanner.settings import ScanSettings
 from tests.builders import write_film
 
@@ -53,13 +55,33 @@ def test_another_gate_is_refused_by_name(first: RunRequest) -> None:
     assert scan(replace(other, fresh=True)).n_new == 2
 
 
-def test_another_model_is_refused_by_name(first: RunRequest, tmp_path: Path) -> None:
+def test_the_run_of_another_model_is_set_aside_and_can_be_compared(first: RunRequest, tmp_path: Path) -> None:
     scan(first)
+    table = (first.out / "results.csv").read_bytes()
+    shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle")
+    document = (tmp_path / "bundle/model.json").read_text()
+    (tmp_path / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
+    tally = scan(replace(first, settings=ScanSettings(model=tmp_path / "bundle")))
+    assert tally.n_new == 2
+    assert "lies in" in tally.advice
+    assert (first.out / "earlier/1/results.csv").read_bytes() == table
+    assert json.loads((first.out / "run.json").read_text())["model"]["name"] == "mine"
+    with Journal(first.out / "earlier/1", read_only=True) as journal:
+        assert journal.n_results() == 2
+    assert scan(first).n_new == 2
+    assert sorted(path.name for path in (first.out / "earlier").iterdir()) == ["1", "2"]
+
+
+def test_a_planted_link_is_no_place_for_an_earlier_run(first: RunRequest, tmp_path: Path) -> None:
+    scan(first)
+    (tmp_path / "elsewhere").mkdir()
+    (first.out / "earlier").symlink_to(tmp_path / "elsewhere")
     shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle")
     document = (tmp_path / "bundle/model.json").read_text()
     (tmp_path / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
     refused = refusal(replace(first, settings=ScanSettings(model=tmp_path / "bundle")))
-    assert "then, mine " in refused.message
+    assert refused.code == "output-unwritable"
+    assert not any((tmp_path / "elsewhere").iterdir())
 
 
 @pytest.mark.parametrize(
