@@ -26,6 +26,7 @@ from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
 from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
 from scanner.run_record import Run
+from scanner.system.text import count
 from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
@@ -74,6 +75,7 @@ def evaluation_document(evaluation: Evaluation, run: Run) -> dict[str, Any]:
         "unscored": dict(films.unscored),
         "n_patients": evaluation.n_patients,
         "n_films_without_patient": films.n_without_patient,
+        "n_copies": films.n_copies,
         "at_threshold": _summary(evaluation.summary),
         "by_patient": {name: asdict(estimate) for name, estimate in evaluation.by_patient.items()},
         "thresholds": [
@@ -161,6 +163,9 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     if evaluation.films.unscored:
         told = ", ".join(f"{n} {status}" for status, n in sorted(evaluation.films.unscored.items()))
         yield f"Labelled but without a call, and so left out: {told}."
+    if evaluation.films.n_copies:
+        copies = count(evaluation.films.n_copies, "is a copy", "are copies")
+        yield f"Of these, {copies} of another file, byte by byte; with --duplicates first each film counts once."
     refer = f"; {info.refer[0]:g} to {info.refer[1]:g} referred" if info.refer else ""
     yield f"Threshold {probability_text(info.threshold)} ({info.threshold_name}){refer}."
     yield ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reports.evaluation.checklist import ChecklistName
+    from scanner.evaluation.copies import Duplicates
     from scanner.evaluation.label_file import LabelRow
     from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band, Film
@@ -49,6 +50,12 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
     multiple=True,
     help="Also give PPV and NPV where this share of the films shows pneumonia; may be repeated.",
 )
+@click.option(
+    "--duplicates",
+    type=click.Choice(["keep", "first"]),
+    default="keep",
+    help="Whether files that are copies of another, byte by byte, count in the figures, or the first alone.",
+)
 @click.option("--exact", is_flag=True, help="Clopper-Pearson intervals for proportions instead of Wilson's.")
 @click.option(
     "--checklist", type=click.Choice(["stard-ai", "claim"]), help="Also write a reporting checklist, prefilled."
@@ -68,6 +75,7 @@ def evaluate(
     refer: Band | Literal["off"] | None,
     by: tuple[str, ...],
     prevalences: tuple[float, ...],
+    duplicates: Duplicates,
     exact: bool,
     checklist: ChecklistName | None,
     output: Path | None,
@@ -99,7 +107,7 @@ def evaluate(
     if tally.info.names == "hashed" and "folder" in by:
         raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
     with Journal(run_folder, read_only=True) as journal:
-        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer)
+        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer, duplicates)
         run = Run(tally.info, stored_model(journal))
     if not tally.info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")

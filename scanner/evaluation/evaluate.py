@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scanner.decision import is_referred
 from scanner.errors import LabelError
+from scanner.evaluation.copies import Duplicates, content_of
 from scanner.evaluation.label_file import LabelRow
 from scanner.evaluation.patients import patient_of
 from scanner.metrics import (
@@ -72,7 +73,9 @@ class LabelledFilms:
     groups: Mapping[str, Sequence[str]]
     """Attribute -> its value for each film."""
     unscored: Mapping[str, int]
-    """``rejected``, ``failed`` or ``referred`` -> labelled films without a call."""
+    """``rejected``, ``failed``, ``referred`` or ``copies`` -> labelled films without a call, or left out as copies."""
+    n_copies: int = 0
+    """Films that are another's copy, byte by byte, and count all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,11 @@ class Evaluation:
 
 
 def collect_films(
-    films: Iterable[Film], rows: Mapping[str, LabelRow], by: Sequence[str] = (), refer: Band | None = None
+    films: Iterable[Film],
+    rows: Mapping[str, LabelRow],
+    by: Sequence[str] = (),
+    refer: Band | None = None,
+    duplicates: Duplicates = "keep",
 ) -> LabelledFilms:
     """Read what an evaluation needs of a run's films, in one pass.
 
@@ -121,6 +128,8 @@ def collect_films(
         Attributes to group by: keys of ATTRIBUTES or columns of the label file.
     refer
         Films with a probability in this band have no call.
+    duplicates
+        ``first`` leaves out copies of films that have a truth and a call.
     """
     names: list[str] = []
     truth: list[bool] = []
@@ -129,7 +138,8 @@ def collect_films(
     patients: list[str] = []
     groups: dict[str, list[str]] = {attribute: [] for attribute in by}
     unscored: Counter[str] = Counter()
-    n_without_patient = 0
+    n_without_patient = n_copies = 0
+    contents: set[str] = set()
     for film in films:
         result = film.result
         if film.truth is None:
@@ -140,6 +150,12 @@ def collect_films(
         if is_referred(result, refer):
             unscored["referred"] += 1
             continue
+        if content_of(result) in contents:
+            n_copies += 1
+            if duplicates == "first":
+                unscored["copies"] += 1
+                continue
+        contents.add(content_of(result))
         columns = rows[result.name].columns if result.name in rows else {}
         patient = columns.get("patient") or dict(result.attributes.ids).get("patient_id") or patient_of(result.name)
         n_without_patient += not patient
@@ -159,6 +175,7 @@ def collect_films(
         n_without_patient,
         groups,
         dict(unscored),
+        n_copies if duplicates == "keep" else 0,
     )
 
 

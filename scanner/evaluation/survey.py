@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scanner.decision import prediction
+from scanner.evaluation.copies import content_of
 from scanner.evaluation.fit import OUTSIDE, judge_fit
 from scanner.metrics import BoolArray, FloatArray
-from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit, ScanResult
+from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit
 
 EXAMPLES = 50
 """Films listed by name under each reason; the table shows all of them."""
@@ -102,7 +103,7 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
             rejects.setdefault(" ".join(result.gate_reasons), Problem()).add(result.name, "")
         if result.status == "scored" and result.prob_pneumonia is not None:
             all_probs.append(result.prob_pneumonia)
-            contents.add(_content(result))
+            contents.add(content_of(result))
             n_warned += result.gate == "warn"
             n_judged += result.gate is not None
             n_outside += not OUTSIDE.isdisjoint(result.gate_reasons)
@@ -141,15 +142,6 @@ def survey_films(films: Iterable[Film], threshold: float, refer: Band | None = N
         id_names=tuple(id_names),
         images=tuple(images),
     )
-
-
-_DIGITS = 16
-
-
-def _content(result: ScanResult) -> str:
-    """What tells films apart: the bytes of the file and, of an object with several, the frame."""
-    frame = result.name.rpartition("#")[2] if "#" in result.name and result.kind == "dicom" else ""
-    return f"{result.sha256[:_DIGITS] or result.name}#{frame}"
 
 
 def _rank(film: Film, called: str | None, threshold: float) -> int:
