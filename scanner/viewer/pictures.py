@@ -109,9 +109,11 @@ def render_overlay(film: Uint8Image, heat_map: HeatMap, scale: float, view: View
     height, width = film.shape
     levels = heat_levels(heat_map, scale).astype(np.float32)
     smooth = _weights(view.rows, height, heat_map.side) @ levels @ _weights(view.columns, width, heat_map.side).T
-    colours = _heat_colours()[np.rint(np.clip(smooth, 0, 255)).astype(np.intp)]
-    share = colours[..., 3:] * np.float32(opacity)
-    blended = film[..., np.newaxis] * (1 - share) + colours[..., :3] * share
+    level = np.rint(np.clip(smooth, 0, 255)).astype(np.uint8)
+    colours = _heat_colours()
+    share = colours[:, 3:] * np.float32(opacity)
+    blended = np.take(colours[:, :3] * share, level, axis=0)  # both products once a level, not once a pixel
+    blended += film[..., np.newaxis] * np.take(1 - share, level, axis=0)
     return np.asarray(np.rint(blended), dtype=np.uint8)
 
 
