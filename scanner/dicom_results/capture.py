@@ -19,7 +19,8 @@ from scanner.viewer.pictures import Uint8Image, Viewport, annotated_picture, ren
 CAPTURE = Kind("capture", SecondaryCaptureImageStorage, "OT", 9902, "RESEARCH ONLY cxrscan heat map")
 
 RESEARCH_ONLY = "RESEARCH ONLY \N{EN DASH} NOT FOR DIAGNOSIS"
-_LONG_SIDE_PX = 1024  # of the film in the picture: 3 MB, and as sharp as a heat map of 7 x 7 cells asks for
+LONG_SIDE_PX = 768
+"""Of the film in the picture, 2 MB: the film itself lies beside it, and a heat map has few cells."""
 _OPACITY = 0.6
 
 
@@ -58,7 +59,7 @@ def draw_result(answer: Answer, pixels: FloatImage) -> Uint8Image:
     -------
     uint8 array, shape (H, W, 3), red, green and blue.
     """
-    pane = render_film(pixels, Viewport(), long_side_px=_LONG_SIDE_PX)
+    pane = render_film(pixels, Viewport(), long_side_px=LONG_SIDE_PX)
     scale = ""
     if answer.heat_map is not None:
         pane = render_overlay(pane, answer.heat_map, answer.model.heat_scale, Viewport(), _OPACITY)
@@ -73,6 +74,7 @@ def _result_lines(answer: Answer) -> list[str]:
         f"Pneumonia {CALLS[answer.call].meaning.upper()}",
         f"Probability {answer.prob_pneumonia:.4f}, threshold {probability_text(answer.threshold)} "
         f"({answer.threshold_name})",
+        *(["Not reliable for this film: see the caveats below"] if answer.gate_reasons else []),
     ]
 
 

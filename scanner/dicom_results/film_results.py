@@ -12,7 +12,7 @@ from typing import Literal
 from pydicom import Dataset
 
 from scanner.dicom_results.answer import Answer, answer_of
-from scanner.dicom_results.capture import CAPTURE, make_capture
+from scanner.dicom_results.capture import CAPTURE, LONG_SIDE_PX, make_capture
 from scanner.dicom_results.film_header import FilmHeader, read_film_header
 from scanner.dicom_results.folder import latest_reports, series_folder, write_object
 from scanner.dicom_results.modules import Kind, encode, sop_uid
@@ -26,8 +26,6 @@ from scanner.settings import window_of
 
 FRAME = re.compile(r"#(\d+)$")
 """Behind the names of further frames of a file; no file's own name ends so."""
-
-_MIN_SIDE_PX = 1024  # as much as a capture shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ def _read_pixels(data: bytes, frame: int, info: RunInfo) -> FloatImage:
     max_megapixels = info.arguments.get("max_megapixels")
     options = ReadOptions(
         max_megapixels=max_megapixels or ReadOptions().max_megapixels,
-        min_side_px=_MIN_SIDE_PX,
+        min_side_px=LONG_SIDE_PX,
         frames="all" if frame > 1 else "first",
         window=window_of(info.arguments.get("window")),
     )
