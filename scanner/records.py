@@ -308,6 +308,16 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How a run read its films: whoever shows an original reads it in the same way."""
+
+    window: int | None = 0
+    """Which of a DICOM film's windows or VOI LUTs was applied, from 0; None for one that fits the pixels."""
+    max_megapixels: float = 200.0
+    """Larger pictures were refused."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunInfo:
     """What is true of a run as a whole; becomes the manifest ``run.json``."""
 

@@ -31,7 +31,7 @@ from scanner.sources.walk import Root, find_images
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
 from scanner.system.whole_files import followed
-from scanner.trial import open_bundle
+from scanner.trial import TriedBundle, open_bundle
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -186,11 +186,53 @@ def run(
     CxrscanError
         The model, the labels, the input or the output folder cannot be used.
     """
+    wanted = _prepare(request, on_file)
+    aside = None if request.fresh else set_aside(request.out, _roots(request), _shard(request), wanted.bundle.document)
+    with Journal(request.out, create=True) as journal:
+        session = _open(journal, wanted)
+        session = _scan(session, on_start, on_file)
+        return _close(session, write_outputs, aside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A request whose model, labels and films are there; no folder has been made for it yet."""
+
+    request: RunRequest
+    bundle: TriedBundle
+    point: tuple[str, float]
+    """Name and value of the threshold."""
+    labels: Labels | None
+    sources: Iterator[ImageSource]
+    n_skipped: Counter[str]
+    on_skip: Callable[[Skip], None]
+    watch: Stopwatch
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Where films are; of remote ones, class folders have only the names."""
+        return tuple(Path(str(root)) for root in self.request.roots)
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One process's turn at a run."""
+
+    wanted: _Wanted
+    journal: Journal
+    info: RunInfo
+    settings: ScanSettings
+    labels: Labels | None
+    started: float
+    n_there: int
+    """Results of earlier sessions."""
+    n_new: int = 0
+
+
+def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
+    """Find out whether the request can be met; what cannot be used is told before a folder is made."""
     bundle = open_bundle(request.settings.model)
-    spec = bundle.spec
-    threshold_name, threshold = spec.threshold(request.threshold)  # a wrong name is told before a folder is made
-    places = tuple(Path(str(root)) for root in request.roots)  # of remote ones, class folders have only the names
-    labels = open_labels(request.labels, places) if request.labels else None
+    point = bundle.spec.threshold(request.threshold)
     n_skipped: Counter[str] = Counter()
 
     def skip(what: Skip) -> None:
@@ -198,81 +240,105 @@ def run(
         on_file(what)
 
     watch = Stopwatch()
-    sources = watch.each("walk", _walk(request, skip))
+    sources = watch.each(
+        "walk", find_images(request.roots, keep=request.keep, follow_links=request.follow_links, on_skip=skip)
+    )
+    wanted = _Wanted(request, bundle, point, None, sources, n_skipped, skip, watch)
+    if request.labels is not None:
+        wanted = replace(wanted, labels=open_labels(request.labels, wanted.places))
     if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
-        sources = _not_empty(sources, request.roots, n_skipped)
-    roots = tuple(str(root.resolve()) for root in request.roots)
-    aside = None if request.fresh else set_aside(request.out, roots, _shard(request), bundle.document)
-    with Journal(request.out, create=True) as journal:
-        _claim(journal, request)
-        earlier = stored_info(journal) if journal.get("run") is not None else None
-        labels = labels or _kept_labels(journal, request, earlier, places)
-        refer = None if request.refer == "off" else request.refer
-        if earlier is not None:
-            watch.add(earlier.profile_s)
-            if request.threshold is None:
-                threshold_name, threshold = earlier.threshold_name, earlier.threshold
-            refer = earlier.refer if request.refer is None else refer
-        start = time.monotonic()
-        info = RunInfo(
-            version=__version__,
-            roots=roots,
-            arguments=request.arguments or {},
-            started_at=earlier.started_at if earlier is not None else _now(),
-            finished_at=_now(),
-            exit_reason="interrupted",  # until the end is reached
-            threshold=threshold,
-            threshold_name=threshold_name,
-            labels=labels.source if labels is not None else "",
-            n_skipped={},
-            duration_s=earlier.duration_s if earlier is not None else 0.0,
-            versions=_versions(),
-            refer=refer,
-            notes=_notes(spec, request.settings),
-            shard=_shard(request),
-            names=request.names,
-        )
-        settings = replace(bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
-        versions = {"cxrscan": __version__, **_library_versions()}
-        shaping = settings.shaping(bundle.document, versions)
-        if earlier is not None:
-            refuse_to_replace(journal, earlier, info, shaping.keys() - versions.keys(), shaping)
-        journal.put("model", bundle.document)
-        journal.put("run", asdict(info))
-        if request.labels is not None:
-            journal.put("label_request", asdict(request.labels))
-        request = replace(request, settings=settings)
-        journal.put("shaping", shaping)
-        journal.start_session(result_key(shaping))
-        n_there, n_new = journal.n_results(), 0
+        wanted = replace(wanted, sources=_not_empty(sources, request.roots, n_skipped))
+    return wanted
 
-        def begin(n_first: int) -> None:
-            on_start(Start(n_first, n_there, spec.label))
 
-        def note(outcome: ScanResult | None) -> None:
-            nonlocal n_new
-            n_new += outcome is not None
-            on_file(outcome)
+def _open(journal: Journal, wanted: _Wanted) -> _Session:
+    """Take the folder for this run, or go on with the run that is there."""
+    request = wanted.request
+    earlier = _claim(journal, request)
+    labels = wanted.labels or _kept_labels(journal, request, earlier, wanted.places)
+    info = _info(wanted, earlier, labels)
+    settings = replace(wanted.bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
+    versions = {"cxrscan": __version__, **_library_versions()}
+    shaping = settings.shaping(wanted.bundle.document, versions)
+    if earlier is not None:
+        wanted.watch.add(earlier.profile_s)
+        refuse_to_replace(journal, earlier, info, shaping.keys() - versions.keys(), shaping)
+    journal.put("model", wanted.bundle.document)
+    journal.put("run", asdict(info))
+    journal.put("reading", asdict(settings.reading))
+    if request.labels is not None:
+        journal.put("label_request", asdict(request.labels))
+    journal.put("shaping", shaping)
+    journal.start_session(result_key(shaping))
+    return _Session(wanted, journal, info, settings, labels, time.monotonic(), journal.n_results())
 
-        try:
-            _scan(sources, request, journal, watch, skip, begin, note)
-            journal.forget_unmet()
-            info = replace(info, exit_reason="finished")
-        except Terminated:
-            info = replace(info, exit_reason="terminated")
-        except KeyboardInterrupt:
-            pass  # as noted at the start
-        joined = journal.join(labels) if labels is not None else None
-        journal.set_truth(joined.truth if joined is not None else {})
-        info = replace(
-            info,
-            finished_at=_now(),
-            n_skipped=dict(sorted(n_skipped.items())),
-            duration_s=round(time.monotonic() - start, 3) if n_new else info.duration_s,
-            profile_s={stage: round(seconds, 4) for stage, seconds in watch.seconds.items()},
-        )
-        tally = _render(journal, info, write_outputs, joined)
-        return replace(tally, n_new=n_new, advice=_advice(journal, labels, places, aside))
+
+def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> RunInfo:
+    """What is true of a run that begins, or goes on with what an earlier session decided."""
+    request, (threshold_name, threshold) = wanted.request, wanted.point
+    refer = None if request.refer == "off" else request.refer
+    if earlier is not None:
+        if request.threshold is None:
+            threshold_name, threshold = earlier.threshold_name, earlier.threshold
+        refer = earlier.refer if request.refer is None else refer
+    return RunInfo(
+        version=__version__,
+        roots=_roots(request),
+        arguments=request.arguments or {},
+        started_at=earlier.started_at if earlier is not None else _now(),
+        finished_at=_now(),
+        exit_reason="interrupted",  # until the end is reached
+        threshold=threshold,
+        threshold_name=threshold_name,
+        labels=labels.source if labels is not None else "",
+        n_skipped={},
+        duration_s=earlier.duration_s if earlier is not None else 0.0,
+        versions=_versions(),
+        refer=refer,
+        notes=_notes(wanted.bundle.spec, request.settings),
+        shard=_shard(request),
+        names=request.names,
+    )
+
+
+def _scan(session: _Session, on_start: OnStart, on_file: OnFile) -> _Session:
+    """Scan what has no result yet, until all is done or somebody stops it."""
+    journal, n_new = session.journal, 0
+
+    def begin(n_first: int) -> None:
+        on_start(Start(n_first, session.n_there, session.wanted.bundle.spec.label))
+
+    def note(outcome: ScanResult | None) -> None:
+        nonlocal n_new
+        n_new += outcome is not None
+        on_file(outcome)
+
+    info = session.info
+    try:
+        _scan_missing(session, begin, note)
+        journal.forget_unmet()
+        info = replace(info, exit_reason="finished")
+    except Terminated:
+        info = replace(info, exit_reason="terminated")
+    except KeyboardInterrupt:
+        pass  # as noted at the start
+    return replace(session, info=info, n_new=n_new)
+
+
+def _close(session: _Session, write_outputs: WriteOutputs, aside: Path | None) -> Tally:
+    """Join the labels, note how the run ended, and render it."""
+    journal, labels, wanted = session.journal, session.labels, session.wanted
+    joined = journal.join(labels) if labels is not None else None
+    journal.set_truth(joined.truth if joined is not None else {})
+    info = replace(
+        session.info,
+        finished_at=_now(),
+        n_skipped=dict(sorted(wanted.n_skipped.items())),
+        duration_s=round(time.monotonic() - session.started, 3) if session.n_new else session.info.duration_s,
+        profile_s={stage: round(seconds, 4) for stage, seconds in wanted.watch.seconds.items()},
+    )
+    tally = _render(journal, info, write_outputs, joined)
+    return replace(tally, n_new=session.n_new, advice=_advice(journal, labels, wanted.places, aside))
 
 
 def render(
@@ -368,19 +434,17 @@ def _render(
     return Tally(info, outputs, joined)
 
 
-def _scan(
-    sources: Iterator[ImageSource],
-    request: RunRequest,
-    journal: Journal,
-    watch: Stopwatch,
-    on_skip: Callable[[Skip], None],
-    on_start: Callable[[int], None],
-    on_file: Callable[[ScanResult | None], None],
+def _scan_missing(
+    session: _Session, on_start: Callable[[int], None], on_file: Callable[[ScanResult | None], None]
 ) -> None:
+    journal, watch = session.journal, session.wanted.watch
+
     def missing() -> Iterator[ImageSource]:
-        for source in sources:
+        for source in session.wanted.sources:
             with watch.measure("journal"):
                 is_known = journal.holds(source)
+                if is_known:
+                    journal.note_met(source)
             if is_known:
                 on_file(None)
             else:
@@ -388,7 +452,7 @@ def _scan(
 
     todo = missing()
     first = list(islice(todo, _SMALL_JOB))
-    executor, settings = _executor(len(first), request)
+    executor, settings = _executor(len(first), session)
 
     def chunks() -> Iterator[Chunk]:
         on_start(len(first))  # executors start their workers before they ask for the first chunk
@@ -399,15 +463,15 @@ def _scan(
             journal.add(outcome for outcome in outcomes if isinstance(outcome, ScanResult))
         for outcome in outcomes:
             if isinstance(outcome, Skip):
-                on_skip(outcome)
+                session.wanted.on_skip(outcome)
             else:
                 watch.add(outcome.stage_s)
                 on_file(outcome)
 
 
-def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings]:
+def _executor(n_first: int, session: _Session) -> tuple[Executor, ScanSettings]:
     """The one asked for; else one worker with many threads for a small job, one for each core for a large one."""
-    memory_gib, settings = request.max_memory_gib, request.settings
+    request, settings = session.wanted.request, session.settings
     if request.executor is not None:
         return request.executor, settings
     n_workers = request.n_workers if n_first >= _SMALL_JOB else 1
@@ -415,11 +479,7 @@ def _executor(n_first: int, request: RunRequest) -> tuple[Executor, ScanSettings
         settings = replace(settings, n_threads=request.n_workers)
     from scanner.executors.processes import ProcessExecutor
 
-    return ProcessExecutor(n_workers, timeout_s=request.timeout_s, max_memory_gib=memory_gib), settings
-
-
-def _walk(request: RunRequest, on_skip: Callable[[Skip], None]) -> Iterator[ImageSource]:
-    return find_images(request.roots, keep=request.keep, follow_links=request.follow_links, on_skip=on_skip)
+    return ProcessExecutor(n_workers, timeout_s=request.timeout_s, max_memory_gib=request.max_memory_gib), settings
 
 
 def _chunks(sources: Iterator[ImageSource], size: int) -> Iterator[Chunk]:
@@ -439,17 +499,21 @@ def _not_empty(
     return chain([first], sources)
 
 
-def _claim(journal: Journal, request: RunRequest) -> None:
-    """Refuse another run's folder; start over where asked to."""
-    roots = [str(root.resolve()) for root in request.roots]
-    owner, shard = journal.get("roots"), journal.get("shard") or ""
+def _claim(journal: Journal, request: RunRequest) -> RunInfo | None:
+    """The run that is there and goes on; refuse another one, or start over where asked to."""
     if request.fresh:
         journal.clear()
-    elif owner is not None and (owner, shard) != (roots, _shard(request)):
-        part = f" (shard {shard})" if shard else ""
-        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(map(str, owner))}{part}.")
-    journal.put("roots", roots)
-    journal.put("shard", _shard(request))
+    if journal.get("run") is None:
+        return None
+    earlier = stored_info(journal)
+    if (earlier.roots, earlier.shard) != (_roots(request), _shard(request)):
+        part = f" (shard {earlier.shard})" if earlier.shard else ""
+        raise RunFolderError("other-run", f"{request.out} holds a run over {', '.join(earlier.roots)}{part}.")
+    return earlier
+
+
+def _roots(request: RunRequest) -> tuple[str, ...]:
+    return tuple(str(root.resolve()) for root in request.roots)
 
 
 def _shard(request: RunRequest) -> str:

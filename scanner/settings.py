@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from scanner.engines.base import EngineName
 from scanner.model_bundle import DEFAULT_BUNDLE, BundleFiles
+from scanner.records import Reading
 
 GateMode = Literal["strict", "warn", "off"]
 
@@ -23,13 +24,6 @@ _OF_THE_CARD = frozenset(
         *("intended_use", "limits", "licence", "initial_weights"),
     }
 )
-
-
-def window_of(argument: object) -> int | None:
-    """``ScanSettings.window`` from the argument of ``--window``, as a run keeps it: a number from 1, or ``none``."""
-    if argument == "none":
-        return None
-    return argument - 1 if isinstance(argument, int) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +56,11 @@ class ScanSettings:
     """Key to hash patient, study and object identifiers with, ``plain`` to take them as they are, None for none."""
     gate: GateMode = "strict"
     """``strict`` scores no film that the gate rejects, ``warn`` scores it with a warning, ``off`` judges none."""
+
+    @property
+    def reading(self) -> Reading:
+        """What a run keeps for those who read its films again."""
+        return Reading(self.window, self.max_megapixels)
 
     def shaping(self, document: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
         """Digest of each thing that shapes a result; where one differs, a film is scanned again on resuming.

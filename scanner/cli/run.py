@@ -51,7 +51,7 @@ def _settings(
 ) -> ScanSettings:
     """How films are scanned."""
     from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.settings import ScanSettings, window_of
+    from scanner.settings import ScanSettings
 
     return ScanSettings(
         model=bundle or DEFAULT_BUNDLE,
@@ -59,10 +59,17 @@ def _settings(
         engine=engine,
         max_megapixels=max_megapixels,
         all_frames=all_frames,
-        window=window_of(window),
+        window=_window(window),
         gate=gate,
         thumbnail_px=0 if no_thumbnails else ScanSettings().thumbnail_px,
     )
+
+
+def _window(argument: object) -> int | None:
+    """``--window``, a number from 1 or ``none`` -> ``ScanSettings.window``."""
+    if argument == "none":
+        return None
+    return argument - 1 if isinstance(argument, int) else 0
 
 
 def _filter(include: tuple[str, ...], exclude: tuple[str, ...], shard: Shard | None) -> Filter:

@@ -20,9 +20,8 @@ from scanner.dicom_results.report import REPORT, make_report
 from scanner.errors import FilmError
 from scanner.readers import ReadOptions, read_film
 from scanner.readers.dicom import quiet_pydicom
-from scanner.records import Film, FloatImage, ImageSource, RunInfo
+from scanner.records import Film, FloatImage, ImageSource, Reading
 from scanner.run_record import Run
-from scanner.settings import window_of
 
 FRAME = re.compile(r"#(\d+)$")
 """Behind the names of further frames of a file; no file's own name ends so."""
@@ -71,6 +70,7 @@ class ResultsRequest:
     folder: Path
     wanted: Wanted
     run: Run
+    reading: Reading
 
 
 def write_film_results(task: tuple[ImageSource, Sequence[Film]], request: ResultsRequest) -> FilmResults:
@@ -102,7 +102,7 @@ def _write_objects(results: FilmResults, data: bytes, film: Film, request: Resul
         return make_report(header, answer, latest_reports(series, header))
 
     def capture(series: Path) -> Dataset:
-        return make_capture(header, answer, _read_pixels(data, header.frame, request.run.info))
+        return make_capture(header, answer, _read_pixels(data, header.frame, request.reading))
 
     if request.wanted.report:
         is_new = _write_unless_there(REPORT, header, answer, report, request.folder)
@@ -138,13 +138,12 @@ def _read_unchanged(source: ImageSource, sha256: str) -> bytes:
     return data
 
 
-def _read_pixels(data: bytes, frame: int, info: RunInfo) -> FloatImage:
+def _read_pixels(data: bytes, frame: int, reading: Reading) -> FloatImage:
     """Decode a frame as the run did, as sharp as the capture needs it."""
-    max_megapixels = info.arguments.get("max_megapixels")
     options = ReadOptions(
-        max_megapixels=max_megapixels or ReadOptions().max_megapixels,
+        max_megapixels=reading.max_megapixels,
         min_side_px=LONG_SIDE_PX,
         frames="all" if frame > 1 else "first",
-        window=window_of(info.arguments.get("window")),
+        window=reading.window,
     )
     return read_film(data, options)[frame - 1].pixels

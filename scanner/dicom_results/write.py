@@ -27,7 +27,7 @@ from scanner.dicom_results.folder import prepare_folder
 from scanner.errors import WorkerError
 from scanner.records import Film, ImageSource, RunInfo
 from scanner.run_record import Run
-from scanner.runs.journal import Journal, stored_info, stored_model
+from scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
 from scanner.sources.lists import FileList
 from scanner.sources.remote import RemotePath
 from scanner.sources.walk import Root, find_images, remote_place
@@ -97,12 +97,12 @@ def write_results(
         The run, the films' place or the folder cannot be used.
     """
     with Journal(run_folder, read_only=True) as journal:
-        run = Run(stored_info(journal), stored_model(journal))
+        run, reading = Run(stored_info(journal), stored_model(journal)), stored_reading(journal)
         films = [_light(film) for film in journal.films() if wanted.takes(film)]
     missing = _by_file(film for film in films if film.result.kind == "dicom")
     n_no_dicom = sum(film.result.kind != "dicom" for film in films)
     prepare_folder(folder)
-    write = partial(write_film_results, request=ResultsRequest(folder, wanted, run))
+    write = partial(write_film_results, request=ResultsRequest(folder, wanted, run, reading))
     done = []
     for results in _written(write, _tasks(roots or stored_roots(run.info), dict(missing), run.info), n_workers):
         missing.pop(results.name, None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from scanner.errors import RunFolderError
 from scanner.records import RunInfo
-from scanner.runs.journal import Journal, stored_shaping
+from scanner.runs.journal import Journal, stored_info, stored_shaping
 from scanner.runs.layout import EARLIER_NAME, JOURNAL_NAME, RUN_FILES, RUN_PICTURES
 
 _SHAPING = ("gate", "window", "all_frames", "engine", "include_dicom_ids")
@@ -78,8 +78,10 @@ def set_aside(folder: Path, roots: Sequence[str], shard: str, document: Mapping[
     if not (folder / JOURNAL_NAME).is_file():
         return None
     with Journal(folder) as journal:
-        same_films = (journal.get("roots"), journal.get("shard") or "") == (list(roots), shard)
-        if not same_films or journal.get("run") is None or journal.get("model") == document:
+        if journal.get("run") is None or journal.get("model") == document:
+            return None
+        info = stored_info(journal)
+        if (info.roots, info.shard) != (tuple(roots), shard):
             return None
     place = _next_place(folder / EARLIER_NAME)
     try:

@@ -21,7 +21,7 @@ from typing import Any
 from scanner.errors import PASSING, BundleError, RunFolderError
 from scanner.evaluation.labels import LabelJoin, Labels
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, parse_description, read_description, spec_from_document
-from scanner.records import Film, FilmAttributes, ImageSource, RunInfo, ScanResult
+from scanner.records import Film, FilmAttributes, ImageSource, Reading, RunInfo, ScanResult
 from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
 from scanner.runs.log_file import holds_more
 from scanner.runs.stored import (
@@ -31,6 +31,7 @@ from scanner.runs.stored import (
     film_of,
     hash_of,
     meta_hash,
+    reading_of,
     record_of,
     run_of,
     value_of,
@@ -290,27 +291,26 @@ class Journal:
         return number or 0
 
     def holds(self, source: ImageSource) -> bool:
-        """Whether an unchanged file has its result already; marks it, with all its frames, as met in this session.
+        """Whether an unchanged file has its result already, with all its frames.
 
         A failure that may pass (``errors.PASSING``) is no result, and what is not known to be unchanged is not held.
         """
         if not source.is_known:
             return False
         asked = {
-            "name": source.name,
-            "frames": f"{source.name}#",
-            "end": f"{source.name}$",
+            **_rows_of(source),
             "size_bytes": source.size_bytes,
             "mtime_ns": source.mtime_ns,
             "etag": source.etag,
             "result_key": self._result_key,
-            "session": self._session,
         }
         ((has_first, all_hold),) = self._fetch(f"SELECT max(name = :name), min({_HOLDS}) {_OF_SOURCE}", asked)
-        if not (has_first and all_hold):
-            return False
-        self._execute(f"UPDATE films SET session = :session WHERE rowid IN (SELECT rowid {_OF_SOURCE})", asked)
-        return True
+        return bool(has_first and all_hold)
+
+    def note_met(self, source: ImageSource) -> None:
+        """Note that this session met a file, with all its frames; see ``forget_unmet``."""
+        met = {**_rows_of(source), "session": self._session}
+        self._execute(f"UPDATE films SET session = :session WHERE rowid IN (SELECT rowid {_OF_SOURCE})", met)
 
     def add(self, results: Iterable[ScanResult]) -> None:
         """Record results in one transaction."""
@@ -522,6 +522,26 @@ def stored_shaping(journal: Journal) -> dict[str, str]:
     if not (isinstance(shaping, dict) and all(isinstance(digest, str) for digest in shaping.values())):
         raise journal.unfit("shaping")
     return shaping
+
+
+def stored_reading(journal: Journal) -> Reading:
+    """How a journal's run read its films.
+
+    Raises
+    ------
+    RunFolderError
+        ``journal-format``.
+    """
+    stored = journal.get("reading")
+    try:
+        return reading_of(stored) if stored is not None else Reading()
+    except UnfitError as error:
+        raise journal.unfit("reading") from error
+
+
+def _rows_of(source: ImageSource) -> dict[str, Any]:
+    """Values of _OF_SOURCE."""
+    return {"name": source.name, "frames": f"{source.name}#", "end": f"{source.name}$"}
 
 
 def _beside(path: Path, end: str) -> Path:

@@ -65,9 +65,8 @@ def merge_runs(folders: Sequence[Path], out: Path, *, partial: bool = False) -> 
             raise RunFolderError("other-run", f"{out} holds a run already.")
         merged.clear()  # what a merge that was broken off has left there
         info = _together([part.info for part in parts], gaps)
-        for key in ("model", "shaping"):
+        for key in ("model", "reading", "shaping"):
             merged.put(key, parts[0].journal.get(key))
-        merged.put("roots", info.roots)
         merged.start_session(result_key)
         prefixes = _prefixes([group[0].journal.folder for group in groups]) if len(groups) > 1 else [""]
         for group, prefix in zip(groups, prefixes, strict=True):

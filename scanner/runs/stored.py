@@ -29,6 +29,7 @@ from scanner.records import (
     FilmAttributes,
     GateVerdict,
     HeatMap,
+    Reading,
     RunInfo,
     ScanResult,
     Stage,
@@ -295,6 +296,14 @@ def run_of(document: Any) -> RunInfo:
     shard = _SHARD.fullmatch(info.shard)
     _require(not info.shard or (shard and int(shard[1]) <= int(shard[2])), "shard")
     return info
+
+
+def reading_of(document: Any) -> Reading:
+    """Make the record of how films were read; raises ``UnfitError``."""
+    reading = record_of(Reading, document)
+    _require(reading.max_megapixels > 0, "max_megapixels")
+    _require(reading.window is None or reading.window >= 0, "window")
+    return reading
 
 
 def record_of(record: type[_T], document: Any, *, raw: frozenset[str] = frozenset()) -> _T:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.executors.processes import Limits
-from scanner.records import Film, Radiograph
+from scanner.records import Film, Radiograph, Reading
 from scanner.run_record import Run
-from scanner.runs.journal import Journal, stored_info, stored_model
-from scanner.settings import ScanSettings, window_of
+from scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
+from scanner.settings import ScanSettings
 from scanner.sources.walk import locate
 from scanner.viewer.decoding import read_full_size
 from scanner.viewer.verdicts import FILE_NAME, Verdict, change_verdict, read_verdicts
@@ -25,6 +25,7 @@ class FinishedRun:
 
     folder: Path
     run: Run
+    reading: Reading
     films: tuple[Film, ...]
     """In order of their paths, without thumbnails: those of 100,000 films would fill the memory."""
     verdicts: dict[str, Verdict]
@@ -74,9 +75,9 @@ def open_run(folder: Path) -> FinishedRun:
         ``not-a-run``, ``run-busy``, ``journal-format`` or ``verdicts-unreadable``.
     """
     with Journal(folder, read_only=True) as journal:
-        run = Run(stored_info(journal), stored_model(journal))
+        run, reading = Run(stored_info(journal), stored_model(journal)), stored_reading(journal)
         films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
-    return FinishedRun(journal.folder, run, films, read_verdicts(journal.folder / FILE_NAME, films))
+    return FinishedRun(journal.folder, run, reading, films, read_verdicts(journal.folder / FILE_NAME, films))
 
 
 def film_picture(finished: FinishedRun, film: Film, limits: Limits | None = None) -> tuple[Radiograph | None, str]:
@@ -93,7 +94,7 @@ def film_picture(finished: FinishedRun, film: Film, limits: Limits | None = None
         ``run-busy`` when the small picture is needed while another process holds the journal.
     """
     original = _read_original(finished, film, limits)
-    if original is not None:
+    if isinstance(original, Radiograph):
         return original, ""
     with Journal(finished.folder, read_only=True) as journal:
         small = journal.thumbnail(film.result.name)
@@ -101,11 +102,15 @@ def film_picture(finished: FinishedRun, film: Film, limits: Limits | None = None
         return None, ""
     pixels = read_full_size(small, ScanSettings(), limits, max_megapixels=1.0).pixels
     height, width = pixels.shape
-    note = "The original is no longer where it was, or has changed; this is the small picture that the run kept."
+    note = f"{original}; this is the small picture that the run kept."
     return Radiograph(pixels, width, height, "thumbnail", attributes=film.result.attributes), note
 
 
-def _read_original(finished: FinishedRun, film: Film, limits: Limits | None) -> Radiograph | None:
+_GONE = "The original is no longer where it was, or has changed"
+
+
+def _read_original(finished: FinishedRun, film: Film, limits: Limits | None) -> Radiograph | str:
+    """The film at full size, read as the run read it, or why there is none."""
     roots = [Path(root) for root in finished.run.info.roots]
     name, frame = film.result.name, 0
     path = locate(name, roots)
@@ -113,11 +118,21 @@ def _read_original(finished: FinishedRun, film: Film, limits: Limits | None) -> 
         name, _, number = name.rpartition("#")
         path, frame = locate(name, roots), int(number) - 1 if number.isdecimal() else 0
     if path is None:
-        return None
-    window = window_of(finished.run.info.arguments.get("window"))
+        return _GONE
+    reading = finished.reading
     try:
         if path.stat().st_size != film.result.size_bytes:
-            return None
-        return read_full_size(path, ScanSettings(), limits, frame=frame, window=window, sha256=film.result.sha256)
-    except (OSError, CxrscanError):
-        return None
+            return _GONE
+        return read_full_size(
+            path,
+            ScanSettings(),
+            limits,
+            frame=frame,
+            window=reading.window,
+            sha256=film.result.sha256,
+            max_megapixels=reading.max_megapixels,
+        )
+    except OSError:
+        return _GONE
+    except CxrscanError as error:
+        return _GONE if error.code == "changed" else f"The original cannot be shown: {error.message.rstrip('.')}"

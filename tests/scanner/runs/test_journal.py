@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from scanner.errors import PASSING, RunFolderError
 from scanner.evaluation.labels import FolderLabels, load_labels
-from scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, ScanResult
-from scanner.runs.journal import Journal
+from scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, Reading, ScanResult
+from scanner.runs.journal import Journal, stored_reading
 from tests.builders import encode, film_pixels
 
 SCORED = ScanResult(
@@ -66,6 +66,28 @@ def test_only_unchanged_files_scanned_with_the_same_settings_are_held(tmp_path: 
         assert not journal.holds(source(SCORED))
 
 
+def test_asking_whether_a_film_is_held_writes_nothing(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([SCORED])
+    with open_journal(tmp_path) as journal:
+        assert journal.holds(source(SCORED))
+        journal.forget_unmet()
+        assert list(journal.names()) == []
+
+
+def test_how_films_were_read_is_kept(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        assert stored_reading(journal) == Reading()
+        journal.put("reading", asdict(Reading(window=2, max_megapixels=500.0)))
+    with open_journal(tmp_path) as journal:
+        assert stored_reading(journal) == Reading(window=2, max_megapixels=500.0)
+        for unfit in ({"window": -1}, {"max_megapixels": 0}, {"max_megapixels": "much"}, {"colour": 1}):
+            journal.put("reading", unfit)
+            with pytest.raises(RunFolderError) as caught:
+                stored_reading(journal)
+            assert caught.value.code == "journal-format"
+
+
 def test_a_file_of_which_nothing_is_known_is_never_held(tmp_path: Path) -> None:
     unknown = replace(SCORED, mtime_ns=None)
     with open_journal(tmp_path) as journal:
@@ -94,6 +116,7 @@ def test_a_film_is_held_with_all_its_frames_or_not_at_all(tmp_path: Path) -> Non
         journal.add(frames)
     with open_journal(tmp_path) as journal:
         assert journal.holds(source(frames[0]))
+        journal.note_met(source(frames[0]))
         journal.forget_unmet()
         assert sorted(journal.names()) == sorted(names)
         journal.add([replace(frames[2], prob_pneumonia=None, failure=Failure("classify", "timed-out", "Late."))])
@@ -108,7 +131,7 @@ def test_files_that_a_later_walk_does_not_meet_are_forgotten(tmp_path: Path) -> 
     with open_journal(tmp_path) as journal:
         journal.add([SCORED, FAILED])
     with open_journal(tmp_path) as journal:
-        assert journal.holds(source(FAILED))
+        journal.note_met(source(FAILED))
         journal.add([REJECTED])
         journal.forget_unmet()
         assert [film.result.name for film in journal.films()] == [REJECTED.name, FAILED.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from pydicom import uid
 
 from reports.outputs import write_outputs
 from scanner.errors import FilmError
-from scanner.records import Film, ScanResult, Skip
+from scanner.records import Film, Reading, ScanResult, Skip
 from scanner.run import RunRequest, run
+from scanner.runs.journal import Journal, stored_reading
 from scanner.settings import ScanSettings
 from scanner.viewer.decoding import film_source, read_full_size, scan
 from scanner.viewer.finished_run import film_picture, open_run
@@ -101,6 +103,17 @@ def test_the_films_of_a_run_are_kept_without_pictures_and_read_when_shown(tmp_pa
     small_mean, small_note = picked(folder, "sub/a.png")
     assert "small picture" in small_note
     assert abs(small_mean - mean) < 0.01
+
+
+def test_an_original_is_called_changed_only_when_it_has(tmp_path: Path) -> None:
+    write_film(tmp_path / "films/a.png", height=300, width=300)
+    folder = finished(tmp_path / "films", max_megapixels=300.0, window=1)
+    with Journal(folder) as journal:
+        assert stored_reading(journal) == Reading(window=1, max_megapixels=300.0)
+        journal.put("reading", asdict(Reading(max_megapixels=0.01)))
+    _, note = picked(folder, "a.png")
+    assert note.startswith("The original cannot be shown:")
+    assert "changed" not in note
 
 
 def test_frames_of_a_run_show_their_own_picture(tmp_path: Path) -> None:
