@@ -104,6 +104,10 @@ def test_a_new_column_stands_in_the_table(out: Path) -> None:
     assert {row["megapixels"] for row in rows(out)} == {"0.09"}
 
 
+def test_new_data_comes_through_the_journal_into_the_table(out: Path) -> None:
+    assert all(0.1 < float(row["mean_grey"]) < 0.9 for row in rows(out))
+
+
 def test_the_page_counts_the_files_right(tmp_path: Path) -> None:
     for package in ("scanner", "reports"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "models"))
