@@ -106,7 +106,8 @@ def in_short(outcome: ScanResult | Skip, threshold: float, refer: Band | None = 
     called = prediction(outcome, threshold, refer)
     if called is None or outcome.prob_pneumonia is None:
         return outcome.status
-    return f"{called}, {percent_text(outcome.prob_pneumonia)} pneumonia"
+    caveat = " \N{WARNING SIGN}" if outcome.gate == "warn" else ""
+    return f"{called}, {percent_text(outcome.prob_pneumonia)} pneumonia{caveat}"
 
 
 def result_lines(film: Film, run: Run) -> tuple[list[str], list[str]]:

@@ -154,8 +154,14 @@ def page_through(finished: FinishedRun, start: opening.Opening) -> None:
     names = [film.result.name for film in chosen]
     film = chosen[turn_page([name if not blind or name in read else "Blind reading" for name in names])]
     hidden = blind and film.result.name not in read
-    picture = show_film(film.result.name, film, lambda: film_picture(finished, film, start.limits), run, hidden=hidden)
-    take_verdict(finished, film, run, blind=hidden)
+    picture = show_film(
+        film.result.name,
+        film,
+        lambda: film_picture(finished, film, start.limits),
+        run,
+        hidden=hidden,
+        beside=lambda: take_verdict(finished, film, run, blind=hidden),
+    )
     if not hidden:
         show_details(film.result.name, film, picture, run)
 

@@ -24,8 +24,9 @@ def show_film(
     run: Run,
     *,
     hidden: bool = False,
+    beside: Callable[[], None] | None = None,
 ) -> Radiograph | None:
-    """Show a film: the gate's verdict first, then the prediction, then the pictures.
+    """Show a film, and beside it the gate's verdict and the prediction, so that one screen holds all of it.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ def show_film(
         sentence on its quality.
     hidden
         Show the film alone: what was found is not to be known yet.
+    beside
+        Draws what else stands beside the film.
 
     Returns
     -------
@@ -45,18 +48,25 @@ def show_film(
     if failure is not None:
         tell_problem(failure.code, failure.message)
         offer_row(film, run)
+        if beside is not None:
+            beside()
         return None
+    middle, side = st.columns([5, 2], gap="medium")
+    with side:
+        if not hidden:
+            _show_answer(film, run)
+        if beside is not None:
+            beside()
     if hidden:
         film = replace(film, result=replace(film.result, heat_map=None), truth=None)
-    else:
-        _show_answer(film, run)
-    picture, note = _load_once(key, load)
-    if note:
-        st.caption(note)
-    if picture is None and not hidden:
-        offer_row(film, run)
-    if picture is not None:
-        show_pictures(key, film, picture, run, hidden=hidden)
+    with middle:
+        picture, note = _load_once(key, load)
+        if note:
+            st.caption(note)
+        if picture is None and not hidden:
+            offer_row(film, run)
+        if picture is not None:
+            show_pictures(key, film, picture, run, hidden=hidden)
     return picture
 
 
@@ -75,10 +85,9 @@ def _show_answer(film: Film, run: Run) -> None:
     prob = film.result.prob_pneumonia
     if prob is None:
         return
-    left, right = st.columns([2, 3], gap="medium")
-    left.html(answer.call_html(film, run.info))
-    right.html(answer.bar_html(prob, run))
-    with right.expander("How sure is this number?"):
+    st.html(answer.call_html(film, run.info))
+    st.html(answer.bar_html(prob, run))
+    with st.expander("How sure is this number?"):
         st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run)))
 
 
@@ -103,8 +112,8 @@ def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden
     """Film and heat map side by side with their controls, which run nothing but this function again."""
     heat_map = film.result.heat_map
     left, right = st.columns(2) if heat_map else (st.container(width=620), None)
-    controls = st.columns(3, gap="medium")
-    window = controls[0].slider("Window: black to white, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
+    controls = st.columns([3, 2, 3, 2], gap="medium")
+    window = controls[0].slider("Window, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
     zoom = controls[1].slider("Zoom", 1.0, 8.0, 1.0, 0.5, format="%.1f x", key=f"zoom {key}")
     view = pictures.Viewport(zoom)
     if heat_map:
@@ -117,6 +126,8 @@ def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden
             down.slider("Top to bottom, %", 0, 100, 50, key=f"down {key}") / 100,
         )
     grey = pictures.render_film(picture.pixels, view, (window[0] / 100, window[1] / 100))
+    if controls[3].toggle("Invert", key=f"invert {key}"):
+        grey = 255 - grey
     left.image(pictures.data_url(grey), width="stretch", alt="Film")
     left.html('<div class="cxr-legend"><span>Film</span></div>')
     panes = [grey]

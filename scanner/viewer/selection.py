@@ -50,8 +50,20 @@ def outcomes_of(film: Film, threshold: float, verdict: Verdict | None, refer: Ba
     return frozenset(outcomes(film.result, film.truth, threshold, refer)) | read
 
 
-def choose(films: Iterable[Film], choice: Choice, verdicts: Mapping[str, Verdict], run: Run) -> list[Film]:
-    """Return the films chosen, in the chosen order; ties keep the order of the paths."""
+def choose(
+    films: Iterable[Film],
+    choice: Choice,
+    verdicts: Mapping[str, Verdict],
+    run: Run,
+    ordered_at: float | None = None,
+) -> list[Film]:
+    """Return the films chosen, in the chosen order; ties keep the order of the paths.
+
+    Parameters
+    ----------
+    ordered_at
+        Threshold that the order goes by; the run's when not given.
+    """
     words = choice.query.lower().split()
     groups = {OUTCOMES[key].group for key in choice.outcomes}
     wanted = [{key for key in choice.outcomes if OUTCOMES[key].group == group} for group in groups]
@@ -65,7 +77,9 @@ def choose(films: Iterable[Film], choice: Choice, verdicts: Mapping[str, Verdict
         row = "\n".join(str(column.cell(film, run) or "") for column in _SEARCHED).lower()
         return all(word in row for word in words)
 
-    return sorted(filter(passes, films), key=_sort_key(choice.order, run.info.threshold))
+    return sorted(
+        filter(passes, films), key=_sort_key(choice.order, run.info.threshold if ordered_at is None else ordered_at)
+    )
 
 
 def _in_range(film: Film, choice: Choice) -> bool:

@@ -61,6 +61,10 @@ def choose_films(finished: FinishedRun, run: Run) -> list[Film]:
 
     def to_first() -> None:
         st.session_state["page"] = 1
+        st.session_state.pop("ordered at", None)
+
+    # Another threshold changes calls, not the order: the film in front stays in front.
+    ordered_at = st.session_state.setdefault("ordered at", run.info.threshold)
 
     orders = [order for order in ORDERS if order != "errors" or finished.labelled]
     order = st.selectbox("Order", orders, format_func=ORDERS.__getitem__, key="order", on_change=to_first)
@@ -79,7 +83,7 @@ def choose_films(finished: FinishedRun, run: Run) -> list[Film]:
     )
     low, high = st.slider("Probability", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability range", on_change=to_first)
     choice = Choice(order, query, frozenset(outcomes), low, high)
-    chosen = choose(finished.films, choice, finished.verdicts, run)
+    chosen = choose(finished.films, choice, finished.verdicts, run, ordered_at)
     st.caption(f"{len(chosen):,} of {len(finished.films):,} films")
     return chosen
 
@@ -103,18 +107,18 @@ def take_verdict(finished: FinishedRun, film: Film, run: Run, *, blind: bool) ->
     def note() -> None:
         st.session_state["judged"] = name
 
-    choice, remark, who = st.columns([2, 3, 1])
-    verdict = choice.segmented_control(
+    verdict = st.segmented_control(
         "You read",
         list(VERDICTS),
         default=known.verdict or None,
         format_func=VERDICTS.__getitem__,
         key=f"verdict {name}",
         on_change=note,
+        width="stretch",
     )
-    comment = remark.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
+    comment = st.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
     last = max(finished.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
-    reader = who.text_input("Reader", last.reader, key="reader", persist_state="session")
+    reader = st.text_input("Reader", last.reader, key="reader", persist_state="session")
     if st.session_state.pop("judged", None) == name:
         given = Verdict(verdict or "", comment, reader, blind=blind if verdict != known.verdict else known.blind)
         try:

@@ -15,6 +15,7 @@ from pydicom import uid
 from streamlit.testing.v1 import AppTest
 
 from reports.outputs import write_outputs
+from reports.wording import percent_text
 from scanner import NOTICE
 from scanner.errors import HINTS
 from scanner.evaluation.labels import LabelRequest
@@ -134,7 +135,9 @@ def test_every_kind_of_film_is_shown_with_its_answer_and_both_pictures(
 ) -> None:
     page = upload(open_viewer(), name)
     (result,) = outcomes(page)
-    assert f"</b> {result.prob_pneumonia:.3f}" in html(page)
+    assert f"Probability of pneumonia {percent_text(result.prob_pneumonia)}" in html(page).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
     assert [len(image.value) for image in page.image] == [1, 1]
 
 
@@ -294,7 +297,7 @@ def test_identifiers_are_shown_when_asked_for_and_names_never(open_viewer: Calla
     page = upload(open_viewer(), "plain.dcm")
     assert not [value for value in PLANTED_IDS.values() if value in everything(page)]
     assert "CHEST" in html(page)
-    page.toggle[0].set_value(True).run()
+    next(toggle for toggle in page.toggle if toggle.label == "Show identifiers").set_value(True).run()
     assert all(value in html(checked(page)) for value in PLANTED_IDS.values())
     assert PLANTED_NAME.split("^")[0] not in everything(page)
 
@@ -385,11 +388,11 @@ def test_a_verdict_is_written_beside_the_run_and_comes_back(
     assert again.text_input(key="reader").value == "Dr. R."
 
 
-def test_a_verdict_that_cannot_be_written_is_told(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+def test_a_verdict_that_cannot_be_kept_is_told(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
     page = open_viewer(run=finished_run)
     (finished_run / "verdicts.csv").mkdir()  # stands where the sheet is to be written
     page.text_input(key=f"comment {heading(page)}").set_value("blurred").run()
-    assert "`[output-unwritable]`" in checked(page).error[0].value
+    assert "`[verdicts-unreadable]`" in checked(page).error[0].value
 
 
 def test_a_film_that_is_gone_is_shown_as_the_runs_small_picture(

@@ -76,3 +76,11 @@ def test_every_outcome_can_occur(key: str) -> None:
     verdict = Verdict(key) if OUTCOMES[key].kind == "verdict" else None
     refer = (0.4, 0.6) if key == "referred" else None
     assert any(key in outcomes_of(film, 0.5, verdict, refer) for film in FILMS)
+
+
+def test_another_threshold_does_not_change_the_order_under_the_reader() -> None:
+    choice, films = Choice("uncertain"), [film for film in FILMS if film.result.prob_pneumonia is not None]
+    before = choose(films, choice, {}, Run(INFO, MODEL))
+    moved = Run(replace(INFO, threshold=0.05, threshold_name="custom"), MODEL)
+    assert choose(films, choice, {}, moved, ordered_at=INFO.threshold) == before
+    assert choose(films, choice, {}, moved) != before
