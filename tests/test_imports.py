@@ -88,3 +88,9 @@ def test_a_worker_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
 def test_a_dicom_film_adds_its_decoders_alone(tmp_path: Path) -> None:
     (tmp_path / "film.dcm").write_bytes(dicom_film(film_pixels(1, height=210, width=210)))
     assert imported_by(scan(tmp_path)) == SCAN | {"pydicom", "imagecodecs", "tqdm"}  # pydicom imports tqdm
+
+
+def test_the_viewers_modules_are_found_in_reports_too() -> None:
+    imported_by(
+        "from reports.viewer.decoding import film_source, scan\nfrom reports.viewer.finished_run import open_run"
+    )
