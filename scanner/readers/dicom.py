@@ -41,6 +41,7 @@ from scanner.records import FilmAttributes, FloatImage, Radiograph
 from scanner.system.quiet import Shared, silent_warnings
 
 _PREAMBLE_BYTES = 128
+_PREFIX = b"DICM"
 _PIXEL_TAGS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 _SAID = {
     "truncated": "The picture ends early.",
@@ -142,8 +143,9 @@ def quiet_pydicom() -> Iterator[None]:
 def _open(data: bytes, options: ReadOptions) -> _OpenFile:
     """Parse the wanted attributes up to the pixels, whose bytes are not copied."""
     buffer = io.BytesIO(data)
-    has_preamble = data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
-    buffer.seek(_PREAMBLE_BYTES + 4 if has_preamble else 0)
+    has_preamble = data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + len(_PREFIX)] == _PREFIX
+    prefix = len(_PREFIX) if data.startswith(_PREFIX) else 0  # the preamble alone is missing
+    buffer.seek(_PREAMBLE_BYTES + len(_PREFIX) if has_preamble else prefix)
     tags: list[BaseTag | int] = [
         Tag(keyword) for keyword in (*header.KEYWORDS, *(() if options.ids is None else header.ID_KEYWORDS))
     ]

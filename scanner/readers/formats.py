@@ -35,6 +35,9 @@ _OTHERS: dict[bytes, str] = {
     b"\xd0\xcf\x11\xe0": "an Office document",
     b"<!DOC": "a web page",
     b"<html": "a web page",
+    b"/9j/": "a picture written as text (base64)",
+    b"iVBORw0KGgo": "a picture written as text (base64)",
+    b"data:image": "a picture written as text (base64)",
     b"HTTP/": "a web server's answer, headers and all",
     b"<?xml": "an XML document",
     b"<svg": "a drawing (SVG)",
@@ -42,6 +45,8 @@ _OTHERS: dict[bytes, str] = {
     b"\x1a\x45\xdf\xa3": "a film of moving pictures",
     b"\0\0\0\0": "a file that begins with zeros, as one does that was not copied to its end",
 }
+_STRAY_BYTES = b"\r\n\t \xef\xbb\xbf"
+_STRAY_BEGINNINGS = tuple(bytes([byte]) for byte in b"\r\n\t \xef")
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -64,7 +69,7 @@ class Format:
 
 
 def _begins_dicom(head: bytes) -> bool:
-    return head[128:132] == b"DICM" or looks_like_bare_dataset(head, HEAD_BYTES) or begins_multipart(head)
+    return b"DICM" in (head[128:132], head[:4]) or looks_like_bare_dataset(head, HEAD_BYTES) or begins_multipart(head)
 
 
 def _begins_bmp(head: bytes) -> bool:
@@ -155,7 +160,7 @@ _ENDINGS = tuple(ending for each in FORMATS for ending in each.endings)
 
 def sniff_kind(head: bytes) -> str | None:
     """``Format.kind`` of a file from its first ``HEAD_BYTES`` bytes; None when it is of no format of ours."""
-    found = _sniff(head)
+    found = _sniff(_without_stray_bytes(head))
     return found.kind if found else None
 
 
@@ -190,6 +195,7 @@ def read_film(data: bytes, options: ReadOptions) -> list[Radiograph]:
     NotAFilmError
         ``dicomdir`` or ``non-image-object``.
     """
+    data = _without_stray_bytes(data)
     found = _sniff(data[:HEAD_BYTES])
     if found is not None:
         return found.read(data, options)
@@ -201,3 +207,10 @@ def read_film(data: bytes, options: ReadOptions) -> list[Radiograph]:
 
 def _sniff(head: bytes) -> Format | None:
     return next((each for each in FORMATS if each.begins(head)), None)
+
+
+def _without_stray_bytes(data: bytes) -> bytes:
+    """Content without the line ends and byte order mark that web servers' scripts leave in front of it."""
+    if data[:1] not in _STRAY_BEGINNINGS:
+        return data
+    return data[:HEAD_BYTES].lstrip(_STRAY_BYTES) + data[HEAD_BYTES:]

@@ -20,12 +20,14 @@ from scanner.readers.raster import Decoded, check_size, decode_with_pillow, deco
 from scanner.records import Radiograph
 from scanner.system.quiet import silent_stderr
 
-_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 255, 256, 257, 258, 262
+_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = (
+    *(254, 255, 256, 257, 258, 259, 262),
+)
 _ORIENTATION, _SAMPLES, _LARGEST, _PLANAR, _TILE_WIDTH, _TILE_HEIGHT = 274, 277, 281, 284, 322, 323
 _SUB_DIRECTORIES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 330, 338, 339
 #: Tags that say how the pixels lie and what they mean.
 _NEEDED = {
-    *(_WIDTH, _HEIGHT, _BITS, 259, _PHOTOMETRIC, 266, 273, _SAMPLES, 278, 279, _PLANAR, 292, 293, 317, 320),
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, 266, 273, _SAMPLES, 278, 279, _PLANAR, 292, 293, 317, 320),
     *(
         _TILE_WIDTH,
         _TILE_HEIGHT,
@@ -44,6 +46,13 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _SHORT, _UNSIGNED, _SEPARATE_PLANES = 3, 1, 2
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
 _PREVIEW, _MASK, _OLD_PREVIEW = 1, 4, 2
+_UNKNOWN_COMPRESSIONS = {
+    **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+    34892: "the JPEG of raw camera pictures",
+    34713: "Nikon's NEF",
+    32767: "Sony's ARW",
+}
 _MAX_PAGES = 64  # a film lies among the first
 _MAX_ENTRIES = 4096
 _MAX_SAMPLES = 4
@@ -129,6 +138,9 @@ def read_tiff(data: bytes, options: ReadOptions) -> Radiograph:
         check_size(page.one(_TILE_WIDTH, 0), page.one(_TILE_HEIGHT, 0), options)  # decoded whole
         if page.one(_SAMPLES, 1) > _MAX_SAMPLES + 1:
             raise FilmError("decode-failed", "The TIFF page holds more samples per pixel than any colour space has.")
+        if (compression := page.one(_COMPRESSION, 1)) in _UNKNOWN_COMPRESSIONS:
+            name = _UNKNOWN_COMPRESSIONS[compression]
+            raise FilmError("decode-failed", f"The TIFF page is compressed by {name}, which is not read here.")
         alone = _with_one_page(data, page)
         values, alpha = _decode_deep(alone, page) if page.is_deep else _decode_plain(alone, page)
     n_films = sum(not page.is_preview for page in pages)

@@ -21,8 +21,9 @@ import atheris
 
 with atheris.instrument_imports(include=["scanner", "pydicom", "PIL"]):  # before anything else imports them
     from scanner.errors import CxrscanError
-    from scanner.readers import ReadOptions, dicom, raster, read_film  # noqa: F401  (the door opens readers late)
+    from scanner.readers import ReadOptions, dicom, jpeg, jpeg_successors, png, raster, read_film, tiff  # noqa: F401
 
+import imagecodecs
 import numpy as np
 from pydicom import uid
 
@@ -96,6 +97,17 @@ def raster_seeds() -> Iterator[bytes]:
         yield encode(deep, image_format)
     yield encode(grey.astype(np.float32), "TIFF")
     yield encode(grey > 99, "TIFF", compression="group4")
+    for samples in (grey.astype(np.float16), deep.astype(np.int16), np.dstack([deep, deep]), np.dstack([deep] * 3)):
+        yield bytes(imagecodecs.tiff_encode(samples))
+    for picture in (np.dstack([deep, deep]), np.dstack([deep] * 3)):
+        yield bytes(imagecodecs.png_encode(picture))
+    yield bytes(imagecodecs.jpeg8_encode(deep >> 4, level=95, bitspersample=12))
+    yield bytes(imagecodecs.jpeg8_encode(deep, lossless=True))
+    yield bytes(imagecodecs.jpegls_encode(deep))
+    yield bytes(imagecodecs.jpeg2k_encode(deep, level=0, reversible=True))
+    yield bytes(imagecodecs.jpegxl_encode(deep, lossless=True))
+    for image_format in ("WEBP", "AVIF"):
+        yield encode(colour, image_format)
 
 
 def dicom_seeds() -> Iterator[bytes]:

@@ -119,6 +119,23 @@ def test_a_window_that_shows_the_picture_is_applied_bright_and_dark_ones_too(cen
     assert read.reasons == ()
 
 
+@pytest.mark.parametrize(("entries", "first"), [([65535] * 200, 0), (list(range(0, 65536, 256)), 20_000)])
+def test_a_lookup_table_that_shows_nothing_is_not_applied(entries: list[int], first: int) -> None:
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [len(entries), first, 16])
+    item.add_new("LUTData", "US", entries)
+    read = read_film(dicom_film(DEEP, bits_stored=12, VOILUTSequence=[item]), ReadOptions())[0]
+    assert read.reasons == ("window-misfit",)
+    np.testing.assert_array_equal(read.pixels, film().pixels)
+
+
+def test_a_falling_rescale_turns_the_polarity() -> None:
+    grey = film_pixels(1)
+    header = {"RescaleSlope": -10, "RescaleIntercept": 3000, "WindowCenter": 1725, "WindowWidth": 2550}
+    read = read_film(dicom_film(grey, VOILUTFunction="LINEAR_EXACT", **header), ReadOptions())[0]
+    np.testing.assert_allclose(read.pixels, 1 - grey / 255, atol=1e-6)
+
+
 def test_a_blank_picture_stays_blank() -> None:
     """Its noise is not stretched until it looks like something."""
     noise = np.random.default_rng(0).normal(2000, 15, DEEP.shape).astype(np.uint16)

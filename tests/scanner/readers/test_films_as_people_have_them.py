@@ -5,6 +5,7 @@ Each case draws a film with known display values and stores it as a reported fil
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
@@ -405,6 +406,28 @@ def test_a_profile_or_text_of_pillows_own_changes_nothing() -> None:
     assert_shows(read(encode(BYTES, "PNG", icc_profile=profile, pnginfo=text, dpi=(72, 72))), tolerance=1e-6)
 
 
+def test_a_second_picture_of_a_phones_jpeg_may_be_cut_or_missing() -> None:
+    """MPO: the main picture is whole, whatever its table says of others."""
+    out = io.BytesIO()
+    colours = Image.fromarray(np.dstack([BYTES] * 3))
+    colours.save(out, "MPO", save_all=True, append_images=[colours], quality=100)
+    whole = out.getvalue()
+    for data in (whole, whole[: len(whole) * 6 // 10]):
+        assert_shows(read(data), tolerance=0.02)
+        assert read(data).reasons == ()
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_a_tiff_of_few_bits_is_read_with_either_polarity(bits: int, photometric: int) -> None:
+    values = BYTES >> (8 - bits)
+    stored = values if photometric else (1 << bits) - 1 - values
+    digits = (stored[..., np.newaxis] >> np.arange(bits - 1, -1, -1)) & 1
+    packed = np.packbits(digits.reshape(len(stored), -1).astype(np.uint8), axis=1)
+    tags: dict[int, Field] = {256: (4, [80]), 258: (3, [bits]), 262: (3, [photometric]), 279: (4, [packed.size])}
+    assert_shows(read(tiff(packed, tags)), values / ((1 << bits) - 1))
+
+
 # -- 6. pictures that were taken for none
 
 
@@ -469,6 +492,8 @@ def test_a_limit_holds_in_every_format(name: str) -> None:
         (encode(BYTES, "GIF"), "not-an-image", "GIF"),
         (b"<!DOCTYPE html><title>Log in", "not-an-image", "web page"),
         (bytes(5000), "not-an-image", "zeros"),
+        (base64.b64encode(encode(BYTES, "JPEG")), "not-an-image", "base64"),
+        (tiff(BYTES, {259: (3, [34712])}), "decode-failed", "JPEG 2000"),
         (
             b"\xff\xd8\xff\xc5\x00\x0b\x08\x00\x10\x00\x10\x01\x01\x11\x00\xff\xda\x00\x02",
             "decode-failed",

@@ -100,6 +100,24 @@ def test_an_answer_of_a_pacs_is_unwrapped(before: bytes, headers: bytes) -> None
     assert caught.value.code == "truncated"
 
 
+@pytest.mark.parametrize("stray", [b"\r\n", b"\xef\xbb\xbf", b"\n\n \t"])
+@pytest.mark.parametrize(
+    "film", [encode(FILM, "PNG"), encode(FILM, "JPEG"), dicom_film(FILM)[132:]], ids=["png", "jpeg", "dicom"]
+)
+def test_stray_bytes_in_front_of_a_film_are_passed_over(stray: bytes, film: bytes) -> None:
+    assert sniff_kind((stray + film)[:HEAD_BYTES]) == sniff_kind(film[:HEAD_BYTES])
+    np.testing.assert_array_equal(
+        read_film(stray + film, ReadOptions())[0].pixels, read_film(film, ReadOptions())[0].pixels
+    )
+
+
+def test_the_preamble_of_a_dicom_file_may_be_missing_before_its_prefix() -> None:
+    film = dicom_film(FILM)
+    np.testing.assert_array_equal(
+        read_film(film[128:], ReadOptions())[0].pixels, read_film(film, ReadOptions())[0].pixels
+    )
+
+
 def test_what_is_of_no_format_is_told_which_are_read() -> None:
     with pytest.raises(FilmError, match="none of DICOM, JPEG") as caught:
         read_film(b"%PDF-1.7", ReadOptions())
