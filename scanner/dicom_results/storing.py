@@ -1,11 +1,14 @@
-"""Send objects to an application entity by C-STORE (PS3.4 annex B), over one association at a time."""
+"""Send objects to an application entity by C-STORE (PS3.4 annex B), over few associations."""
 
 from __future__ import annotations
 
 import logging
 import ssl
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event
 
 from pydicom import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -29,6 +32,8 @@ _STATUSES = {
 }
 #: Associations that ended on their first object one after another; then the other side is taken to be ill.
 _MOST_DROPS = 3
+#: Associations side by side, and the fewest objects for which another one is worth while.
+_MOST_ASSOCIATIONS, _LEAST_SHARE = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,33 @@ class StorageEntity:
         return f"{self.title}@{self.host}:{self.port}"
 
     def deliver(self, objects: Sequence[Outgoing]) -> Iterator[Delivery]:
+        """Send objects over few associations side by side: one alone mostly waits."""
+        n_shares = min(_MOST_ASSOCIATIONS, -(-len(objects) // _LEAST_SHARE))
+        shares = [list(objects[number::n_shares]) for number in range(n_shares)]
+        told: SimpleQueue[Delivery | None] = SimpleQueue()
+        is_over = Event()
+
+        def send(share: list[Outgoing]) -> None:
+            try:
+                for delivery in self._send(share):
+                    told.put(delivery)
+                    if is_over.is_set():
+                        return
+            finally:
+                told.put(None)
+
+        with ThreadPoolExecutor(max(1, n_shares)) as senders:
+            sending = [senders.submit(send, share) for share in shares]
+            try:
+                for _ in shares:
+                    yield from iter(told.get, None)
+            finally:
+                is_over.set()
+        for done in sending:
+            done.result()  # raises what went wrong
+
+    def _send(self, waiting: list[Outgoing]) -> Iterator[Delivery]:
         """Send objects over one association; when it is dropped, the rest over another."""
-        waiting = list(objects)
         n_drops = 0
         while waiting:
             association = self._associate(waiting)

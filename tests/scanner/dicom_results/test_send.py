@@ -233,6 +233,24 @@ def test_an_entity_without_any_of_the_kinds_is_not_asked_again(results: Path) ->
     assert {delivery.problem for delivery in told} == {f"{destination} takes none of these kinds of object"}
 
 
+def test_many_objects_go_over_few_associations(results: Path, tmp_path: Path) -> None:
+    (report,) = list(results.rglob("2.25*.dcm"))[:1]
+    for number in range(40):
+        one = dcmread(report)
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        one.save_as(tmp_path / f"{number}.dcm")
+    seen: dict[str, int] = {}
+
+    def count(event: Any) -> int:
+        seen[event.request.AffectedSOPInstanceUID] = id(event.assoc)
+        return 0
+
+    with entity(count) as destination:
+        assert send(find_outgoing(tmp_path)[0], destination) == (40, 0)
+    assert len(seen) == 40
+    assert len(set(seen.values())) == 4
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``good.pem`` for 127.0.0.1 and ``other.pem``, each with its key and signed by itself."""
