@@ -19,7 +19,9 @@ def open_film(page, number: int) -> None:
 
 def close_film(page) -> None:
     page.keyboard.press("Escape")
-    page.wait_for_function("history.state === null")
+    expect(page.locator("dialog")).not_to_be_visible()
+    while page.evaluate("history.state"):  # the page's policy forbids that Playwright polls by itself
+        page.wait_for_timeout(20)
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
