@@ -112,7 +112,8 @@ def _look_into(data: bytes) -> _Jpeg:
             at += 1 if marker == 0xFF else 2
             continue
         if marker == _START_OF_SCAN:
-            return _Jpeg(b"".join((*kept, data[at:])), **found)
+            is_bare = sum(map(len, kept)) == at  # then no copy is needed
+            return _Jpeg(data if is_bare else b"".join((*kept, data[at:])), **found)
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         content = data[at + 4 : end]
         if marker in _FRAMES and len(content) >= 5:
