@@ -51,11 +51,11 @@ lint: .install-dev lint-page  ## ruff, mypy strict, import-linter; where Node is
 # The report's page is checked with Node's tools; neither installing nor running cxrscan needs them.
 PAGE = tests/templates
 lint-page:
-	if command -v npm >/dev/null; then \
+	if command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then \
 	  test $(PAGE)/node_modules/.package-lock.json -nt $(PAGE)/package-lock.json || { \
 	    echo "Installing the tools of $(PAGE)/package.json"; npm --prefix $(PAGE) ci --silent --no-audit --no-fund; }; \
 	  npm --prefix $(PAGE) run --silent lint; \
-	else echo "No npm here: the scripts of the report's page are not checked"; fi
+	else echo "No Node 20 with npm here: the scripts of the report's page are not checked"; fi
 
 bench: .install-test  ## films/s against the limits and two Keras scripts: make bench FILMS=folder
 	"$(BIN)/python" -m tests.bench.speed "$(FILMS)" --json bench.json
