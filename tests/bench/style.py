@@ -16,6 +16,7 @@ Recipes are chosen by the worst of them.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,9 +37,10 @@ from training.splits import IndexArray, split_by_patient
 from training.style import style_clusters, style_log_odds, style_statistics
 from training.table import TRAIN, VALIDATION
 
-_FEW, _ENOUGH = 0.2, 10
+_FEW, _ENOUGH = 0.3, 10
 """A class goes against the style of a cluster in which it has less than this share of what would be its due; clusters
 of fewer films get no figure."""
+_COLUMNS = ("path", "label", "patient", "population", "weight", "view", "sex", "finding", "findings", "boxes", "split")
 _FRACTION, _SEED = 0.16, 0
 
 
@@ -79,6 +81,10 @@ def report(loaded: LoadedFilms, chosen: IndexArray, log_odds: FloatArray, thresh
             auc = _auc(truth, log_odds, normal | truth) if normal.sum() >= _ENOUGH else ""
             figures = [f"{log_odds[normal].mean():.2f}", f"{1 - is_called[normal].mean():.3f}", auc]
         click.echo(f"| {k} | {normal.sum()} | {ill.sum()} | " + " | ".join(figures) + " |")
+    enough = [k for k in np.unique(clusters) if np.sum((clusters == k) & ~truth) >= _ENOUGH]
+    worst = min(enough, key=lambda k: 1 - is_called[(clusters == k) & ~truth].mean(), default=None)
+    if worst is not None:
+        click.echo(f"\nWorst of the styles with {_ENOUGH} normals and more: {worst}")
     rare = against_style(clusters, truth)
     click.echo("\n| normals | pneumonias | AUC |\n|---|---|---|")
     for normal_name, normals in (("all", ~truth), ("against their style", rare & ~truth)):
@@ -109,12 +115,14 @@ def write_hold_out(table: Path, loaded: LoadedFilms, weights: str) -> None:
     copies = {loaded.digests[loaded.rows[i][0]] for i in held_out}
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label", "patient", "population", "weight", "view", "sex", "finding", "split"])
+        writer.writerow(_COLUMNS)
         for i, film in enumerate(loaded.films):
             is_out = (film.population, film.patient) in patients or loaded.digests[loaded.rows[i][0]] in copies
             label, split = POSITIVE if film.is_positive else NEGATIVE, VALIDATION if is_out else TRAIN
-            told = (film.patient, film.population, film.weight, film.view, film.sex, film.finding, split)
-            writer.writerow([film.paths[0].resolve(), label, *told])
+            told = (film.patient, film.population, film.weight, film.view, film.sex, film.finding)
+            findings = "|".join(film.findings or ())
+            boxes = json.dumps([[box.left, box.top, box.width, box.height] for box in film.boxes]) if film.boxes else ""
+            writer.writerow([film.paths[0].resolve(), label, *told, findings, boxes, split])
 
 
 def _each_population(loaded: LoadedFilms, chosen: Iterable[int]) -> Iterable[tuple[str, IndexArray]]:
@@ -123,22 +131,19 @@ def _each_population(loaded: LoadedFilms, chosen: Iterable[int]) -> Iterable[tup
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path), required=False)
-@click.argument("data", nargs=-1, required=True)
+@click.argument("bundle_and_data", nargs=-1, required=True, metavar="[BUNDLE] NAME=DATA...")
 @click.option("--weights", default="imagenet", help="Weights trained on photographs, as for `cxrscan train`.")
 @click.option("--splits", type=click.Path(exists=True, path_type=Path), help="splits.csv of the training run.")
 @click.option("--hold-out", type=click.Path(path_type=Path), metavar="TABLE.csv", help="Write this table instead.")
-def main(bundle: Path | None, data: tuple[str, ...], weights: str, splits: Path | None, hold_out: Path | None) -> None:
+def main(bundle_and_data: tuple[str, ...], weights: str, splits: Path | None, hold_out: Path | None) -> None:
     """Print how far a bundle reads the style of films."""
     cv2.setNumThreads(1)
     if hold_out is not None:
-        names = [*([str(bundle)] if bundle else []), *data]
-        loaded = load_films(find_all_films([parse_data_set(name) for name in names]), NetworkConfig())
-        write_hold_out(hold_out, loaded, weights)
+        data_sets = [parse_data_set(name) for name in bundle_and_data]
+        write_hold_out(hold_out, load_films(find_all_films(data_sets), NetworkConfig()), weights)
         return
-    if bundle is None:
-        raise click.UsageError("BUNDLE is missing")
-    spec = load_bundle(bundle)
+    bundle, *data = bundle_and_data
+    spec = load_bundle(Path(bundle))
     loaded = load_films(find_all_films([parse_data_set(name) for name in data]), spec)
     films = read_split(splits, loaded)[1] if splits else np.arange(len(loaded.films))
     engine = LiteRTEngine(spec, n_threads=2)
