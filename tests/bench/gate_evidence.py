@@ -1,6 +1,6 @@
 """Which evidence tells what: the gate's measures and those of the literature, held against the same pictures.
 
-    python -m tests.bench.gate_evidence DATA [--adults FOLDER] [--model BUNDLE]
+    python -m tests.bench.gate_evidence [NAME=]DATA... [--adults FOLDER] [--model BUNDLE]
 
 For every measure and group: the area under the ROC curve against validation films, and the share of the group beyond
 the limit that 1 validation film in 200 exceeds.
@@ -28,7 +28,7 @@ from scanner.preprocess import resize, to_model_input
 from scanner.records import FloatImage
 from tests.bench.gate_rates import NO_CHEST, adult_films, read_inputs
 from training.augment import shifted_copy
-from training.dataset import find_films, load_films
+from training.dataset import find_all_films, load_films, parse_data_set
 from training.gate_statistics import _predict, _principal_components, split_again
 
 _SHIFT_SEED = 77
@@ -96,15 +96,15 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 @click.option("--adults", type=click.Path(exists=True, path_type=Path))
 @click.option("--model", type=click.Path(exists=True, path_type=Path), default=DEFAULT_BUNDLE)
-def main(data: Path, adults: Path | None, model: Path) -> None:
+def main(data: tuple[str, ...], adults: Path | None, model: Path) -> None:
     """Print a table of measures and groups."""
     cv2.setNumThreads(1)
     document, spec = read_document(model), load_bundle(model)
     engine, statistics = LiteRTEngine(spec, n_threads=2), GateStatistics.from_document(document["gate"])
-    loaded = load_films(find_films(data), spec)
+    loaded = load_films(find_all_films([parse_data_set(text) for text in data]), spec)
     train, held_out = split_again(document, loaded)
     rows = [loaded.rows[i][0] for i in train[::_EVERY_NTH_TRAINING_FILM]]
     plain = loaded.pixels[[loaded.rows[i][0] for i in held_out[::_EVERY_NTH_HELD_OUT_FILM]]]

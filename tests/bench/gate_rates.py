@@ -1,6 +1,6 @@
 """How often the gate rejects and warns, group by group; run from the repository's root.
 
-    python -m tests.bench.gate_rates DATA --also OTHER_VERSIONS --adults FOLDER [--sheet missed.png] [--model BUNDLE]
+    python -m tests.bench.gate_rates [NAME=]DATA... --also OTHER_VERSIONS --adults FOLDER [--sheet missed.png] [--model BUNDLE]
 
 DATA holds the films that the bundle was trained on; only its validation films are scanned. What shows no chest comes
 from packages' sample files (extra ``bench``) and from code, see ``no_chest``.
@@ -28,7 +28,7 @@ from scanner.worker import scan_chunk
 from tests.bench import no_chest
 from tests.builders import encode
 from training.augment import shifted_copy
-from training.dataset import find_films, load_films
+from training.dataset import find_all_films, load_films, parse_data_set
 from training.films import LoadedFilms
 from training.gate_statistics import split_again
 
@@ -129,12 +129,14 @@ def measure(
     """Scan all groups, one after the other."""
     for draw in NO_CHEST:
         yield Group(draw.__name__.replace("_", " "), scan(pictures(draw), settings))
-    files = {i: loaded.films[i].paths for i in held_out}
-    plain = [(path.name, path.read_bytes()) for paths in files.values() for path in paths[:1]]
-    yield Group("validation films, as trained on", scan(plain, settings))
-    other = [(path.name, path.read_bytes()) for paths in files.values() for path in paths[1:]]
-    if other:
-        yield Group("validation films, larger versions", scan(other, settings))
+    for population in loaded.populations:
+        mine = [loaded.films[i].paths for i in held_out if loaded.films[i].population == population]
+        name = f"validation films{population and f' of {population}'}"
+        plain = [(path.name, path.read_bytes()) for paths in mine for path in paths[:1]]
+        yield Group(f"{name}, as trained on", scan(plain, settings))
+        other = [(path.name, path.read_bytes()) for paths in mine for path in paths[1:]]
+        if other:
+            yield Group(f"{name}, larger versions", scan(other, settings))
     pixels = loaded.pixels[[loaded.rows[i][0] for i in held_out]]
     shifted = shifted_copy(pixels, _SHIFT_SEED)
     yield Group("validation films, shifted", scan(films(shifted, lambda film: film), settings))
@@ -148,17 +150,17 @@ def measure(
 
 
 @click.command()
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
 @click.option("--also", type=click.Path(exists=True, path_type=Path), multiple=True)
 @click.option("--adults", type=click.Path(exists=True, path_type=Path), multiple=True)
 @click.option("--model", type=click.Path(exists=True, path_type=Path), default=DEFAULT_BUNDLE)
 @click.option("--every", default=1, help="Take every nth validation film only.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Picture of all that was not rejected and should be.")
 def main(
-    data: Path, also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, every: int, sheet: Path | None
+    data: tuple[str, ...], also: tuple[Path, ...], adults: tuple[Path, ...], model: Path, every: int, sheet: Path | None
 ) -> None:
     """Print a table of the gate's rates."""
-    loaded = load_films(find_films(data, also), load_bundle(model))
+    loaded = load_films(find_all_films([parse_data_set(text) for text in data], also), load_bundle(model))
     _, held_out = split_again(read_document(model), loaded)
     tell(measure(loaded, held_out[::every], adults, ScanSettings(model=model, thumbnail_px=_CELL_PX)), sheet)
 
