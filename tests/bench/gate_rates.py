@@ -1,6 +1,7 @@
 """How often the gate rejects and warns, group by group; run from the repository's root.
 
-    python -m tests.bench.gate_rates [NAME=]DATA... --also OTHER_VERSIONS --adults FOLDER [--sheet missed.png] [--model BUNDLE]
+    python -m tests.bench.gate_rates [NAME=]DATA... --also OTHER_VERSIONS --adults FOLDER [--sheet missed.png]
+        [--model BUNDLE]
 
 DATA holds the films that the bundle was trained on; only its validation films are scanned. What shows no chest comes
 from packages' sample files (extra ``bench``) and from code, see ``no_chest``.
