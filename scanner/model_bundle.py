@@ -47,6 +47,15 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """Whose films a model was trained on, in words that DICOM headers use too."""
+
+    views: tuple[str, ...] = ("AP",)
+    below_years: float | None = 18.0
+    """Age that nobody had reached; None: there were children and adults."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """The content of ``model.json``; field by field as the schema describes."""
 
@@ -68,6 +77,7 @@ class ModelSpec:
     limits: tuple[str, ...]
     licence: str
     initial_weights: str
+    trained_on: TrainedOn = TrainedOn()
     folder: Path = field(default=DEFAULT_BUNDLE, compare=False)
     """Where the bundle lies."""
     description_sha256: str = field(default="", compare=False)
@@ -296,4 +306,7 @@ def spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
         for films, metrics in document["validation"].items()
     }
     fields["limits"] = tuple(document["limits"])
+    if "trained_on" in document:
+        said = document["trained_on"]
+        fields["trained_on"] = TrainedOn(tuple(said["views"]), said["below_years"])
     return ModelSpec(**fields, folder=folder)

@@ -145,7 +145,8 @@ def _prepare_film(
             prepared = to_model_input(film.pixels, spec.input_px)
         stage = "gate"
         with watch.measure("gate"):
-            result = _with_verdict(result, judge(film) if settings.gate != "off" else GateDecision("ok"), settings)
+            decision = judge(film, spec.trained_on) if settings.gate != "off" else GateDecision("ok")
+            result = _with_verdict(result, decision, settings)
             if result.status != "rejected":
                 model_input = prepared
                 if statistics is not None:

@@ -68,6 +68,7 @@ def write_bundle(
         },
         "default_operating_point": evaluation.default_operating_point,
         "gate": None,
+        "trained_on": {"views": config.views.split(), "below_years": config.below_years or None},
         "training": {**training, "config": _portable(config)},
         "validation": {
             films: {metric: _estimate(estimate) for metric, estimate in metrics.items()}

@@ -107,6 +107,10 @@ class TrainConfig(NetworkConfig):
     """Where the films come from and under which licence, for the model card."""
     population: str = "the people of the training films (not stated)"
     """Whom the films show, for the model card."""
+    views: str = "AP"
+    """Views of the training films, with spaces between; the gate warns of others that a DICOM header states."""
+    below_years: float = 18.0
+    """Age that nobody on the training films has reached; the gate warns of older people. 0: children and adults."""
     licence: str = "not stated"
     """Licence of the trained weights."""
     mixed_precision: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from scanner.gate import evidence
 from scanner.gate.evidence import FloatArray
 from scanner.gate.statistics import GateStatistics, Look
+from scanner.model_bundle import TrainedOn
 from scanner.readers.dicom_terms import CHEST_WORDS, OTHER_PARTS
 from scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
 
@@ -23,7 +24,6 @@ _MIN_CONTRAST = 0.01  # standard deviation; a film's is 0.15 to 0.3
 _SAMPLE_PX = 96  # so many pixels a side tell whether a picture is blank
 _TINTED_CHROMA = 0.02  # grey pictures 0; tinted scans of films up to about 0.04
 _MAX_CHROMA = 0.15
-_MAX_AGE_YEARS = 18.0
 _MIN_PIXELS = 200 * 200
 
 
@@ -37,15 +37,20 @@ class GateDecision:
     """See ``ScanResult.gate_distance``."""
 
 
-def judge(film: Radiograph) -> GateDecision:
+def judge(film: Radiograph, trained_on: TrainedOn) -> GateDecision:
     """Say what header and pixels alone say of a film, without the training films' statistics.
+
+    Parameters
+    ----------
+    trained_on
+        Whose films the model knows.
 
     Returns
     -------
     GateDecision
         ``reject`` when the picture is no frontal chest film, ``warn`` when it is scored with a caveat.
     """
-    return _decide((*film.reasons, *_header_reasons(film.attributes), *_pixel_reasons(film)))
+    return _decide((*film.reasons, *_header_reasons(film.attributes, trained_on), *_pixel_reasons(film)))
 
 
 def judge_answer(
@@ -86,7 +91,7 @@ def _decide(reasons: tuple[str, ...], distance: float | None = None) -> GateDeci
     return GateDecision("warn" if reasons else "ok", reasons, distance)
 
 
-def _header_reasons(said: FilmAttributes) -> list[str]:
+def _header_reasons(said: FilmAttributes, trained_on: TrainedOn) -> list[str]:
     if said == FilmAttributes():  # raster pictures, which have no header, are not blamed for that
         return []
     reasons = []
@@ -96,11 +101,15 @@ def _header_reasons(said: FilmAttributes) -> list[str]:
         reasons.append("other-body-part" if said.body_part in OTHER_PARTS else "body-part-unknown")
     if said.view_position in _LATERAL_VIEWS:
         reasons.append("lateral-view")
-    elif said.view_position != "AP":
-        reasons.append("other-view" if said.view_position else "view-unknown")
+    elif said.view_position and said.view_position not in trained_on.views:
+        reasons.append("other-view")
+    elif not said.view_position and len(trained_on.views) < 2:
+        reasons.append("view-unknown")
+    if trained_on.below_years is None:
+        return reasons
     if said.patient_age_years is None:
         reasons.append("age-unknown")
-    elif said.patient_age_years >= _MAX_AGE_YEARS:
+    elif said.patient_age_years >= trained_on.below_years:
         reasons.append("adult")
     return reasons
 

@@ -18,7 +18,7 @@ from scanner.demo import draw_demo_folder
 from scanner.errors import BundleError
 from scanner.gate import evidence, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, TrainedOn, read_document
 from scanner.readers import ReadOptions, read_film
 from scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
 from scanner.settings import ScanSettings
@@ -119,7 +119,24 @@ def scan(bundle: Path, tmp_path: Path) -> Callable[..., list[ScanResult]]:
 )
 def test_a_header_gives_reasons(header: dict[str, Any], reasons: tuple[str, ...]) -> None:
     said = {"modality": "DX", "body_part": "CHEST", "view_position": "AP", "patient_age_years": 4.0} | header
-    assert judge(radiograph(attributes=FilmAttributes(**said))).reasons == reasons
+    assert judge(radiograph(attributes=FilmAttributes(**said)), TrainedOn()).reasons == reasons
+
+
+@pytest.mark.parametrize(
+    ("header", "reasons"),
+    [
+        ({"view_position": "PA", "patient_age_years": 60.0}, ()),
+        ({"view_position": "", "patient_age_years": None}, ()),
+        ({"view_position": "LL"}, ("lateral-view",)),
+        ({"view_position": "LLO"}, ("other-view",)),
+    ],
+)
+def test_a_model_of_children_and_adults_knows_both_views_and_every_age(
+    header: dict[str, Any], reasons: tuple[str, ...]
+) -> None:
+    said = {"modality": "DX", "body_part": "CHEST", "view_position": "AP", "patient_age_years": 4.0} | header
+    trained_on = TrainedOn(("AP", "PA"), None)
+    assert judge(radiograph(attributes=FilmAttributes(**said)), trained_on).reasons == reasons
 
 
 CHESTS = (
@@ -166,7 +183,7 @@ def radiograph(picture: Picture | None = None, **more: Any) -> Radiograph:
 
 
 def test_a_picture_without_header_is_not_blamed_for_that() -> None:
-    assert judge(radiograph()).verdict == "ok"
+    assert judge(radiograph(), TrainedOn()).verdict == "ok"
 
 
 @pytest.mark.parametrize(
@@ -174,17 +191,19 @@ def test_a_picture_without_header_is_not_blamed_for_that() -> None:
     [(0.01, "ok", ()), (0.05, "warn", ("tinted",)), (0.3, "reject", ("colour-picture",))],
 )
 def test_a_tint_warns_and_colours_reject(chroma: float, verdict: str, reasons: tuple[str, ...]) -> None:
-    decision = judge(radiograph(chroma=chroma))
+    decision = judge(radiograph(chroma=chroma), TrainedOn())
     assert (decision.verdict, decision.reasons) == (verdict, reasons)
 
 
 def test_small_and_blank_pictures_are_told_apart() -> None:
-    assert judge(radiograph(film_pixels(0, height=90, width=300))).reasons == ("low-resolution",)
-    assert judge(radiograph(np.full((300, 300), 80, np.uint8))).reasons == ("blank",)
+    assert judge(radiograph(film_pixels(0, height=90, width=300)), TrainedOn()).reasons == ("low-resolution",)
+    assert judge(radiograph(np.full((300, 300), 80, np.uint8)), TrainedOn()).reasons == ("blank",)
 
 
 def test_a_rejected_film_has_no_caveats() -> None:
-    assert judge(radiograph(attributes=FilmAttributes(modality="MR"), chroma=0.05)).reasons == ("not-a-radiograph",)
+    assert judge(radiograph(attributes=FilmAttributes(modality="MR"), chroma=0.05), TrainedOn()).reasons == (
+        "not-a-radiograph",
+    )
 
 
 def test_edges_have_no_sign_but_a_direction() -> None:
