@@ -79,18 +79,16 @@ def test_a_second_run_says_that_nothing_was_scanned_and_keeps_the_time(films: Pa
 
 
 def test_films_that_the_model_does_not_know_are_told_first_and_can_be_an_error(tmp_path: Path) -> None:
-    (tmp_path / "adult.dcm").write_bytes(
-        dicom_film(film_pixels(1, height=300, width=300), PatientAge="060Y", ViewPosition="AP")
-    )
+    (tmp_path / "oblique.dcm").write_bytes(dicom_film(film_pixels(1, height=300, width=300), ViewPosition="LLO"))
     done = cxrscan(
-        "run", tmp_path / "adult.dcm", "-o", tmp_path / "out", "--gate", "warn", "--json", "--fail-on-poor-fit"
+        "run", tmp_path / "oblique.dcm", "-o", tmp_path / "out", "--gate", "warn", "--json", "--fail-on-poor-fit"
     )
     assert (done.returncode, json.loads(done.stdout)["fit"]) == (4, "poor")
     assert done.stderr.splitlines()[1].startswith(
         "These films are not like those that the model was trained on: 1 of 1"
     )
     assert json.loads((tmp_path / "out/run.json").read_text())["fit"] == "poor"
-    assert cxrscan("run", tmp_path / "adult.dcm", "-o", tmp_path / "out", "--gate", "warn").returncode == 0
+    assert cxrscan("run", tmp_path / "oblique.dcm", "-o", tmp_path / "out", "--gate", "warn").returncode == 0
 
 
 def test_class_folders_are_noticed(films: Path, tmp_path: Path) -> None:

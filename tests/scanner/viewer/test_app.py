@@ -188,11 +188,11 @@ def test_bad_files_spare_their_neighbours(open_viewer: Callable[..., AppTest]) -
 
 
 def test_a_caveat_of_the_gate_stands_before_the_prediction(open_viewer: Callable[..., AppTest]) -> None:
-    page = upload(open_viewer(), adult__dcm=dicom_film(FILM, PatientAge="045Y"))
+    page = upload(open_viewer(), oblique__dcm=dicom_film(FILM, ViewPosition="LLO"))
     order = [element.type for element in page.main if element.type in ("warning", "html")]
     bodies = [element.value for element in page.main if element.type in ("warning", "html")]
     call = next(i for i, body in enumerate(bodies) if "cxr-call" in body)
-    assert "older than the children" in page.warning[0].value
+    assert "a view that the model was not trained on" in page.warning[0].value
     assert order.index("warning") < call
 
 
