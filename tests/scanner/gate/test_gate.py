@@ -174,7 +174,7 @@ UNKNOWN = (
 )
 def test_only_a_part_known_to_be_another_rejects(word: str, reasons: set[str]) -> None:
     (radiograph,) = read_film(dicom_film(film_pixels(), BodyPartExamined=word), ReadOptions())
-    assert {reason for reason in judge(radiograph).reasons if "body" in reason} == reasons
+    assert {reason for reason in judge(radiograph, TrainedOn()).reasons if "body" in reason} == reasons
 
 
 def radiograph(picture: Picture | None = None, **more: Any) -> Radiograph:

@@ -18,6 +18,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 
 from scanner.errors import CxrscanError
 from scanner.gate import judge
+from scanner.model_bundle import TrainedOn
 from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
 
 FOLDER = Path(pydicom.data.__file__).parent
@@ -40,7 +41,7 @@ def outcome_of(path: Path) -> str:
     assert film.pixels.dtype == np.float32
     assert film.pixels.min() >= 0.0
     assert film.pixels.max() <= 1.0
-    decision = judge(film)
+    decision = judge(film, TrainedOn())
     return f"{decision.verdict} {','.join(decision.reasons)} {film.pixel_path} mean {film.pixels.mean():.2f}"
 
 
