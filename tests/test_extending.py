@@ -58,7 +58,7 @@ def out(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     films = tmp_path_factory.mktemp("films")
     for seed, label in enumerate(("NORMAL", "PNEUMONIA", "NORMAL")):
         write_film(films / label / f"{seed}.png", seed, height=300, width=300)
-    (films / "NORMAL/3.webp").write_bytes(encode(film_pixels(3, height=300, width=300), "WEBP", lossless=True))
+    (films / "NORMAL/3.pgm").write_bytes(encode(film_pixels(3, height=300, width=300), "PPM"))
     np.save(films / "PNEUMONIA/4.npy", film_pixels(4, height=300, width=300))
     out = films.parent / "out"
     arguments = ["run", str(films), "-o", str(out), "--labels", "folders", "--md", "--executor", "here"]
@@ -82,7 +82,7 @@ def test_films_of_new_formats_are_scored(out: Path) -> None:
     assert [(row["path"], row["status"], row["kind"]) for row in rows(out)] == [
         ("NORMAL/0.png", "scored", "png"),
         ("NORMAL/2.png", "scored", "png"),
-        ("NORMAL/3.webp", "scored", "webp"),
+        ("NORMAL/3.pgm", "scored", "ppm"),
         ("PNEUMONIA/1.png", "scored", "png"),
         ("PNEUMONIA/4.npy", "scored", "numpy"),
     ]
