@@ -131,7 +131,7 @@ class RemotePath:
         if _is_of(system, {"http", "https"}):
             return read_web(system, self._path, max_bytes)
         if _is_of(system, _OBJECT_STORES):
-            data = bytes(system.cat_file(self._path))
+            data = _first_bytes(system, self._path, max_bytes + 1)
         else:
             with system.open(self._path, "rb") as file:
                 data = bytes(file.read(max_bytes + 1))
@@ -181,6 +181,16 @@ class RemotePath:
     @property
     def _path(self) -> str:
         return _open(self.root)[1] if self.inside is None else self.inside
+
+
+def _first_bytes(system: AbstractFileSystem, path: str, n_bytes: int) -> bytes:
+    """The beginning of an object, in one request; stores refuse a range of an empty one."""
+    try:
+        return bytes(system.cat_file(path, start=0, end=n_bytes))
+    except OSError as error:
+        if error.errno != errno.EINVAL or system.info(path)["size"] != 0:
+            raise
+        return b""
 
 
 @dataclass(frozen=True, slots=True)

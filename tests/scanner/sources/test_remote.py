@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -305,6 +306,17 @@ def test_a_scan_of_a_bucket_is_continued_without_reading_films_again(s3: S3, buc
     s3.requests.clear()
     scan(RemotePath(bucket), tmp_path)
     assert not [path for path in s3.requests if path.endswith(".png")]
+
+
+def test_no_more_of_an_object_is_read_than_a_film_may_hold(s3: S3) -> None:
+    s3.client.put_object(Bucket=BUCKET, Key="odd/large.jpg", Body=b"x" * 5000)
+    s3.client.put_object(Bucket=BUCKET, Key="odd/empty.jpg", Body=b"")
+    large = RemotePath(f"s3://{BUCKET}/odd/large.jpg")
+    assert len(large.read_bytes(5000)) == 5000
+    with pytest.raises(OSError, match="too large") as caught:
+        large.read_bytes(4999)
+    assert caught.value.errno == errno.EFBIG
+    assert RemotePath(f"s3://{BUCKET}/odd/empty.jpg").read_bytes() == b""
 
 
 def test_errors_that_pass_are_waited_out(s3: S3, bucket: str, local: Path, tmp_path: Path) -> None:
