@@ -49,6 +49,8 @@ def refuse_to_replace(
         then = stored_shaping(journal)
         changed = sorted(name for name in chosen - _HARMLESS if then.get(name) != shaping[name])
         named = _options(earlier.arguments, now.arguments)
+        if changed == ["dicom_ids"] and not named:  # the key of the hashes is lost: the films are scanned again
+            changed = []
         differences += (named or [f"other settings ({', '.join(changed)})"]) if changed else []
     if now.threshold != earlier.threshold:
         differences.append(f"threshold {earlier.threshold:.4g} then, {now.threshold:.4g} now")

@@ -465,9 +465,9 @@ class Journal:
                 self._put(_SEAL, asdict(self._seal))
             self._execute("COMMIT")
         except BaseException:
-            self._seal = before
             if self._db.in_transaction:  # a full disk may have ended it already
                 self._db.execute("ROLLBACK")
+            self._seal = self._read_seal()  # an interruption may have come after the commit
             raise
 
 

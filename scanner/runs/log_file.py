@@ -6,6 +6,7 @@ SQLite takes the transactions before the first damaged one, without a word, as a
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -22,20 +23,21 @@ def holds_more(path: Path, n_frames: int) -> bool:
         How many frames it took.
     """
     with path.open("rb") as file:
+        n_bytes = os.fstat(file.fileno()).st_size
         header = file.read(_HEADER_BYTES)
         if not _is_sound(header):
             return True
         page_bytes, salts = int.from_bytes(header[8:12], "big"), header[16:24]
-        at = _HEADER_BYTES + n_frames * (_FRAME_HEADER_BYTES + page_bytes)
-        while True:
+        frame_bytes = _FRAME_HEADER_BYTES + page_bytes
+        at = _HEADER_BYTES + n_frames * frame_bytes
+        while at + frame_bytes <= n_bytes:  # a full disk cuts the last one
             file.seek(at)
             frame = file.read(_FRAME_HEADER_BYTES)
-            if len(frame) < _FRAME_HEADER_BYTES:
-                return False
             ends_transaction = any(frame[4:8])
             if ends_transaction and frame[8:16] == salts:
                 return True
-            at += _FRAME_HEADER_BYTES + page_bytes
+            at += frame_bytes
+        return False
 
 
 def _is_sound(header: bytes) -> bool:

@@ -45,7 +45,9 @@ def load(data: Path) -> LoadedFilms:
 def trained(
     loaded: LoadedFilms, work: Path, config: TrainConfig = CONFIG, on_step: Progress = lambda *_: None
 ) -> list[EpochLog]:
-    network, logs = _fit(loaded, *split_by_patient(loaded, 0.3, 0), config, work, resume=False, progress=on_step)
+    network, logs = _fit(
+        loaded, *split_by_patient(loaded, 0.3, 0), config, work, resume=False, say=lambda said: None, progress=on_step
+    )
     assert {layer.compute_dtype for layer in network.layers} == {"float32"}
     return logs
 

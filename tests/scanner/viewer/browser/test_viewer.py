@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
@@ -59,21 +60,21 @@ def test_a_closed_page_takes_its_films_out_of_memory(browser: Browser, address: 
         lines = urlopen(metrics, timeout=30).read().decode().splitlines()
         return sum(int(line.split()[-1]) for line in lines if 'cache_type="UploadedFileManager"' in line)
 
-    def wait_until_none_is_held() -> None:
+    def wait_until(is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30
-        while held():
+        while not is_so():
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-    wait_until_none_is_held()  # films of earlier pages
+    wait_until(lambda: not held())  # films of earlier pages
     page = browser.new_page()
     page.goto(address)
     page.locator("input[type=file]").wait_for(state="attached")
     upload(page, film__dcm=LARGE)
     page.locator(".cxr-call").wait_for()
-    assert held() >= len(LARGE)
+    wait_until(lambda: held() >= len(LARGE))
     page.close()
-    wait_until_none_is_held()
+    wait_until(lambda: not held())
 
 
 def test_the_opacity_slider_changes_the_overlay_and_not_the_film(page: Page) -> None:
