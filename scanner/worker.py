@@ -275,7 +275,8 @@ def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floatin
         heat_map = np.asarray(heat_map, dtype="<f2")
     distance = 0.0 if result.gate_distance is None else result.gate_distance
     if not (math.isfinite(logit) and math.isfinite(distance) and np.isfinite(heat_map).all()):
-        return replace(result, failure=Failure("classify", "no-number", "The model's answer is not a number."))
+        failure = Failure("classify", "no-number", "The model's answer is not a number.")
+        return replace(result, gate_distance=None, failure=failure)
     if result.status == "rejected":
         return result
     kept = HeatMap(heat_map.tobytes(), len(heat_map))

@@ -196,9 +196,20 @@ def test_a_gate_that_is_blind_lets_no_film_through(name: str, value: float, tmp_
     assert isinstance(result, ScanResult)
     assert result.failure is not None
     assert result.failure.code == "no-number"
+    assert result.gate_distance is None  # a number that is none would come back from the journal as another row
     (result,) = scan_chunk([film], ScanSettings(model=bundle, gate="off"))
     assert isinstance(result, ScanResult)
     assert result.prob_pneumonia is not None
+
+
+def test_a_run_with_a_blind_gate_ends_in_rows_that_say_so(films: Path, tmp_path: Path) -> None:
+    document = shipped()
+    for array in document["gate"]["arrays"].values():
+        values = np.frombuffer(base64.b64decode(array["float16"]), "<f2")
+        array["float16"] = base64.b64encode(np.full_like(values, np.nan).tobytes()).decode()
+    code, said = run(films, tmp_path / "out", "--model", bundle_of(tmp_path / "bundle", WEIGHTS, **document))
+    assert code == 3, said
+    assert "no-number" in (tmp_path / "out/results.csv").read_text(encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize(
