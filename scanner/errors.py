@@ -93,6 +93,10 @@ HINTS: dict[str, str] = {
 PASSING = frozenset({"unreadable", "changed", "out-of-memory", "timed-out", "worker-died"})
 
 
+#: Errors in what was typed, and not in what it names: exit code 2, as of wrong options.
+WRONG_USAGE = frozenset({"unknown-operating-point"})
+
+
 class CxrscanError(Exception):
     """Base of all errors with a message for the user.
 

@@ -7,6 +7,7 @@ Loading a bundle runs no code from it. One that does not come with cxrscan is op
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any
 
 from scanner.errors import BundleError
 from scanner.records import Estimate
+from scanner.system.bounded import read_open
 from scanner.system.text import printable
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models"
@@ -191,12 +193,11 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise BundleError("bundle-missing", f"{path.parent} holds no {path.name}.")
     try:
         with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
+            return read_open(file, max_bytes)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise BundleError("bundle-invalid", f"{path} is larger than {max_bytes >> 20} MiB.") from error
         raise BundleError("bundle-missing", f"{path} cannot be read: {error.strerror}.") from error
-    if len(data) > max_bytes:
-        raise BundleError("bundle-invalid", f"{path} is larger than {max_bytes >> 20} MiB.")
-    return data
 
 
 def parse_description(data: bytes, folder: Path, *, check: bool = True) -> dict[str, Any]:

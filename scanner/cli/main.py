@@ -12,7 +12,7 @@ import click
 
 from scanner import NOTICE
 from scanner.cli.options import error_text
-from scanner.errors import CxrscanError
+from scanner.errors import WRONG_USAGE, CxrscanError
 from scanner.system.memory import keep_no_core_files
 from scanner.system.surroundings import leave_working_directory_out
 from scanner.system.terminal import let_telling_fail
@@ -76,7 +76,7 @@ def main() -> NoReturn:
         code = cxrscan.main(standalone_mode=False)
     except CxrscanError as error:
         click.echo(error_text(error), err=True)
-        code = 1
+        code = 2 if error.code in WRONG_USAGE else 1
     except click.ClickException as error:
         error.message = printable(error.message)  # type: ignore[misc]  # what show() prints
         error.show()

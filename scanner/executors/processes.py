@@ -358,21 +358,31 @@ def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memor
     for number in _FOR_THE_PARENT:
         signal.signal(number, signal.SIG_IGN)  # for systems where it could not be held back
     Thread(target=_die_with_parent, daemon=True).start()
-    from scanner.worker import open_model
-
+    trouble = _open_model(settings, max_memory_gib)  # before any film: a bundle that crashes is no film's fault
     with suppress(EOFError, OSError), limited_memory(max_memory_gib):
-        try:
-            # Before any film: a bundle that crashes the worker is no film's fault.
-            open_model(settings)
-        except CxrscanError as error:
-            connection.send(error)
-        connection.send(_READY)
+        connection.send(_READY if trouble is None else trouble)
         while True:
             chunk = connection.recv()
             try:
                 connection.send(scan(chunk, settings))
             except CxrscanError as error:
                 connection.send(error)
+
+
+def _open_model(settings: ScanSettings, max_memory_gib: float) -> CxrscanError | None:
+    """Open the model within the limit on memory; why that cannot be."""
+    from scanner.worker import open_model
+
+    try:
+        with limited_memory(max_memory_gib):
+            open_model(settings)
+    except (CxrscanError, MemoryError):
+        try:
+            open_model(settings)
+        except CxrscanError as error:
+            return error
+        return WorkerError("out-of-memory", f"The model needs more than the {max_memory_gib:g} GiB of --max-memory.")
+    return None
 
 
 def _failed(source: ImageSource, failure: Failure) -> ScanResult:

@@ -25,6 +25,7 @@ from scanner.readers import HEAD_BYTES
 from scanner.sources.archives import what_is_wrong
 from scanner.sources.web import driver_options, read_web
 from scanner.system.addresses import is_address, last_part, shown_address
+from scanner.system.bounded import read_open
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -134,7 +135,7 @@ class RemotePath:
             data = _first_bytes(system, self._path, max_bytes + 1)
         else:
             with system.open(self._path, "rb") as file:
-                data = bytes(file.read(max_bytes + 1))
+                return read_open(file, max_bytes)
         if len(data) > max_bytes:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return data

@@ -24,6 +24,14 @@ def few_films(tmp_path: Path) -> Path:
     return tmp_path / "films"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux only")
+def test_a_limit_below_what_the_model_needs_is_told_as_that(few_films: Path, tmp_path: Path) -> None:
+    code, said = run(few_films, tmp_path / "out", "--max-memory", 0.05)
+    assert code == 1, said
+    assert "The model needs more than the 0.05 GiB of --max-memory. [out-of-memory]" in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_a_clock_that_jumps_by_hours_changes_nothing(
     films: Path, undisturbed: list[dict[str, str]], tmp_path: Path

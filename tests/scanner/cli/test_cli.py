@@ -91,6 +91,11 @@ def test_films_that_the_model_does_not_know_are_told_first_and_can_be_an_error(t
     assert cxrscan("run", tmp_path / "oblique.dcm", "-o", tmp_path / "out", "--gate", "warn").returncode == 0
 
 
+def test_a_threshold_that_is_none_is_wrong_usage(films: Path, tmp_path: Path) -> None:
+    done = cxrscan("run", films, "-o", tmp_path / "out", "--threshold", "nope")
+    assert (done.returncode, "[unknown-operating-point]" in done.stderr) == (2, True)
+
+
 def test_class_folders_are_noticed(films: Path, tmp_path: Path) -> None:
     assert "add --labels folders" in cxrscan("run", films, "-o", tmp_path / "out").stderr
     assert "--labels folders" not in cxrscan("run", films, "-o", tmp_path / "out", "--labels", "folders").stderr
@@ -120,8 +125,8 @@ def test_failed_files_end_with_exit_code_3_and_are_told_at_v(films: Path, tmp_pa
     [
         (["run"], 2, "Name files or folders"),
         (["run", "nowhere"], 2, "does not exist"),
-        (["run", "films", "--threshold", "sometimes"], 1, "[unknown-operating-point]"),
-        (["run", "films", "--threshold", "1.5"], 1, "[unknown-operating-point]"),
+        (["run", "films", "--threshold", "sometimes"], 2, "[unknown-operating-point]"),
+        (["run", "films", "--threshold", "1.5"], 2, "[unknown-operating-point]"),
         (["run", "films", "--model", "films"], 1, "[bundle-missing]"),
         (["run", "films", "--labels", "none.csv"], 1, "[labels-unreadable]"),
         (["run", "empty"], 1, "[no-images]"),

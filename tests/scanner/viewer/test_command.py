@@ -39,6 +39,6 @@ def test_what_cannot_be_opened_is_told_before_a_server_starts(arguments: list[st
     write_film(tmp_path / "film.png", height=240, width=240)
     places = [tmp_path / text if (tmp_path / text).exists() else text for text in arguments]
     done = view(*places)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2 if "--threshold" in arguments else 1, "")
     assert code in done.stderr
     assert "Viewer at" not in done.stderr
