@@ -37,7 +37,7 @@ from scanner.runs.stored import (
     value_of,
     values_of,
 )
-from scanner.system.locks import locks_files
+from scanner.system.locks import alone_in, locks_files
 from scanner.system.whole_files import followed
 
 _FORMAT = 3
@@ -140,7 +140,11 @@ class Journal:
         except (OSError, *_SQLITE_ERRORS) as error:
             raise RunFolderError("output-unwritable", f"{self.folder} cannot be written: {error}.") from error
         try:
-            _lock(db)
+            with alone_in(self.folder):  # two that begin together would each wait for the other's first look to end
+                _lock(db)
+        except OSError as error:
+            db.close()
+            raise RunFolderError("output-unwritable", f"{self.folder} cannot be opened: {error.strerror}.") from error
         except _SQLITE_ERRORS as error:
             db.close()
             raise self._trouble(error) from error

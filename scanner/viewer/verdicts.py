@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from scanner.errors import RunFolderError
 from scanner.records import Film
 from scanner.run_record import Run
 from scanner.system.bounded import read_bounded
+from scanner.system.locks import alone_in
 from scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
@@ -155,20 +155,12 @@ def change_verdict(
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other viewers from changing the sheet meanwhile, where the system can lock a folder."""
-    try:
-        from fcntl import LOCK_EX, flock
-    except ImportError:  # Windows
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_in(folder))
+        except OSError as error:
+            raise RunFolderError("output-unwritable", f"{folder} cannot be opened: {error.strerror}.") from error
         yield
-        return
-    try:
-        lock = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise RunFolderError("output-unwritable", f"{folder} cannot be opened: {error.strerror}.") from error
-    try:
-        flock(lock, LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _row(film: Film, verdict: Verdict, run: Run, *, anew: bool) -> Row:
