@@ -14,10 +14,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scanner.errors import CxrscanError, RunFolderError
@@ -66,6 +68,9 @@ _DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
 PLACES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "https", "http", "sftp", "ssh", "smb", "webhdfs", "hdfs", "memory")
 #: Files that hold films, in front of the place where they lie themselves: ``zip://::s3://bucket/films.zip``.
 ARCHIVES = ("zip", "tar")
+
+#: Threads that read ahead share a tar file's place in it, which one would move under another.
+_one_at_a_time = Lock()
 
 _T = TypeVar("_T")
 
@@ -134,7 +139,7 @@ class RemotePath:
         if _is_of(system, _OBJECT_STORES):
             data = _first_bytes(system, self._path, max_bytes + 1)
         else:
-            with system.open(self._path, "rb") as file:
+            with _one_at_a_time if _is_of(system, {"tar"}) else nullcontext(), system.open(self._path, "rb") as file:
                 return read_open(file, max_bytes)
         if len(data) > max_bytes:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
