@@ -44,6 +44,10 @@ class Progress:
         if self._verbose and (line := _line(outcome)):
             self.say(printable(line))
 
+    def wants_total(self) -> bool:
+        """Whether to count the files, which walks the folder once more."""
+        return True
+
     def say(self, line: str) -> None:
         """Write a line."""
         self._stream.write(f"{line}\n")
@@ -86,6 +90,10 @@ class Log(Progress):
         self._began = time.monotonic()
         Thread(target=self._tell_minutes, daemon=True).start()
 
+    def wants_total(self) -> bool:
+        """Wait until the first line is near; a scan that is over by then needs no total."""
+        return not self._done.wait(self._every_s / 2)
+
     def close(self) -> None:
         """Stop telling."""
         self._done.set()
@@ -119,7 +127,8 @@ def progress(where: str, count_files: Callable[[], int | None], *, quiet: bool, 
         teller = Log(stream, where, verbose=verbose) if bar.disable else Bar(stream, bar, verbose=verbose)
 
         def count() -> None:
-            teller.n_total = count_files()
+            if teller.wants_total():
+                teller.n_total = count_files()
 
         Thread(target=count, daemon=True).start()
         try:

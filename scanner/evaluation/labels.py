@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
@@ -331,5 +330,7 @@ def _stem_parts(path: str) -> tuple[str, ...]:
 
 def _nearest(names: Sequence[str], lines: Sequence[str]) -> tuple[str, str]:
     """A film and a line of a sample that look most alike."""
+    from difflib import SequenceMatcher  # not on the way to every scan
+
     pairs = product(names[:_SAMPLE], lines[:_SAMPLE])
     return max(pairs, key=lambda pair: SequenceMatcher(None, *pair).ratio())

@@ -137,13 +137,9 @@ class RemotePath:
         if _is_of(system, {"http", "https"}):
             return read_web(system, self._path, max_bytes)
         if _is_of(system, _OBJECT_STORES):
-            data = _first_bytes(system, self._path, max_bytes + 1)
-        else:
-            with _one_at_a_time if _is_of(system, {"tar"}) else nullcontext(), system.open(self._path, "rb") as file:
-                return read_open(file, max_bytes)
-        if len(data) > max_bytes:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        return data
+            return _read_object(system, self._path, max_bytes)
+        with _one_at_a_time if _is_of(system, {"tar"}) else nullcontext(), system.open(self._path, "rb") as file:
+            return read_open(file, max_bytes)
 
     def entries(self) -> list[RemoteEntry]:
         """What lies in a folder, sorted by name; raises OSError as ``read_bytes`` does."""
@@ -189,14 +185,17 @@ class RemotePath:
         return _open(self.root)[1] if self.inside is None else self.inside
 
 
-def _first_bytes(system: AbstractFileSystem, path: str, n_bytes: int) -> bytes:
-    """The beginning of an object, in one request; stores refuse a range of an empty one."""
+def _read_object(system: AbstractFileSystem, path: str, max_bytes: int) -> bytes:
+    """An object of a bucket, in one request; stores refuse a range of an empty one."""
     try:
-        return bytes(system.cat_file(path, start=0, end=n_bytes))
+        data = bytes(system.cat_file(path, start=0, end=max_bytes + 1))
     except OSError as error:
         if error.errno != errno.EINVAL or system.info(path)["size"] != 0:
             raise
         return b""
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data
 
 
 @dataclass(frozen=True, slots=True)
