@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,7 @@ from scanner.errors import RunFolderError
 from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
-from scanner.records import Film, Outputs
+from scanner.records import Outputs
 from scanner.run_record import Run
 from scanner.system.plain_matplotlib import import_matplotlib
 from scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
@@ -99,7 +99,7 @@ def write_outputs(
             others += [] if table.always else [path]
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
-    image_paths = _write_images(folder / _IMAGES, run.films(), embedded)
+    image_paths = _write_images(folder / _IMAGES, run, embedded, survey)
     view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation)
     write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
@@ -130,10 +130,12 @@ def _embedded(survey: Survey, embed: Embed) -> set[int]:
     return chosen
 
 
-def _write_images(folder: Path, films: Iterable[Film], embedded: set[int]) -> list[str | None]:
+def _write_images(folder: Path, run: Run, embedded: set[int], survey: Survey) -> list[str | None]:
     """Write the pictures that are not embedded; their names follow from their content, so an old report stays whole."""
+    if not any(size for position, (_, size) in enumerate(survey.images) if position not in embedded):
+        return [None] * len(survey.images)
     paths: list[str | None] = []
-    for position, film in enumerate(films):
+    for position, film in enumerate(run.films()):
         picture = film.result.thumbnail
         if position in embedded or not picture:
             paths.append(None)

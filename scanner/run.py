@@ -11,12 +11,10 @@ from datetime import UTC, datetime
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
-from scanner.evaluation.label_file import LabelColumns
-from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels, has_class_folders, open_labels
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
 from scanner.records import POSITIVE, Band, Counts, ImageSource, Outputs, RunInfo, ScanResult, Skip
@@ -32,6 +30,9 @@ from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
 from scanner.system.whole_files import followed
 from scanner.trial import TriedBundle, open_bundle
+
+if TYPE_CHECKING:
+    from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -245,7 +246,7 @@ def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
     )
     wanted = _Wanted(request, bundle, point, None, sources, n_skipped, skip, watch)
     if request.labels is not None:
-        wanted = replace(wanted, labels=open_labels(request.labels, wanted.places))
+        wanted = replace(wanted, labels=_open_labels(request.labels, wanted.places))
     if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
         wanted = replace(wanted, sources=_not_empty(sources, request.roots, n_skipped))
     return wanted
@@ -376,7 +377,7 @@ def render(
             info = replace(info, refer=None if refer == "off" else refer)
         joined = None
         if labels is not None:
-            joined = journal.join(open_labels(labels, tuple(map(Path, info.roots))))
+            joined = journal.join(_open_labels(labels, tuple(map(Path, info.roots))))
             joined.refuse_misfit()
             journal.set_truth(joined.truth)
             journal.put("label_request", asdict(labels))
@@ -404,14 +405,25 @@ def _kept_labels(
     stored = journal.get("label_request")
     if not request.keep_labels or stored is None:
         raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
+    from scanner.evaluation.label_file import LabelColumns
+    from scanner.evaluation.labels import LabelRequest
+
     try:
         wanted = LabelRequest(str(stored["source"]), LabelColumns(**stored["columns"]))
     except (TypeError, KeyError) as error:
         raise journal.unfit("label_request") from error
-    return open_labels(wanted, places)
+    return _open_labels(wanted, places)
+
+
+def _open_labels(request: LabelRequest, places: tuple[Path, ...]) -> Labels:
+    from scanner.evaluation.labels import open_labels  # not on the way to every scan
+
+    return open_labels(request, places)
 
 
 def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...], aside: Path | None) -> str:
+    from scanner.evaluation.labels import has_class_folders
+
     told = []
     if aside is not None:
         told.append(f"The run of another model that was here lies in {aside}; `cxrscan compare` takes both.")
@@ -545,7 +557,7 @@ def _now() -> str:
 def _versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": "-".join((platform.system(), platform.release(), platform.machine())),
         **_library_versions(),
     }
 

@@ -62,13 +62,13 @@ def test_a_run_imports_what_it_needs_and_no_more(tmp_path: Path) -> None:
     assert {"tensorflow", "matplotlib", "pandas", "pydicom"} <= libraries()
     write_film(tmp_path / "film.jpg", 1, height=210, width=210)
     imported = imported_by(command("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q"))
-    assert imported == {"click", "numpy", "tqdm", "jinja2"}
+    assert imported == {"click", "numpy", "jinja2"}
 
 
 def test_workers_start_before_the_report_is_loaded(tmp_path: Path) -> None:
     write_film(tmp_path / "film.jpg", 1, height=210, width=210)
     run = command("run", str(tmp_path / "film.jpg"), "-o", str(tmp_path / "out"), "-q")
-    later = libraries() - {"click", "tqdm"}
+    later = libraries() - {"click"}
     imported = imported_by(
         "import os, sys\nfrom multiprocessing.process import active_children\n"
         "def watch(event, arguments):\n"

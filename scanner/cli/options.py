@@ -156,11 +156,11 @@ def label_request(
     labels: str | None, mapping: dict[str, str], path_column: str, label_column: str
 ) -> LabelRequest | None:
     """Where the truth is, from the options of ``labels``."""
+    if labels is None:
+        return None
     from scanner.evaluation.label_file import LabelColumns
     from scanner.evaluation.labels import FOLDERS, LabelRequest
 
-    if labels is None:
-        return None
     source = labels if labels == FOLDERS else str(Path(labels).absolute())
     return LabelRequest(source, LabelColumns(path_column, label_column, mapping))
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TextIO
-
-from tqdm import tqdm
 
 from scanner import __version__
 from scanner.system.text import printable
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from scanner.records import ScanResult, Skip
     from scanner.run import Start
 
@@ -46,7 +46,7 @@ class Progress:
 
     def wants_total(self) -> bool:
         """Whether to count the files, which walks the folder once more."""
-        return True
+        return False
 
     def say(self, line: str) -> None:
         """Write a line."""
@@ -61,6 +61,10 @@ class Bar(Progress):
         super().__init__(stream, verbose=verbose)
         self._bar = bar
 
+    def wants_total(self) -> bool:
+        """A bar has an end."""
+        return True
+
     def file(self, outcome: ScanResult | Skip | None) -> None:
         """Count a file and move the bar."""
         super().file(outcome)
@@ -69,7 +73,7 @@ class Bar(Progress):
 
     def say(self, line: str) -> None:
         """Write a line above the bar."""
-        tqdm.write(line, file=self._stream)
+        self._bar.write(line, file=self._stream)
 
 
 class Log(Progress):
@@ -119,23 +123,29 @@ def progress(where: str, count_files: Callable[[], int | None], *, quiet: bool, 
     count_files
         How many files there are; called beside the scan, it may take minutes.
     """
-    stream = sys.stderr
-    if quiet:
-        yield Progress(stream, verbose=verbose)
-        return
-    with tqdm(unit=" files", dynamic_ncols=True, disable=None) as bar:  # None: disabled without a terminal
-        teller = Log(stream, where, verbose=verbose) if bar.disable else Bar(stream, bar, verbose=verbose)
+    with _teller(where, quiet=quiet, verbose=verbose) as teller:
 
         def count() -> None:
             if teller.wants_total():
                 teller.n_total = count_files()
 
         Thread(target=count, daemon=True).start()
-        try:
-            yield teller
-        finally:
-            if isinstance(teller, Log):
-                teller.close()
+        yield teller
+
+
+@contextmanager
+def _teller(where: str, *, quiet: bool, verbose: bool) -> Iterator[Progress]:
+    stream = sys.stderr
+    if quiet:
+        yield Progress(stream, verbose=verbose)
+    elif stream.isatty():
+        from tqdm import tqdm  # slow to import, and of no use in a log
+
+        with tqdm(unit=" files", dynamic_ncols=True) as bar:
+            yield Bar(stream, bar, verbose=verbose)
+    else:
+        with closing(Log(stream, where, verbose=verbose)) as log:
+            yield log
 
 
 def _line(outcome: ScanResult | Skip | None) -> str:

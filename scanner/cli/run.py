@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from scanner.cli import options
-from scanner.cli.dicom import require_highdicom
 from scanner.errors import CxrscanError
 from scanner.system.addresses import without_secrets
 
@@ -291,6 +290,8 @@ def run(
     from scanner.run import RunRequest
 
     if dicom_results:
+        from scanner.cli.dicom import require_highdicom
+
         require_highdicom()
     request = RunRequest(
         roots=roots,

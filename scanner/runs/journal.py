@@ -16,10 +16,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from stat import S_ISREG
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scanner.errors import PASSING, BundleError, RunFolderError
-from scanner.evaluation.labels import LabelJoin, Labels
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, parse_description, read_description, spec_from_document
 from scanner.records import Film, FilmAttributes, ImageSource, Reading, RunInfo, ScanResult
 from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
@@ -39,6 +38,9 @@ from scanner.runs.stored import (
 )
 from scanner.system.locks import alone_in, locks_files
 from scanner.system.whole_files import followed
+
+if TYPE_CHECKING:
+    from scanner.evaluation.labels import LabelJoin, Labels
 
 _FORMAT = 3
 _SCHEMA = (

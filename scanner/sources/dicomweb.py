@@ -61,6 +61,9 @@ class WebArchive:
     """Study Date as QIDO-RS matches it: ``20260101`` or ``20260101-20260131``, either end open."""
     modalities: tuple[str, ...] = _MODALITIES
 
+    may_repeat = False
+    """Films are called by their identifiers."""
+
     @staticmethod
     def is_address(text: str) -> bool:
         """Whether a command line argument names such a place: ``dicomweb://…``, or ``http(s)://…/studies…``."""

@@ -13,8 +13,7 @@ from scanner.records import ImageSource
 from scanner.sources.filters import Rules
 from scanner.sources.local import take_named
 from scanner.sources.names import shown
-from scanner.sources.remote import RemotePath
-from scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
+from scanner.system.addresses import is_address
 
 #: Of a list, and of a line: an endless one would fill the memory with names.
 _MAX_LINES, _MAX_CHARACTERS = 5_000_000, 32_768
@@ -30,6 +29,9 @@ class FileList:
 
     place: str
     """Path of the list, or ``-``."""
+
+    may_repeat = True
+    """Two lines may give one name to two films, or name one film twice."""
 
     def __str__(self) -> str:
         return self.place
@@ -114,10 +116,17 @@ def _without_quotes(line: str) -> str:
 
 def walk_list(films: FileList, rules: Rules) -> Iterator[ImageSource]:
     """Take a list at its word for remote films: a look into each would be a request more."""
-    for is_remote, lines in groupby(films.lines(), RemotePath.is_url):
+    for is_remote, lines in groupby(films.lines(), is_address):
         if is_remote:
-            while batch := [RemotePath(line) for line in islice(lines, LOOKED_AT_TOGETHER)]:
-                yield from take(batch, [shown(str(path)) for path in batch], rules)
+            yield from _take_remote(lines, rules)
         else:
             for line in lines:
                 yield from take_named(line, shown(line), rules)
+
+
+def _take_remote(lines: Iterator[str], rules: Rules) -> Iterator[ImageSource]:
+    from scanner.sources.remote import RemotePath
+    from scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
+
+    while batch := [RemotePath(line) for line in islice(lines, LOOKED_AT_TOGETHER)]:
+        yield from take(batch, [shown(str(path)) for path in batch], rules)

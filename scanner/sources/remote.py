@@ -99,6 +99,11 @@ class RemotePath:
         return self.root.startswith(("http://", "https://"))
 
     @property
+    def may_repeat(self) -> bool:
+        """Whether two files may have one name here."""
+        return self.is_web
+
+    @property
     def name(self) -> str:
         """Last part of the path."""
         return last_part(self.root if self.inside is None else self.inside)

@@ -1,4 +1,7 @@
-"""Find the films in folders, lists and places elsewhere: lazy, sorted, each under a name of its own."""
+"""Find the films in folders, lists and places elsewhere: lazy, sorted, each under a name of its own.
+
+What only places elsewhere need is imported when one is named.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,19 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from scanner.records import ImageSource, Readable, Skip
-from scanner.sources.dicomweb import WebArchive, walk_archive
 from scanner.sources.filters import Filter, Reason, Rules
 from scanner.sources.lists import FileList, walk_list
 from scanner.sources.local import LocalWalk, look_at
 from scanner.sources.names import file_name, shown
-from scanner.sources.remote import RemotePath
-from scanner.sources.remote_walk import walk_place
 
-Root = Path | RemotePath | WebArchive | FileList
+if TYPE_CHECKING:
+    from scanner.sources.dicomweb import WebArchive
+    from scanner.sources.remote import RemotePath
+
+Root: TypeAlias = "Path | RemotePath | WebArchive | FileList"
 
 
 def remote_place(url: str) -> RemotePath | WebArchive:
@@ -27,6 +32,9 @@ def remote_place(url: str) -> RemotePath | WebArchive:
     RunFolderError
         ``place-unreadable``: a PACS is asked for something that it cannot be asked for here.
     """
+    from scanner.sources.dicomweb import WebArchive
+    from scanner.sources.remote import RemotePath
+
     return WebArchive.parse(url) if WebArchive.is_address(url) else RemotePath(url)
 
 
@@ -66,23 +74,28 @@ def find_images(
     """
     rules = Rules(keep or Filter(), on_skip)
     sources = _walk_roots(roots, rules, follow_links=follow_links)
-    if any(isinstance(root, FileList) or (isinstance(root, RemotePath) and root.is_web) for root in roots):
+    if any(not isinstance(root, Path) and root.may_repeat for root in roots):
         sources = _told_apart(sources, rules)
     yield from sources
 
 
 def _walk_roots(roots: Sequence[Root], rules: Rules, *, follow_links: bool) -> Iterator[ImageSource]:
     for root, prefix in zip(roots, _prefixes(roots), strict=True):
-        if isinstance(root, RemotePath):
-            yield from walk_place(root, prefix, rules)
-        elif isinstance(root, WebArchive):
-            yield from walk_archive(root, prefix, rules)
-        elif isinstance(root, FileList):
+        if isinstance(root, FileList):
             yield from walk_list(root, rules)
+        elif not isinstance(root, Path):
+            yield from _walk_elsewhere(root, prefix, rules)
         elif root.is_dir():
             yield from LocalWalk(str(root), rules, follow_links=follow_links).films(prefix)
         else:
             yield from look_at(str(root), prefix + shown(root.name), rules)
+
+
+def _walk_elsewhere(root: RemotePath | WebArchive, prefix: str, rules: Rules) -> Iterator[ImageSource]:
+    from scanner.sources.dicomweb import WebArchive, walk_archive
+    from scanner.sources.remote_walk import walk_place
+
+    return walk_archive(root, prefix, rules) if isinstance(root, WebArchive) else walk_place(root, prefix, rules)
 
 
 def _told_apart(sources: Iterator[ImageSource], rules: Rules) -> Iterator[ImageSource]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +51,8 @@ def keep_freed_memory() -> None:
     the system at once, which then clears them anew for the next step: up to a third of the time that a step takes.
     To be called before other threads allocate.
     """
+    import ctypes
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:  # musl has none
         mallopt(_M_ARENA_MAX, 1)  # heaps of further threads end at 64 MB, and large blocks are mapped again
