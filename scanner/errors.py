@@ -65,6 +65,7 @@ HINTS: dict[str, str] = {
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-unreadable": "Check that you may read the run folder and that its disk is there.",
     "journal-format": "Take an undamaged copy of the run folder, or scan again with another -o; see docs/security.md.",
+    "no-embeddings": "Scan the films again without --no-embeddings, into another folder with -o.",
     "runs-differ": "Scan with one model, version and settings; `cxrscan report RUN --threshold X` aligns thresholds.",
     "runs-overlap": "Give each run once, and shards of one division only.",
     "runs-incomplete": "Run the missing parts to their end, or merge what there is with --partial.",

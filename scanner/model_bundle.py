@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import math
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,11 @@ class ModelSpec:
         if scaled >= 0:
             return 1.0 / (1.0 + math.exp(-scaled))
         return math.exp(scaled) / (1.0 + math.exp(scaled))
+
+    def log_odds(self, probability: float) -> float:
+        """The network's log-odds behind a calibrated probability; those of 0 and 1 are finite, as floats are."""
+        inside = min(max(probability, sys.float_info.min), 1.0 - sys.float_info.epsilon / 2)
+        return self.temperature * (math.log(inside) - math.log1p(-inside))
 
     def threshold(self, wanted: str | None) -> tuple[str, float]:
         """Name and probability of an operating point, from its name, a number in [0, 1], or None for the default.

@@ -240,6 +240,9 @@ class ScanResult:
     """Where the probability came from; None unless scored."""
     thumbnail: bytes = b""
     """Small grey JPEG of the film; empty when nothing could be decoded."""
+    embedding: bytes = field(default=b"", repr=False)
+    """What the network made of the film before its head: little-endian float16 values, 1280 for width 1; empty unless
+    scored, or when the run keeps none."""
     gate: GateVerdict | None = None
     gate_reasons: tuple[str, ...] = ()
     gate_distance: float | None = None

@@ -42,6 +42,8 @@ class ScanSettings:
     """Films in a chunk, small so that a worker's loss costs little; the Keras engine runs them in one forward pass."""
     thumbnail_px: int = 320
     """Long side of the thumbnail in the report, sharp in the large view, about 10 KB per film; 0 for none."""
+    embeddings: bool = True
+    """Whether results keep the network's embedding, 2.5 KB per film."""
     max_megapixels: float = 200.0
     """Larger pictures are refused from their header: the largest detectors make 25 megapixels."""
     engine: EngineName = "litert"

@@ -264,7 +264,9 @@ def _classify(
                 embedding = said.embeddings[seen_in.get(i, i)]
                 decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
                 result = _with_verdict(result, decision, settings)
-            results.append(_complete(result, float(said.logits[i]), said.heat_maps[i], spec))
+            result = _complete(result, float(said.logits[i]), said.heat_maps[i], spec)
+            kept = settings.embeddings and result.status == "scored"
+            results.append(replace(result, embedding=_as_kept(said.embeddings[i])) if kept else result)
     share = Stopwatch({stage: seconds / len(films) for stage, seconds in watch.seconds.items()})
     return [_timed(result, share) for result in results]
 
@@ -281,3 +283,10 @@ def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floatin
         return result
     kept = HeatMap(heat_map.tobytes(), len(heat_map))
     return replace(result, prob_pneumonia=spec.probability(logit), heat_map=kept)
+
+
+def _as_kept(embedding: npt.NDArray[np.floating]) -> bytes:
+    """Bytes of an embedding; none where float16 cannot hold it, since the score does not need it."""
+    with np.errstate(over="ignore"):
+        halves = np.asarray(embedding, dtype="<f2")
+    return halves.tobytes() if np.isfinite(halves).all() else b""

@@ -47,6 +47,7 @@ def _settings(
     window: int | str,
     gate: GateMode,
     no_thumbnails: bool,
+    no_embeddings: bool,
 ) -> ScanSettings:
     """How films are scanned."""
     from scanner.model_bundle import DEFAULT_BUNDLE
@@ -61,6 +62,7 @@ def _settings(
         window=_window(window),
         gate=gate,
         thumbnail_px=0 if no_thumbnails else ScanSettings().thumbnail_px,
+        embeddings=not no_embeddings,
     )
 
 
@@ -203,6 +205,11 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 )
 @click.option(
     "--no-thumbnails", is_flag=True, help="Keep no small pictures: names burned into films stay out of all outputs."
+)
+@click.option(
+    "--no-embeddings",
+    is_flag=True,
+    help="Keep no embeddings, 2.5 KB a film in the journal; `cxrscan adapt` and `cxrscan drift` need them.",
 )
 @click.option(
     "--gate",

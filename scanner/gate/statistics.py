@@ -76,8 +76,6 @@ class Limits:
 
     misfit: float
     """Anatomy and features together: beyond it, a picture is no chest film."""
-    misfit_with_edges: float
-    """Anatomy, features and edges together: likewise. Smooth pictures have few edges that could be unusual."""
     strangeness: float
     """Features, brightness and edges together: beyond it, a film is unlike the training films."""
     turned: float
@@ -92,6 +90,9 @@ class Limits:
     """Smallest ``evidence.sharpness``."""
     outer_heat_lead: float
     """Lead of the outermost cells' heat, in logit units."""
+    misfit_with_edges: float = math.inf
+    """Anatomy, features and edges together, as ``misfit``; no limit in bundles of versions that knew none. Smooth
+    pictures have few edges that could be unusual."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from scanner.system.whole_files import followed
 if TYPE_CHECKING:
     from scanner.evaluation.labels import LabelJoin, Labels
 
-_FORMAT = 3
+_FORMAT = 4
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, row_hash BLOB NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE films (name TEXT PRIMARY KEY, row_hash BLOB NOT NULL,"
@@ -52,7 +52,7 @@ _SCHEMA = (
     " truth TEXT, prob_pneumonia REAL,"
     " kind TEXT, sha256 TEXT NOT NULL, width_px INTEGER, height_px INTEGER, pixel_path TEXT NOT NULL,"
     " attributes TEXT NOT NULL,"  # JSON
-    " heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL,"
+    " heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL, embedding BLOB NOT NULL,"
     " gate TEXT, gate_reasons TEXT NOT NULL,"  # separated by spaces
     " gate_distance REAL,"
     " failure_stage TEXT, failure_code TEXT, failure_message TEXT,"

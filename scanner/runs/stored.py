@@ -40,9 +40,10 @@ from scanner.system.text import is_printable, printable
 HASHED = (
     *("name", "size_bytes", "mtime_ns", "etag", "result_key", "prob_pneumonia", "kind", "sha256", "width_px"),
     *("height_px", "pixel_path", "attributes", "gate", "gate_reasons", "gate_distance", "failure_stage"),
-    *("failure_code", "failure_message", "duration_ms", "heat_map", "thumbnail"),
+    *("failure_code", "failure_message", "duration_ms", "heat_map", "thumbnail", "embedding"),
 )
-_N_TEXTS = len(HASHED) - 2  # the last two are bytes
+N_TEXTS = len(HASHED) - 3
+"""Of HASHED; the rest are bytes."""
 HASH_BYTES = 16
 #: What ``film_of`` takes: the columns of the hash, the hash, and the truth, which changes with the labels.
 COLUMNS = (*HASHED, "row_hash", "truth")
@@ -52,6 +53,9 @@ _MAX_AGE_YEARS = 1_000.0
 _MAX_REAL = 1e15  # larger ones cannot be written with decimals
 _MAX_THUMBNAIL_BYTES, _MAX_THUMBNAIL_PX = 1 << 20, 4_096
 _MAX_HEAT_SIDE = 64
+_MAX_EMBEDDING = 4_096
+#: Upper bytes of the float16 values that are infinite or no number: all bits of the exponent are set.
+_NOT_FINITE = bytes(byte for byte in range(256) if byte & 0x7C == 0x7C)
 _MAX_N = 1 << 63
 _MODULUS = 1 << 62
 _KINDS = frozenset({None, *(each.kind for each in FORMATS)})
@@ -102,6 +106,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         float(result.duration_ms),
         result.heat_map.values if result.heat_map else b"",
         result.thumbnail,
+        result.embedding,
     )
 
 
@@ -111,10 +116,10 @@ def _real(value: float | None) -> float | None:
 
 def hash_of(values: tuple[Any, ...]) -> bytes:
     """Digest of the values of HASHED: it tells damage, not forgery."""
-    digest = hashlib.blake2b(json.dumps(values[:_N_TEXTS]).encode(), digest_size=HASH_BYTES)
-    digest.update(b"%d;" % len(values[-2]))
-    digest.update(values[-2])
-    digest.update(values[-1])
+    digest = hashlib.blake2b(json.dumps(values[:N_TEXTS]).encode(), digest_size=HASH_BYTES)
+    for picture in values[N_TEXTS:]:
+        digest.update(b"%d;" % len(picture))
+        digest.update(picture)
     return digest.digest()
 
 
@@ -145,6 +150,7 @@ def film_of(row: tuple[Any, ...]) -> Film:
         prob_pneumonia=said["prob_pneumonia"],
         heat_map=_heat_map(said["heat_map"]),
         thumbnail=_small_jpeg(said["thumbnail"]),
+        embedding=_embedding(said["embedding"]),
         gate=said["gate"],
         gate_reasons=tuple(said["gate_reasons"].split()),
         gate_distance=said["gate_distance"],
@@ -152,11 +158,12 @@ def film_of(row: tuple[Any, ...]) -> Film:
         duration_ms=said["duration_ms"],
     )
     _require((result.prob_pneumonia is not None) == (result.status == "scored"), "probability")
+    _require(not result.embedding or result.status == "scored", "embedding")
     return Film(result, truth)
 
 
 def _hash_again(values: tuple[Any, ...]) -> bytes:
-    _require(type(values[-1]) is bytes and type(values[-2]) is bytes, "picture")
+    _require(all(type(value) is bytes for value in values[N_TEXTS:]), "picture")
     try:
         return hash_of(values)
     except TypeError:  # bytes where there is text
@@ -218,6 +225,14 @@ def _heat_map(values: bytes) -> HeatMap | None:
     _require(heat_map.side <= _MAX_HEAT_SIDE, "heat map")
     _require(all(map(math.isfinite, struct.unpack(f"<{heat_map.side**2}e", values))), "heat map")
     return heat_map
+
+
+def _embedding(values: bytes) -> bytes:
+    """Finite float16 values, as many as a network of this kind gives."""
+    _require(len(values) % 2 == 0 and len(values) <= 2 * _MAX_EMBEDDING, "embedding")
+    upper = values[1::2]
+    _require(len(upper.translate(None, _NOT_FINITE)) == len(upper), "embedding")
+    return values
 
 
 def _small_jpeg(data: bytes) -> bytes:

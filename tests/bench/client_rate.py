@@ -44,6 +44,7 @@ def stub_scan(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
             prob_pneumonia=0.25,
             heat_map=HeatMap(_PICTURE[:98], 7),
             thumbnail=_PICTURE[: settings.thumbnail_px],
+            embedding=bytes(2560),
             gate="ok",
             duration_ms=40.0,
         )

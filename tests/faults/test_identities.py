@@ -117,6 +117,15 @@ def test_without_thumbnails_no_picture_is_in_journal_or_outputs(films: Path, tmp
     assert CliRunner().invoke(cxrscan, ["report", str(tmp_path / "out")]).exit_code in (0, 3)
 
 
+def test_without_embeddings_the_journal_holds_none(films: Path, tmp_path: Path) -> None:
+    for options, n_bytes in (((), 2560), (("--no-embeddings",), 0)):
+        out = tmp_path / f"out-{n_bytes}"
+        code, said = run(films, out, *options)
+        assert code == 3, said
+        with closing(sqlite3.connect(out / "journal.sqlite")) as db:
+            assert db.execute("SELECT max(length(embedding)) FROM films").fetchone() == (n_bytes,)
+
+
 def test_upload_copies_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write_film(project / "films/1.png", 1, height=210, width=210)

@@ -101,9 +101,10 @@ def forge(said: atheris.FuzzedDataProvider) -> None:
             db.execute(f"UPDATE OR IGNORE films SET {column} = ? WHERE rowid = 1", (value(said),))
             for row in db.execute(f"SELECT {', '.join(stored.COLUMNS)} FROM films").fetchall():
                 hashed = row[: len(stored.HASHED)]
-                if isinstance(hashed[-1], bytes) and isinstance(hashed[-2], bytes):
+                texts, pictures = hashed[: stored.N_TEXTS], hashed[stored.N_TEXTS :]
+                if all(isinstance(one, bytes) for one in pictures):
                     forged = stored.hash_of(
-                        tuple("" if isinstance(one, bytes) else one for one in hashed[:-2]) + hashed[-2:]
+                        tuple("" if isinstance(one, bytes) else one for one in texts) + pictures
                     )
                     db.execute("UPDATE films SET row_hash = ? WHERE name IS ?", (forged, row[0]))
         else:

@@ -29,6 +29,7 @@ SCORED = ScanResult(
     prob_pneumonia=0.75,
     heat_map=HeatMap(b"\1" * 200, 10),
     thumbnail=encode(film_pixels(height=20, width=24), "JPEG"),
+    embedding=b"\1\2" * 1280,
     gate="warn",
     gate_reasons=("multi-frame", "low-resolution"),
     duration_ms=12.5,
