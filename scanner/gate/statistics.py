@@ -90,8 +90,8 @@ class Limits:
     """Smallest ``evidence.sharpness``."""
     outer_heat_lead: float
     """Lead of the outermost cells' heat, in logit units."""
-    misfit_with_edges: float = math.inf
-    """Anatomy, features and edges together, as ``misfit``; no limit in bundles of versions that knew none. Smooth
+    misfit_with_edges: float | None = None
+    """Anatomy, features and edges together, as ``misfit``; None in bundles of versions that knew no such limit. Smooth
     pictures have few edges that could be unusual."""
 
 

@@ -70,7 +70,9 @@ def judge_answer(
         shape (h, w), Grad-CAM of the network's input.
     """
     distances, limits = statistics.look_deeper(look, embedding), statistics.limits
-    misfit = max(distances.misfit / limits.misfit, distances.misfit_with_edges / limits.misfit_with_edges)
+    misfit = distances.misfit / limits.misfit
+    if limits.misfit_with_edges is not None:
+        misfit = max(misfit, distances.misfit_with_edges / limits.misfit_with_edges)
     strangeness = distances.strangeness / limits.strangeness
     # max() overlooks what is no number; a film with such a distance is not scored
     distance = max(misfit, strangeness) if math.isfinite(sum(distances)) else math.nan

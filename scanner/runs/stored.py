@@ -111,7 +111,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
 
 
 def _real(value: float | None) -> float | None:
-    return None if value is None else float(value)
+    return None if value is None else float(value) + 0.0  # SQLite keeps no negative zero
 
 
 def hash_of(values: tuple[Any, ...]) -> bytes:

@@ -103,9 +103,7 @@ def forge(said: atheris.FuzzedDataProvider) -> None:
                 hashed = row[: len(stored.HASHED)]
                 texts, pictures = hashed[: stored.N_TEXTS], hashed[stored.N_TEXTS :]
                 if all(isinstance(one, bytes) for one in pictures):
-                    forged = stored.hash_of(
-                        tuple("" if isinstance(one, bytes) else one for one in texts) + pictures
-                    )
+                    forged = stored.hash_of(tuple("" if isinstance(one, bytes) else one for one in texts) + pictures)
                     db.execute("UPDATE films SET row_hash = ? WHERE name IS ?", (forged, row[0]))
         else:
             key = said.PickValueInList(["run", "model", "shaping", "session", "seal"])

@@ -18,7 +18,7 @@ from scanner.demo import draw_demo_folder
 from scanner.errors import BundleError
 from scanner.gate import evidence, judge, judge_answer
 from scanner.gate.statistics import GateStatistics, Look
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, TrainedOn, read_document
+from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, TrainedOn, load_bundle, read_document
 from scanner.readers import ReadOptions, read_film
 from scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
 from scanner.settings import ScanSettings
@@ -309,6 +309,19 @@ def test_anatomy_and_edges_reject_and_brightness_warns(
     look = Look((), None, anatomy=anatomy, edges=edges, brightness=brightness)
     decision = judge_answer((), look, statistics.feature_mean, np.zeros((7, 7), np.float32), statistics)
     assert decision.reasons == reasons
+
+
+def test_a_bundle_that_knows_no_limit_of_all_three_together_judges_by_the_other(tmp_path: Path) -> None:
+    older = Path(shutil.copytree(DEFAULT_BUNDLE, tmp_path / "older"))
+    document = read_document(DEFAULT_BUNDLE)
+    limit = document["gate"]["limits"].pop("misfit_with_edges")
+    (older / SPEC_NAME).write_text(json.dumps(document))
+    load_bundle(older)
+    newer = GateStatistics.from_document(read_document(DEFAULT_BUNDLE)["gate"])
+    statistics = GateStatistics.from_document(document["gate"])
+    strange = Look((), None, anatomy=-1.0, brightness=-9.0, edges=limit + 99.0)
+    said = [judge_answer((), strange, each.feature_mean**2, np.zeros((7, 7)), each) for each in (newer, statistics)]
+    assert ["not-a-chest-film" in each.reasons for each in said] == [True, False]
 
 
 def test_gate_warn_scores_what_strict_rejects(scan: Callable[..., list[ScanResult]]) -> None:

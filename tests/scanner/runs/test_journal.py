@@ -56,6 +56,12 @@ def test_results_come_back_as_they_went_in_ordered_by_name(tmp_path: Path) -> No
         assert [film.result for film in journal.films()] == [REJECTED, SCORED, FAILED]
 
 
+def test_a_distance_of_negative_zero_is_no_damage(tmp_path: Path) -> None:
+    with open_journal(tmp_path) as journal:
+        journal.add([replace(SCORED, gate_distance=-0.0)])
+        assert [film.result.gate_distance for film in journal.films()] == [0.0]
+
+
 def test_only_unchanged_files_scanned_with_the_same_settings_are_held(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.add([SCORED])
