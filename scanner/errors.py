@@ -72,6 +72,7 @@ HINTS: dict[str, str] = {
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
     "verdict-taken": "The page now shows the other verdict; give yours once more if it is to replace it.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
+    "verdicts-none": "Read films with `cxrscan view RUN` first, or give a sheet that holds verdicts.",
     # labels
     "labels-unreadable": "Give a CSV file with columns path and label; --path-column and --label-column name others.",
     "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; --map takes other spellings.",

@@ -25,6 +25,7 @@ COMMANDS = (
     "merge",
     "evaluate",
     "compare",
+    "agreement",
     "view",
     "dicom",
     "send",

@@ -3,6 +3,7 @@
 Nothing here reads a file or knows a film. Undefined figures are ``Estimate(None)`` with the reason, never NaN.
 """
 
+from scanner.metrics.agreement import cohen_kappa, fleiss_kappa, observed_agreement
 from scanner.metrics.arrays import BoolArray, FloatArray
 from scanner.metrics.bootstrap import bootstrap_by_patient, bootstrap_difference_by_patient
 from scanner.metrics.calibration import BrierDecomposition, decompose_brier, reliability_curve
@@ -27,12 +28,15 @@ __all__ = [
     "bootstrap_by_patient",
     "bootstrap_difference_by_patient",
     "clopper_pearson_interval",
+    "cohen_kappa",
     "compare_models",
     "coverage_curve",
     "decision_curve",
     "decompose_brier",
     "figure_estimates",
     "figure_table",
+    "fleiss_kappa",
+    "observed_agreement",
     "precision_recall_curve",
     "predictive_values_at",
     "reliability_curve",

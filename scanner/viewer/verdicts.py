@@ -13,6 +13,7 @@ from reports.tables.columns import COLUMNS
 from reports.tables.csv_file import csv_cell, neutralised
 from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
 from scanner.errors import RunFolderError
+from scanner.evaluation.agreement import Opinion
 from scanner.records import Film
 from scanner.run_record import Run
 from scanner.system.bounded import read_bounded
@@ -20,6 +21,7 @@ from scanner.system.locks import alone_in
 from scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
+_OF_READER = "verdicts-{}.csv"
 _MAX_BYTES, _MAX_COLUMNS = 64 << 20, 64
 
 
@@ -64,6 +66,41 @@ def read_verdicts(path: Path, films: Iterable[Film]) -> dict[str, Verdict]:
         if result is not None and said is not None and row.get("sha256", "") in ("", result.sha256):
             found[result.name] = _verdict(row, said)
     return found
+
+
+def sheets_of(folder: Path) -> list[Path]:
+    """All sheets of verdicts in a run folder.
+
+    Raises
+    ------
+    RunFolderError
+        ``verdicts-none``.
+    """
+    sheets = [path for path in (folder / FILE_NAME, *sorted(folder.glob(_OF_READER.format("*")))) if path.is_file()]
+    if not sheets:
+        raise RunFolderError("verdicts-none", f"{folder} holds no sheet of verdicts.")
+    return sheets
+
+
+def read_opinions(path: Path) -> list[Opinion]:
+    """Read what a sheet's readers say of its films, and what the model said beside them, whatever run it is of.
+
+    A reader without a name is called like the file.
+
+    Raises
+    ------
+    RunFolderError
+        ``verdicts-unreadable``.
+    """
+    opinions = []
+    for row in _read_rows(path):
+        film, content = row["path"], row.get("sha256", "")
+        if said := _said(row):
+            opinions.append(Opinion(film, content, _original(row.get("reader")) or path.stem, said))
+        if called := AGREEMENTS["agree"].get(row.get("prediction", "")):
+            model = f"{row.get('model') or 'model'} at {row.get('threshold') or 'its threshold'}"
+            opinions.append(Opinion(film, content, model, called, is_reader=False))
+    return opinions
 
 
 def _said(row: Row) -> str | None:
