@@ -17,6 +17,7 @@ from reports.page.view import build_view
 from reports.tables.columns import columns_with_ids
 from reports.tables.formats import TABLES
 from scanner.errors import RunFolderError
+from scanner.evaluation.drift import Drift
 from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
@@ -55,6 +56,7 @@ def write_outputs(
     embed: Embed = "auto",
     tables: Collection[str] = (),
     evaluation: Evaluation | None = None,
+    drift: Drift | None = None,
 ) -> Outputs:
     """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
 
@@ -75,6 +77,8 @@ def write_outputs(
         Names of further forms of the table beside ``results.csv``; see ``reports.tables.formats``.
     evaluation
         What ``cxrscan evaluate`` found, for a report that tells it.
+    drift
+        What ``cxrscan drift`` found, likewise.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def write_outputs(
             stale.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, run, embedded, survey)
-    view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation)
+    view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation, drift=drift)
     write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
     others += [folder / path for path in dict.fromkeys(image_paths) if path]

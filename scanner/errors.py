@@ -51,6 +51,8 @@ HINTS: dict[str, str] = {
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",
     "bundle-hash": "The weights differ from what model.json promises; take an undamaged copy.",
     "bundle-changed": "Wait until nothing writes to the bundle, and run the same command again.",
+    "no-drift-reference": "Compare with an earlier run: `cxrscan drift RUN --reference RUN`.",
+    "too-few-films": "Compare runs of 10 patients or more; 100 and more see changes that matter.",
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
     "no-images": "Give a folder that holds films in a format that cxrscan reads; -v tells what was skipped.",
@@ -72,6 +74,8 @@ HINTS: dict[str, str] = {
     "output-unwritable": "Choose a folder that you may write to with -o, and check the free space.",
     "verdict-taken": "The page now shows the other verdict; give yours once more if it is to replace it.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
+    "queue-unfit": "Give a list that `cxrscan queue` made of this very run.",
+    "queue-empty": "All films have a verdict; --again puts them on the list once more.",
     "verdicts-none": "Read films with `cxrscan view RUN` first, or give a sheet that holds verdicts.",
     # labels
     "labels-unreadable": "Give a CSV file with columns path and label; --path-column and --label-column name others.",

@@ -81,6 +81,8 @@ class ModelSpec:
     licence: str
     initial_weights: str
     trained_on: TrainedOn = TrainedOn()
+    reference: dict[str, Any] | None = field(default=None, repr=False)
+    """What its validation films look like, for ``cxrscan drift``; None: the bundle does not say."""
     folder: Path = field(default=DEFAULT_BUNDLE, compare=False)
     """Where the bundle lies."""
     description_sha256: str = field(default="", compare=False)

@@ -24,6 +24,7 @@ from training.bundle import write_bundle
 from training.config import TrainConfig
 from training.curves import draw_curves, write_log
 from training.dataset import DataSet, find_all_films, load_films, read_patients
+from training.drift_reference import add_reference
 from training.evaluate import Evaluation, calibrate, evaluate
 from training.export import export_graph, round_to_float16
 from training.films import LoadedFilms
@@ -123,6 +124,7 @@ def train(
     account = _account(loaded, train_films, validation, config, logs, duration_s)
     write_bundle(folder, graph, evaluation, config, account, name=name)
     add_gate(folder, loaded, train_films, validation)
+    add_reference(folder, [loaded.films[i] for i in validation])
     if keep_keras:
         network.save(folder / "model.keras")
     (work / "checkpoint.npz").unlink(missing_ok=True)

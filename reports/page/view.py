@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.page.colour_scale import OPACITIES, STOPS
+from reports.page.drift import DriftView, drift_view
 from reports.page.evaluation import EvaluationView, evaluation_view
 from reports.page.points import OfferedPoint, offered_points
 from reports.tables.columns import Column
@@ -36,6 +37,7 @@ from reports.wording import (
 )
 from scanner import NOTICE
 from scanner.errors import HINTS
+from scanner.evaluation.drift import Drift
 from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
@@ -162,6 +164,8 @@ class ReportView:
     performance: Performance | None
     evaluation: EvaluationView | None
     """What ``cxrscan evaluate`` found; None in other reports."""
+    drift: DriftView | None
+    """What ``cxrscan drift`` found; None in other reports."""
     points: tuple[OfferedPoint, ...]
     """Thresholds worth choosing."""
     refer: str
@@ -190,6 +194,7 @@ def build_view(
     *,
     title: str = "",
     evaluation: Evaluation | None = None,
+    drift: Drift | None = None,
 ) -> ReportView:
     """Make the view of a run.
 
@@ -201,6 +206,8 @@ def build_view(
         Heading of the report; empty for one made of the folder's name.
     evaluation
         What ``cxrscan evaluate`` found, where it is what renders.
+    drift
+        What ``cxrscan drift`` found, likewise.
     """
     return ReportView(
         title=title or _default_title(run.info),
@@ -217,6 +224,7 @@ def build_view(
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
         evaluation=None if evaluation is None else evaluation_view(evaluation),
+        drift=None if drift is None else drift_view(drift),
         points=_points(survey, summary, run),
         refer=_band(run.info.refer) if run.info.refer is not None else "",
         charts=_charts(survey, summary, run.info),

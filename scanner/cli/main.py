@@ -25,7 +25,9 @@ COMMANDS = (
     "merge",
     "evaluate",
     "compare",
+    "queue",
     "agreement",
+    "drift",
     "view",
     "dicom",
     "send",
@@ -56,7 +58,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=(
         f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, "
-        "4 poor fit (--fail-on-poor-fit), 130 or 143 stopped."
+        "4 poor fit (--fail-on-poor-fit), 5 drift (--fail-on-drift), 130 or 143 stopped."
     ),
 )
 @click.version_option(package_name="cxrscan")

@@ -28,6 +28,14 @@ _MAX_UPLOAD_MB = 420
 @options.model
 @options.threshold
 @click.option(
+    "--queue",
+    type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
+    help="A reading list of `cxrscan queue`: its films are read blind, in its order.",
+)
+@click.option(
+    "--reader", metavar="NAME", default="", help="Who reads a RUN; verdicts are kept apart, in verdicts-NAME.csv."
+)
+@click.option(
     "--port", type=click.IntRange(1, 65535), help="Port on this computer; default: 8501 or the next free one."
 )
 @click.option("--no-browser", is_flag=True, help="Only tell the address; open no browser.")
@@ -43,6 +51,8 @@ def view(
     path: Path | None,
     bundle: Path | None,
     threshold: str | None,
+    queue: Path | None,
+    reader: str,
     port: int | None,
     no_browser: bool,
     timeout: float,
@@ -54,6 +64,7 @@ def view(
     cxrscan view               films are uploaded on the page
     cxrscan view film.dcm      opens a film at once
     cxrscan view cxrscan-out   pages through a finished run and keeps your verdicts beside it
+    cxrscan view cxrscan-out --queue queue.csv --reader anna   has Anna read the films of a list, blind
 
     The address that it tells holds a token: whoever does not have it gets nothing.
     """
@@ -71,8 +82,13 @@ def view(
     from scanner.viewer import opening
     from scanner.viewer.decoding import workers
     from scanner.viewer.doorkeeper import Doorkeeper, new_token
+    from scanner.viewer.finished_run import open_run
 
-    opening.current = replace(_opening(path, bundle, threshold), limits=Limits(timeout, max_memory))
+    _check_reader(path, queue, reader)
+    opened = replace(_opening(path, bundle, threshold), queue=queue, reader=reader)
+    if queue is not None and path is not None:
+        open_run(path, reader, queue)
+    opening.current = replace(opened, limits=Limits(timeout, max_memory))
     workers(opening.current.settings, opening.current.limits).stand_by()
     config.get_config_files = lambda file_name: []  # neither the working directory's nor a run folder's are heeded
     token = new_token()
@@ -83,6 +99,16 @@ def view(
         middleware=[Middleware(Doorkeeper, token=token)],
     )
     app.run(config=_config(port))
+
+
+def _check_reader(path: Path | None, queue: Path | None, reader: str) -> None:
+    """Refuse a list or a reader without a run, and a reader whose name makes no file's."""
+    from scanner.viewer.verdicts import READER_NAME
+
+    if reader and not READER_NAME.fullmatch(reader):
+        raise click.BadParameter("give letters, digits, - and _, 64 at most.", param_hint="--reader")
+    if (queue is not None or reader) and (path is None or not path.is_dir()):
+        raise click.UsageError("--queue and --reader need a RUN.")
 
 
 def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> Opening:

@@ -15,7 +15,7 @@ from scanner.decision import is_referred
 from scanner.errors import LabelError
 from scanner.evaluation.copies import Duplicates, content_of
 from scanner.evaluation.label_file import LabelRow
-from scanner.evaluation.patients import patient_of
+from scanner.evaluation.patients import whose
 from scanner.metrics import (
     BoolArray,
     BrierDecomposition,
@@ -157,7 +157,7 @@ def collect_films(
                 continue
         contents.add(content_of(result))
         columns = rows[result.name].columns if result.name in rows else {}
-        patient = columns.get("patient") or dict(result.attributes.ids).get("patient_id") or patient_of(result.name)
+        patient = columns.get("patient") or whose(result)
         n_without_patient += not patient
         names.append(result.name)
         truth.append(film.truth == POSITIVE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from scanner.records import ScanResult
+
 # person12_virus_35.jpeg · IM-0115-0001.jpeg · NORMAL2-IM-0529-0001-0002.jpeg
 _PATIENT = re.compile(r"(?P<id>person\d+)_|(?P<normal>(?:NORMAL2-)?IM-\d+)-", re.IGNORECASE)
 
@@ -26,3 +28,9 @@ def patient_of(name: str) -> str | None:
     """
     match = _PATIENT.match(PurePosixPath(name).name)
     return match[1] or match[2] if match else None
+
+
+def whose(result: ScanResult) -> str | None:
+    """Patient of a film: its DICOM header's identifier, plain or hashed, where the run kept it, else ``patient_of``."""
+    ids = dict(result.attributes.ids)
+    return ids.get("patient_id") or ids.get("patient_id_hash") or patient_of(result.name)

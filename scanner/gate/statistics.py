@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from scanner.errors import BundleError
 from scanner.gate import evidence
@@ -153,7 +154,7 @@ class GateStatistics:
         BundleError
             ``bundle-invalid``: an array is not what its name promises.
         """
-        arrays = {name: _unpack(name, array) for name, array in document["arrays"].items()}
+        arrays = {name: unpack(name, array) for name, array in document["arrays"].items()}
         shapes = {
             "anatomy_weights": (N_EDGES + 1,),
             "grey_template": (GREY_PX, GREY_PX),
@@ -176,7 +177,7 @@ class GateStatistics:
         """Make the JSON-ready form; arrays become base64 of little-endian float16."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            "arrays": {name: _pack(value) for name, value in values.items() if isinstance(value, np.ndarray)},
+            "arrays": {name: pack(value) for name, value in values.items() if isinstance(value, np.ndarray)},
             "scales": asdict(self.scales),
             "limits": asdict(self.limits),
         }
@@ -308,13 +309,27 @@ def _crop(picture: FloatImage, box: tuple[slice, slice]) -> FloatImage:
     return resize(picture[rows, columns], side, side)
 
 
-def _pack(array: FloatArray) -> dict[str, Any]:
+def pack(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """Make an array JSON-ready: base64 of little-endian float16.
+
+    Raises
+    ------
+    BundleError
+        ``bundle-invalid``: float16 does not hold it.
+    """
     if not (np.abs(array) <= np.finfo(np.float16).max).all():  # NaN too
         raise BundleError("bundle-invalid", "The gate's statistics hold a number that float16 does not.")
     return {"shape": list(array.shape), "float16": base64.b64encode(array.astype("<f2").tobytes()).decode("ascii")}
 
 
-def _unpack(name: str, packed: Mapping[str, Any]) -> FloatArray:
+def unpack(name: str, packed: Mapping[str, Any]) -> FloatArray:
+    """Make an array of what ``pack`` made; ``name`` is told in the error.
+
+    Raises
+    ------
+    BundleError
+        ``bundle-invalid``: it is no array of the shape that it names.
+    """
     try:
         values = np.frombuffer(base64.b64decode(packed["float16"], validate=True), dtype="<f2")
         return np.asarray(values.reshape(packed["shape"]), dtype=np.float32)

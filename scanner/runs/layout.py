@@ -12,7 +12,16 @@ RESULTS_NAME = "dicom-results"
 """Folder of a run's results for the archive; holds patients' identifiers, so nothing copies it elsewhere."""
 RUN_PICTURES = frozenset({"thumbnails", "evaluation", RESULTS_NAME})
 """Folders of a run that hold pictures; the walk keeps out of them."""
-RUN_FILES = (JOURNAL_NAME, "results.*", "report.html", "run.json", "verdicts.csv", "verdicts-*.csv")
+RUN_FILES = (
+    JOURNAL_NAME,
+    "results.*",
+    "report.html",
+    "run.json",
+    "drift.json",
+    "queue.csv",
+    "verdicts.csv",
+    "verdicts-*.csv",
+)
 """Patterns of a run's files."""
 EARLIER_NAME = "earlier"
 """Folder for runs of other models over the same films, each in a numbered folder of its own."""

@@ -20,6 +20,7 @@ from scanner.viewer.decoding import film_source, read_full_size, scan
 from scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
 from scanner.viewer.finished_run import FinishedRun, film_picture, open_run
 from scanner.viewer.side_panels import choose_films, choose_threshold, offer_model_card, take_verdict
+from scanner.viewer.verdicts import Verdict
 from scanner.worker import open_model
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def main() -> None:
         if start.run is None:
             look_at_films(start)
         else:
-            page_through(st.cache_resource(show_spinner="Opening the run")(open_run)(start.run), start)
+            opened = st.cache_resource(show_spinner="Opening the run")(open_run)
+            finished = opened(start.run, start.reader, start.queue)
+            (read_in_order if finished.reading_list else page_through)(finished, start)
     except CxrscanError as error:
         tell_problem(error.code, error.message)
 
@@ -164,6 +167,37 @@ def page_through(finished: FinishedRun, start: opening.Opening) -> None:
     )
     if not hidden:
         show_details(film.result.name, film, picture, run)
+
+
+def read_in_order(finished: FinishedRun, start: opening.Opening) -> None:
+    """Show the films of a reading list one by one; nothing that the scanner found of them is told, even afterwards."""
+    listed = finished.reading_list
+    is_read = [bool(finished.verdicts.get(film.result.name, Verdict()).verdict) for film in listed]
+    if "page" not in st.session_state:
+        st.session_state["page"] = is_read.index(False) + 1 if False in is_read else 1
+    with st.sidebar:
+        st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
+        st.caption(f"Reading list of run {answer.plain_markdown(finished.folder.name)}")
+        st.progress(sum(is_read) / len(listed), f"{sum(is_read):,} of {len(listed):,} films read")
+        if all(is_read):
+            st.success("All films of the list are read.")
+        else:
+            left = [i for i, done in enumerate(is_read, 1) if not done]
+
+            def to_next() -> None:
+                page = st.session_state["page"]
+                st.session_state["page"] = next((i for i in left if i > page), left[0])
+
+            st.button("Next unread film", key="next unread", on_click=to_next, width="stretch")
+    film = listed[turn_page(["Blind reading"] * len(listed))]
+    show_film(
+        film.result.name,
+        film,
+        lambda: film_picture(finished, film, start.limits),
+        finished.run,
+        hidden=True,
+        beside=lambda: take_verdict(finished, film, finished.run, blind=True),
+    )
 
 
 main()

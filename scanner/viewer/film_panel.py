@@ -51,7 +51,7 @@ def show_film(
         if beside is not None:
             beside()
         return None
-    middle, side = st.columns([5, 2], gap="medium")
+    middle, side = st.columns([5, 3] if hidden else [5, 2], gap="medium")
     with side:
         if not hidden:
             _show_answer(film, run)

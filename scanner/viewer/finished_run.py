@@ -16,7 +16,8 @@ from scanner.runs.journal import Journal, stored_info, stored_model, stored_read
 from scanner.settings import ScanSettings
 from scanner.sources.walk import locate
 from scanner.viewer.decoding import read_full_size
-from scanner.viewer.verdicts import FILE_NAME, Verdict, change_verdict, read_verdicts
+from scanner.viewer.reading_list import read_reading_list
+from scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts, sheet_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,16 @@ class FinishedRun:
     films: tuple[Film, ...]
     """In order of their paths, without thumbnails: those of 100,000 films would fill the memory."""
     verdicts: dict[str, Verdict]
+    reader: str = ""
+    """Whose verdicts these are; empty where everybody's stand in one sheet."""
+    reading_list: tuple[Film, ...] = ()
+    """The films that are to be read blind, in this order; none: all may be looked at."""
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def verdicts_path(self) -> Path:
         """Where the verdicts are kept."""
-        return self.folder / FILE_NAME
+        return self.folder / sheet_name(self.reader)
 
     @property
     def labelled(self) -> bool:
@@ -42,7 +47,7 @@ class FinishedRun:
         return any(film.truth for film in self.films)
 
     def judge(self, film: Film, given: Verdict, run: Run) -> None:
-        """Note a reader's verdict in ``verdicts.csv``, with the time; an empty one is taken back.
+        """Note a reader's verdict in the sheet, with the time; an empty one is taken back.
 
         Raises
         ------
@@ -66,18 +71,27 @@ class FinishedRun:
         self.verdicts.update(verdicts)
 
 
-def open_run(folder: Path) -> FinishedRun:
+def open_run(folder: Path, reader: str = "", queue: Path | None = None) -> FinishedRun:
     """Read a run's journal and the verdicts beside it.
+
+    Parameters
+    ----------
+    reader
+        Whose verdicts are kept, in a sheet of their own; empty for the sheet of everybody.
+    queue
+        A reading list; see ``scanner.viewer.reading_list``.
 
     Raises
     ------
     RunFolderError
-        ``not-a-run``, ``run-busy``, ``journal-format`` or ``verdicts-unreadable``.
+        ``not-a-run``, ``run-busy``, ``journal-format``, ``verdicts-unreadable`` or ``queue-unfit``.
     """
     with Journal(folder, read_only=True) as journal:
         run, reading = Run(stored_info(journal), stored_model(journal)), stored_reading(journal)
         films = tuple(replace(film, result=replace(film.result, thumbnail=b"")) for film in journal.films())
-    return FinishedRun(journal.folder, run, reading, films, read_verdicts(journal.folder / FILE_NAME, films))
+    verdicts = read_verdicts(journal.folder / sheet_name(reader), films)
+    listed = () if queue is None else tuple(read_reading_list(queue, films))
+    return FinishedRun(journal.folder, run, reading, films, verdicts, reader, listed)
 
 
 def film_picture(finished: FinishedRun, film: Film, limits: Limits | None = None) -> tuple[Radiograph | None, str]:

@@ -29,6 +29,10 @@ class Opening:
     """What reading a film may take."""
     run: Path | None = None
     """Folder of a finished run to page through."""
+    reader: str = ""
+    """Whose verdicts are kept, in a sheet of their own; empty for the sheet of everybody."""
+    queue: Path | None = None
+    """A reading list of the run, to be read blind."""
 
 
 def session_run(model: ModelSpec) -> Run:

@@ -117,8 +117,7 @@ def take_verdict(finished: FinishedRun, film: Film, run: Run, *, blind: bool) ->
         width="stretch",
     )
     comment = st.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
-    last = max(finished.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
-    reader = st.text_input("Reader", last.reader, key="reader", persist_state="session")
+    reader = finished.reader or ask_reader(finished, known)
     if st.session_state.pop("judged", None) == name:
         given = Verdict(verdict or "", comment, reader, blind=blind if verdict != known.verdict else known.blind)
         try:
@@ -129,8 +128,15 @@ def take_verdict(finished: FinishedRun, film: Film, run: Run, *, blind: bool) ->
             raise
         if blind and verdict:
             st.rerun()  # what was hidden stands above
-    note_given(known, film, run)
+    if not blind:
+        note_given(known, film, run)
     st.caption(f"Kept in {answer.plain_markdown(str(finished.verdicts_path))}, which the report can import.")
+
+
+def ask_reader(finished: FinishedRun, known: Verdict) -> str:
+    """Who reads; at first whoever gave the latest verdict."""
+    last = max(finished.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
+    return str(st.text_input("Reader", last.reader, key="reader", persist_state="session"))
 
 
 def note_given(known: Verdict, film: Film, run: Run) -> None:

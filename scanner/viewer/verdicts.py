@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
 _OF_READER = "verdicts-{}.csv"
+READER_NAME = re.compile(r"\w[\w-]{0,63}")
+"""What a reader with a sheet of their own may be called: it becomes part of a file's name."""
 _MAX_BYTES, _MAX_COLUMNS = 64 << 20, 64
 
 
@@ -61,11 +64,16 @@ def read_verdicts(path: Path, films: Iterable[Film]) -> dict[str, Verdict]:
     """
     results = {neutralised(film.result.name): film.result for film in films}
     found: dict[str, Verdict] = {}
-    for row in _read_rows(path):
+    for row in read_rows(path):
         result, said = results.get(row["path"]), _said(row)
         if result is not None and said is not None and row.get("sha256", "") in ("", result.sha256):
             found[result.name] = _verdict(row, said)
     return found
+
+
+def sheet_name(reader: str) -> str:
+    """File name of a reader's sheet; that of everybody's without a reader."""
+    return _OF_READER.format(reader) if reader else FILE_NAME
 
 
 def sheets_of(folder: Path) -> list[Path]:
@@ -82,6 +90,18 @@ def sheets_of(folder: Path) -> list[Path]:
     return sheets
 
 
+def films_read(folder: Path) -> frozenset[str]:
+    """Names of the films that any sheet in a run folder has a verdict on.
+
+    Raises
+    ------
+    RunFolderError
+        ``verdicts-unreadable``.
+    """
+    sheets = (folder / FILE_NAME, *sorted(folder.glob(_OF_READER.format("*"))))
+    return frozenset(_original(row["path"]) for sheet in sheets for row in read_rows(sheet) if _said(row))
+
+
 def read_opinions(path: Path) -> list[Opinion]:
     """Read what a sheet's readers say of its films, and what the model said beside them, whatever run it is of.
 
@@ -93,7 +113,7 @@ def read_opinions(path: Path) -> list[Opinion]:
         ``verdicts-unreadable``.
     """
     opinions = []
-    for row in _read_rows(path):
+    for row in read_rows(path):
         film, content = row["path"], row.get("sha256", "")
         if said := _said(row):
             opinions.append(Opinion(film, content, _original(row.get("reader")) or path.stem, said))
@@ -111,7 +131,16 @@ def _said(row: Row) -> str | None:
     return AGREEMENTS.get(verdict, {}).get(row.get("prediction", ""))
 
 
-def _read_rows(path: Path) -> list[Row]:
+def read_rows(
+    path: Path, needed: frozenset[str] = frozenset({"path", "verdict"}), code: str = "verdicts-unreadable"
+) -> list[Row]:
+    """Read the rows of a sheet about films; none when there is no file.
+
+    Raises
+    ------
+    RunFolderError
+        ``code``: it cannot be read, or lacks one of the columns ``needed``.
+    """
     try:
         text = read_bounded(path, _MAX_BYTES, within=str(path.parent)).decode("utf-8-sig")
         sheet = csv.DictReader(io.StringIO(text, newline=""), restval="")
@@ -121,9 +150,9 @@ def _read_rows(path: Path) -> list[Row]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, csv.Error) as error:
-        raise RunFolderError("verdicts-unreadable", f"{path} cannot be read: {error}.") from error
-    if rows and not {"path", "verdict"} <= rows[0].keys():
-        raise RunFolderError("verdicts-unreadable", f"{path} has no columns path and verdict.")
+        raise RunFolderError(code, f"{path} cannot be read: {error}.") from error
+    if rows and not needed <= rows[0].keys():
+        raise RunFolderError(code, f"{path} has no columns {' and '.join(sorted(needed))}.")
     return [{name: text for name, text in row.items() if isinstance(name, str)} for row in rows]
 
 
@@ -175,7 +204,7 @@ def change_verdict(
     """
     name = neutralised(film.result.name)
     with _alone(path.parent):
-        rows = {row["path"]: row for row in _read_rows(path)}
+        rows = {row["path"]: row for row in read_rows(path)}
         there = rows.get(name)
         taken = None if there is None else _verdict(there, _said(there) or "")
         if taken is not None and taken not in (known, given) and taken.reader != given.reader:

@@ -26,6 +26,7 @@ from scanner.settings import ScanSettings
 from scanner.viewer import opening
 from scanner.viewer.answer import row_csv
 from scanner.viewer.decoding import film_source
+from scanner.viewer.reading_list import write_reading_list
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_film, encode, film_pixels, write_film
 
 APP = Path(opening.__file__).with_name("app.py")
@@ -409,3 +410,51 @@ def test_a_film_that_is_gone_is_shown_as_the_runs_small_picture(
 
 def test_a_folder_that_is_no_run_is_told(open_viewer: Callable[..., AppTest], tmp_path: Path) -> None:
     assert "`[not-a-run]`" in open_viewer(run=tmp_path).error[0].value
+
+
+# -- a reading list
+
+
+def write_list(run_folder: Path, *numbers: int) -> Path:
+    names = [f"{'NORMAL' if number < 2 else 'PNEUMONIA'}/{number}.png" for number in numbers]
+    write_reading_list(run_folder / "queue.csv", [(name, "") for name in names])
+    return run_folder / "queue.csv"
+
+
+def rows_of(sheet: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(sheet.read_text(encoding="utf-8-sig"), newline="")))
+
+
+def test_a_reading_list_is_read_blind_and_stays_so(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+    page = open_viewer(run=finished_run, queue=write_list(finished_run, 3, 0), reader="anna")
+    assert through(page) == ["Blind reading", "Blind reading"]
+    page.button(key="previous").click().run()
+    for verdict in ("pneumonia", None):
+        if verdict:
+            page.segmented_control(key="verdict PNEUMONIA/3.png").set_value(verdict).run()
+        told = everything(checked(page))
+        assert not any(word in told for word in ("cxr-call", "PNEUMONIA", "NORMAL", "3.png", "Threshold", "Labelled"))
+    (row,) = rows_of(finished_run / "verdicts-anna.csv")
+    assert (row["path"], row["verdict"], row["reader"], row["blind"]) == ("PNEUMONIA/3.png", "pneumonia", "anna", "yes")
+    assert not (finished_run / "verdicts.csv").exists()
+
+
+def test_each_reader_begins_with_the_first_film_that_they_have_not_read(
+    open_viewer: Callable[..., AppTest], finished_run: Path
+) -> None:
+    queue = write_list(finished_run, 3, 0, 1)
+    page = open_viewer(run=finished_run, queue=queue, reader="anna")
+    page.segmented_control(key="verdict PNEUMONIA/3.png").set_value("unsure").run()
+    page.button(key="next unread").click().run()
+    assert page.number_input(key="page").value == 2
+    st.cache_resource.clear()
+    assert open_viewer(run=finished_run, queue=queue, reader="anna").number_input(key="page").value == 2
+    ben = open_viewer(run=finished_run, queue=queue, reader="ben")
+    assert ben.number_input(key="page").value == 1
+    assert ben.segmented_control(key="verdict PNEUMONIA/3.png").value is None
+
+
+def test_a_list_of_other_films_is_told(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+    queue = finished_run / "other.csv"
+    write_reading_list(queue, [("elsewhere.png", "")])
+    assert "`[queue-unfit]`" in open_viewer(run=finished_run, queue=queue).error[0].value

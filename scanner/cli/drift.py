@@ -1,0 +1,102 @@
+"""``cxrscan drift``: whether the films have changed since the model was validated, or since an earlier run."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scanner import NOTICE
+from scanner.cli import options
+
+if TYPE_CHECKING:
+    from scanner.evaluation.drift import Drift, Portrait
+    from scanner.runs.journal import Journal
+
+_DRIFTED = 5
+"""Exit code of ``--fail-on-drift``."""
+
+
+@click.command(short_help="Say whether the films have changed, and what changed.")
+@options.run_folder
+@click.option(
+    "--reference",
+    metavar="RUN",
+    type=options.LocalPath(exists=True, file_okay=False, path_type=Path),
+    help="Compare with the films of an earlier run; default: with those that the model was validated on.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=options.LocalPath(file_okay=False, path_type=Path),
+    help="Folder for drift.json; default: RUN, whose report then tells of the drift as well.",
+)
+@click.option("--fail-on-drift", is_flag=True, help=f"End with exit code {_DRIFTED} when the films have changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print drift.json instead of the table.")
+@options.quiet
+def drift(
+    run_folder: Path, reference: Path | None, output: Path | None, fail_on_drift: bool, as_json: bool, quiet: bool
+) -> int:
+    """Compare the films of RUN with those that its model was validated on, or with those of an earlier run.
+
+    Scores, embeddings, pictures and headers are compared, one film of each patient. Films that have not changed raise
+    an alarm in 1 of 100 comparisons. It tells whether more or fewer of the films show pneumonia, or whether the films
+    themselves look different, where the reference has labels.
+
+    \b
+    cxrscan drift cxrscan-out
+    cxrscan drift this-month --reference last-month --json --fail-on-drift
+    """
+    from reports.evaluation.drift import drift_document, drift_text
+    from reports.json_file import write_json
+    from reports.outputs import write_outputs
+    from scanner.run import render
+    from scanner.runs.journal import Journal
+    from scanner.system.whole_files import followed
+
+    with Journal(run_folder, read_only=True) as journal:
+        found = _find(journal, reference)
+    document = drift_document(found)
+    told_elsewhere = output is not None or not os.access(run_folder, os.W_OK)
+    folder = followed(output or run_folder)
+    if not told_elsewhere:
+        tally = render(run_folder, partial(write_outputs, drift=found))
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    if output is not None or not told_elsewhere:
+        write_json(folder / "drift.json", document)
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        click.echo(drift_text(found), nl=False)
+    if not quiet:
+        if not told_elsewhere:
+            click.echo(f"Report   {tally.outputs.html}", err=True)
+        click.echo(NOTICE, err=True)
+    return _DRIFTED if fail_on_drift and found.is_found else 0
+
+
+def _find(journal: Journal, reference: Path | None) -> Drift:
+    """Portray the run and what it is compared with, and compare them."""
+    from scanner.errors import RunFolderError
+    from scanner.evaluation.drift import find_drift, nearest
+    from scanner.populations.portrait import portray
+    from scanner.populations.reference import references
+    from scanner.runs.journal import Journal, stored_model
+
+    model = stored_model(journal)
+    current = portray(journal.films, model, str(journal.folder))
+    portraits: list[Portrait]
+    if reference is None:
+        portraits = references(model)
+    else:
+        with Journal(reference, read_only=True) as earlier:
+            portraits = [portray(earlier.films, stored_model(earlier), str(reference))]
+    for portrait in (current, *portraits):
+        if portrait.n < 10:
+            raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {portrait.n} patients.")
+    return find_drift(nearest(portraits, current) if len(portraits) > 1 else portraits[0], current)

@@ -1,0 +1,77 @@
+"""The films of a run that may be put on a reading list."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from scanner.errors import RunFolderError
+from scanner.evaluation.patients import whose
+from scanner.metrics import FloatArray
+from scanner.model_bundle import ModelSpec
+from scanner.populations.portrait import as_kept, embedded_features
+from scanner.records import Film
+
+MAX_FILMS = 20_000
+"""Films that are chosen from, drawn by lot from more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Films to choose from, one of each patient."""
+
+    names: tuple[str, ...]
+    sha256: tuple[str, ...]
+    log_odds: FloatArray
+    """shape (N,)"""
+    features: FloatArray
+    """shape (N, K), the embeddings in the gate's coordinates."""
+    n_left_out: int
+    """Scored films of patients of whom a film has been read."""
+
+
+def pool_of(films: Callable[[], Iterable[Film]], model: ModelSpec, read: Collection[str], where: str) -> Pool:
+    """Gather the scored films of patients of whom none has been read.
+
+    Parameters
+    ----------
+    films
+        Gives the films as often as it is called.
+    read
+        Names of films that have been read.
+    where
+        Run folder, for errors.
+
+    Raises
+    ------
+    RunFolderError
+        ``no-embeddings``.
+    """
+    known = {_patient(film) for film in films() if film.result.name in read}
+    best: dict[str, tuple[str, str]] = {}
+    n_left_out = 0
+    for film in films():
+        if film.result.prob_pneumonia is None:
+            continue
+        if _patient(film) in known:
+            n_left_out += 1
+            continue
+        lot = hashlib.sha256(film.result.name.encode()).hexdigest(), film.result.name
+        best[_patient(film)] = min(best.get(_patient(film), lot), lot)
+    chosen = {name for _, name in sorted(best.values())[:MAX_FILMS]}
+    results = [film.result for film in films() if film.result.name in chosen]
+    features = embedded_features(results, model)
+    if results and features is None:
+        raise RunFolderError("no-embeddings", f"{where} keeps no embeddings of its films.")
+    return Pool(
+        tuple(result.name for result in results),
+        tuple(result.sha256 for result in results),
+        as_kept([model.log_odds(result.prob_pneumonia or 0.0) for result in results]),
+        as_kept([[]]) if features is None else features,
+        n_left_out,
+    )
+
+
+def _patient(film: Film) -> str:
+    return whose(film.result) or f"film {film.result.name}"

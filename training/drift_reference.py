@@ -1,0 +1,119 @@
+"""What the validation films of a bundle look like, for ``cxrscan drift``: fitted to nothing, only looked at.
+
+    python -m training.drift_reference BUNDLE [NAME=]DATA... [--splits splits.csv]
+
+does for a bundle that is there what ``cxrscan train`` does at its end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from scanner.engines.base import Engine
+from scanner.engines.litert import LiteRTEngine
+from scanner.errors import CxrscanError
+from scanner.model_bundle import SPEC_NAME, ModelSpec, check_document, load_bundle, read_document
+from scanner.populations.portrait import portray
+from scanner.populations.reference import MAX_FILMS, reference_document
+from scanner.preprocess import to_model_input
+from scanner.readers import ReadOptions, read_film
+from scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
+from scanner.system.whole_files import followed, write_whole
+from scanner.thumbnail import make_thumbnail
+from training.dataset import find_all_films, load_films, parse_data_set
+from training.films import FilmFile
+from training.gate_statistics import read_split, split_again
+
+_THUMBNAIL_PX = 320
+"""As a run makes them."""
+_LEAST_FILMS = 10
+_BATCH = 16
+
+
+def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
+    """Look at the validation films of a bundle, and write what is seen into its ``model.json``.
+
+    Parameters
+    ----------
+    films
+        Those held out from training. Of each the largest version is taken: users scan originals.
+    """
+    spec = load_bundle(bundle)
+    by_population: dict[str, list[Film]] = {}
+    for film, scanned in _scan(films, spec, LiteRTEngine(spec, n_threads=2)):
+        by_population.setdefault(film.population or "validation films", []).append(scanned)
+    portraits = [
+        portray(lambda scanned=scanned: scanned, spec, name, max_films=MAX_FILMS)  # type: ignore[misc]
+        for name, scanned in by_population.items()
+    ]
+    document = read_document(bundle)
+    if all(portrait.n >= _LEAST_FILMS for portrait in portraits):
+        document["reference"] = reference_document(portraits, spec)
+    check_document(document, where=SPEC_NAME)
+    write_whole(followed(bundle) / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def _scan(films: Iterable[FilmFile], spec: ModelSpec, engine: Engine) -> Iterator[tuple[FilmFile, Film]]:
+    """What a run would keep of each film; those that cannot be read are left out."""
+    options = ReadOptions.for_model(spec)
+    batch: list[tuple[FilmFile, bytes, np.ndarray]] = []
+
+    def classified() -> Iterator[tuple[FilmFile, Film]]:
+        said = engine.predict(np.stack([model_input for _, _, model_input in batch]))
+        for (film, thumbnail, _), logit, embedding in zip(batch, said.logits, said.embeddings, strict=True):
+            result = ScanResult(
+                name=film.name,
+                kind=None,
+                attributes=FilmAttributes(ids=(("patient_id", film.patient),)),
+                prob_pneumonia=spec.probability(float(logit)),
+                thumbnail=thumbnail,
+                embedding=embedding.astype("<f2").tobytes(),
+            )
+            yield film, Film(result, POSITIVE if film.is_positive else NEGATIVE)
+        batch.clear()
+
+    for film in films:
+        largest = max(film.paths, key=lambda path: path.stat().st_size)
+        try:
+            pixels = read_film(largest.read_bytes(), options)[0].pixels
+        except (OSError, CxrscanError):
+            continue
+        batch.append((film, make_thumbnail(pixels, _THUMBNAIL_PX), to_model_input(pixels, spec.input_px)))
+        if len(batch) == _BATCH:
+            yield from classified()
+    if batch:
+        yield from classified()
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
+@click.option(
+    "--splits",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="splits.csv of the training run; without it the films are split again, as model.json says.",
+)
+@click.option(
+    "--also",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="Other versions of the same films; may be repeated.",
+)
+def main(bundle: Path, data: tuple[str, ...], splits: Path | None, also: tuple[Path, ...]) -> None:
+    """Look at the validation films of BUNDLE among the films of DATA, as `cxrscan train` takes them, again."""
+    cv2.setNumThreads(1)
+    spec = load_bundle(bundle)
+    loaded = load_films(find_all_films([parse_data_set(text) for text in data], also), spec)
+    validation = (read_split(splits, loaded) if splits else split_again(read_document(bundle), loaded))[1]
+    add_reference(bundle, [loaded.films[i] for i in validation])
+    click.echo(f"{len(validation)} validation films described in {bundle / SPEC_NAME}.", err=True)
+
+
+if __name__ == "__main__":
+    main()
