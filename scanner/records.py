@@ -27,6 +27,8 @@ NEGATIVE = "NORMAL"
 REFERRED = "REFER"
 """The call of a film whose probability lies in the band that the user wants read by a person."""
 
+Duplicates = Literal["keep", "first"]
+"""Whether files that are copies of another, byte by byte, count in figures, or the first of them alone."""
 Band = tuple[float, float]
 """Lowest and highest probability, both inside."""
 
@@ -357,6 +359,8 @@ class RunInfo:
     """``3/16`` when only one part of the films was looked at."""
     names: Literal["plain", "hashed"] = "plain"
     """Whether outputs call the films as their folder does, or by their files' hash."""
+    duplicates: Duplicates = "keep"
+    """With ``first``, of identical files the first alone keeps its label in outputs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from scanner import __version__
 from scanner.errors import RunFolderError
+from scanner.evaluation.copies import labelled_once
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Band, Counts, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.records import POSITIVE, Band, Counts, Duplicates, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.run_record import Run
 from scanner.runs.claim import refuse_to_replace, set_aside
 from scanner.runs.journal import Journal, stored_info, stored_model
@@ -91,6 +92,8 @@ class RunRequest:
     """Where the truth is, or None."""
     keep_labels: bool = False
     """Whether the labels of the run that is in the folder count on."""
+    duplicates: Duplicates | None = None
+    """See ``RunInfo.duplicates``; None for what an earlier session in the folder did, else ``keep``."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     names: Literal["plain", "hashed"] = "plain"
@@ -299,6 +302,7 @@ def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> Ru
         notes=_notes(wanted.bundle.spec, request.settings),
         shard=_shard(request),
         names=request.names,
+        duplicates=request.duplicates or (earlier.duplicates if earlier is not None else "keep"),
     )
 
 
@@ -349,13 +353,14 @@ def render(
     threshold: str | None = None,
     refer: Band | Literal["off"] | None = None,
     labels: LabelRequest | None = None,
+    duplicates: Duplicates | None = None,
     out: Path | None = None,
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
 
     Parameters
     ----------
-    threshold, refer, labels
+    threshold, refer, labels, duplicates
         As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
     out
         Another folder for the outputs; the run folder then stays as it is. None for the run folder.
@@ -375,6 +380,8 @@ def render(
             info = replace(info, threshold=value, threshold_name=name)
         if refer is not None:
             info = replace(info, refer=None if refer == "off" else refer)
+        if duplicates is not None:
+            info = replace(info, duplicates=duplicates)
         joined = None
         if labels is not None:
             joined = journal.join(_open_labels(labels, tuple(map(Path, info.roots))))
@@ -440,7 +447,8 @@ def _render(
     out: Path | None = None,
 ) -> Tally:
     journal.put("run", asdict(info))
-    run = shareable(Run(info, stored_model(journal), journal.films))
+    films = journal.films if info.duplicates == "keep" else lambda: labelled_once(journal.films())
+    run = shareable(Run(info, stored_model(journal), films))
     outputs = write_outputs(out or journal.folder, run)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined)

@@ -288,7 +288,11 @@ def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
     if counts.n_copies:
         sentences.append(
             f"{count(counts.n_copies, 'scored film is an exact copy', 'scored films are exact copies')} of others; "
-            "figures count each, so their ranges are too narrow."
+            + (
+                "figures count each, so their ranges are too narrow."
+                if info.duplicates == "keep"
+                else "figures count the first of each."
+            )
         )
     if counts.n_warned:
         sentences.append(f"{count(counts.n_warned, 'scored film carries', 'scored films carry')} a caveat.")

@@ -36,14 +36,14 @@ def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool
     with Journal(run_a, read_only=True) as journal:
         info_a = stored_info(journal)
         if labels is None:
-            first = collect_films(journal.films(), {}, refer=info_a.refer)
+            first = collect_films(journal.films(), {}, refer=info_a.refer, duplicates=info_a.duplicates)
         else:
             source = open_labels(labels, tuple(map(Path, info_a.roots)))
             joined = source.join([film.result.name for film in journal.films()])
             joined.refuse_misfit()
             click.echo(joined.sentence, err=True)
             films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
-            first = collect_films(films, joined.rows, refer=info_a.refer)
+            first = collect_films(films, joined.rows, refer=info_a.refer, duplicates=info_a.duplicates)
     with Journal(run_b, read_only=True) as journal:
         info_b = stored_info(journal)
         second = {

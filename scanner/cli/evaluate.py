@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reports.evaluation.checklist import ChecklistName
-    from scanner.evaluation.copies import Duplicates
     from scanner.evaluation.label_file import LabelRow
     from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Film
+    from scanner.records import Band, Duplicates, Film
     from scanner.run import Tally
 
 
@@ -50,12 +49,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
     multiple=True,
     help="Also give PPV and NPV where this share of the films shows pneumonia; may be repeated.",
 )
-@click.option(
-    "--duplicates",
-    type=click.Choice(["keep", "first"]),
-    default="keep",
-    help="Whether files that are copies of another, byte by byte, count in the figures, or the first alone.",
-)
+@options.duplicates
 @click.option("--exact", is_flag=True, help="Clopper-Pearson intervals for proportions instead of Wilson's.")
 @click.option(
     "--checklist", type=click.Choice(["stard-ai", "claim"]), help="Also write a reporting checklist, prefilled."
@@ -75,7 +69,7 @@ def evaluate(
     refer: Band | Literal["off"] | None,
     by: tuple[str, ...],
     prevalences: tuple[float, ...],
-    duplicates: Duplicates,
+    duplicates: Duplicates | None,
     exact: bool,
     checklist: ChecklistName | None,
     output: Path | None,
@@ -101,19 +95,21 @@ def evaluate(
     from scanner.system.whole_files import followed, replacing_text
 
     elsewhere = output if not os.access(run_folder, os.W_OK) else None
-    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
+    render_with = partial(
+        render, run_folder, threshold=threshold, refer=refer, labels=labels, duplicates=duplicates, out=elsewhere
+    )
+    tally = render_with(write_outputs)
     rows = tally.labels.rows if tally.labels is not None else {}
     _check_names(by, rows)
     if tally.info.names == "hashed" and "folder" in by:
         raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
     with Journal(run_folder, read_only=True) as journal:
-        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer, duplicates)
+        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer, tally.info.duplicates)
         run = Run(tally.info, stored_model(journal))
     if not tally.info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
     evaluation = evaluate_films(films, run, prevalences=prevalences, exact=exact)
-    write = partial(write_outputs, evaluation=evaluation)
-    tally = render(run_folder, write, threshold=threshold, refer=refer, labels=labels, out=elsewhere)
+    tally = render_with(partial(write_outputs, evaluation=evaluation))
     folder = followed(output) if output else followed(run_folder) / "evaluation"
     document = write_evaluation(folder, evaluation, run)
     if checklist is not None:

@@ -165,6 +165,14 @@ def label_request(
     return LabelRequest(source, LabelColumns(path_column, label_column, mapping))
 
 
+duplicates = click.option(
+    "--duplicates",
+    type=click.Choice(["keep", "first"]),
+    help="Whether files that are copies of another, byte by byte, count in figures, or the first alone, "
+    "which then alone keeps its label; default: keep.",
+)
+
+
 labels = as_one(
     "labels",
     label_request,

@@ -11,7 +11,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band
+    from scanner.records import Band, Duplicates
     from scanner.run import WriteOutputs
 
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @options.threshold
 @options.refer
 @options.labels
+@options.duplicates
 @options.outputs
 @options.as_json
 @options.quiet
@@ -35,6 +36,7 @@ def report(
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     labels: LabelRequest | None,
+    duplicates: Duplicates | None,
     write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
@@ -46,5 +48,13 @@ def report(
     """
     from scanner.run import render
 
-    tally = render(run_folder, write_outputs, threshold=threshold, refer=refer, labels=labels, out=output)
+    tally = render(
+        run_folder,
+        write_outputs,
+        threshold=threshold,
+        refer=refer,
+        labels=labels,
+        duplicates=duplicates,
+        out=output,
+    )
     options.tell(tally, as_json=as_json, quiet=quiet)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scanner.engines.base import EngineName
     from scanner.evaluation.labels import LabelRequest
     from scanner.executors.base import Executor
-    from scanner.records import Band
+    from scanner.records import Band, Duplicates
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode, ScanSettings
     from scanner.sources.filters import Filter, Shard
@@ -159,6 +159,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 )
 @options.model
 @options.labels
+@options.duplicates
 @options.threshold
 @options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
@@ -274,6 +275,7 @@ def run(
     follow_links: bool,
     place: _Workplace,
     labels: LabelRequest | None,
+    duplicates: Duplicates | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     include_dicom_ids: Literal["hashed", "plain"] | None,
@@ -312,6 +314,7 @@ def run(
         refer=refer,
         labels=labels,
         keep_labels=keep_labels,
+        duplicates=duplicates,
         dicom_ids=include_dicom_ids,
         names=film_names or ("hashed" if include_dicom_ids == "hashed" else "plain"),
         keep=keep,

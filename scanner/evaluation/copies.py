@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from scanner.records import ScanResult
-
-Duplicates = Literal["keep", "first"]
-"""Whether copies count in figures, or the first of each alone."""
+from scanner.records import Film, ScanResult
 
 _DIGITS = 32
 """Of a hash in hexadecimal; more tell no two files apart."""
@@ -17,3 +15,14 @@ def content_of(result: ScanResult) -> str:
     """What tells films apart: the bytes of the file and, of an object with several, the frame."""
     frame = result.name.rpartition("#")[2] if "#" in result.name and result.kind == "dicom" else ""
     return f"{result.sha256[:_DIGITS] or result.name}#{frame}"
+
+
+def labelled_once(films: Iterable[Film]) -> Iterator[Film]:
+    """Films, of which copies have no label: figures then count the first of them alone."""
+    contents: set[str] = set()
+    for film in films:
+        is_counted = film.truth is not None and film.result.prob_pneumonia is not None
+        content = content_of(film.result) if is_counted else ""
+        yield replace(film, truth=None) if content in contents else film
+        if is_counted:
+            contents.add(content)

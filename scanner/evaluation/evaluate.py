@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scanner.decision import is_referred
 from scanner.errors import LabelError
-from scanner.evaluation.copies import Duplicates, content_of
+from scanner.evaluation.copies import content_of
 from scanner.evaluation.label_file import LabelRow
 from scanner.evaluation.patients import whose
 from scanner.metrics import (
@@ -31,7 +31,7 @@ from scanner.metrics import (
     wilson_interval,
     youden_threshold,
 )
-from scanner.records import POSITIVE, Band, Estimate, Film, ScanResult
+from scanner.records import POSITIVE, Band, Duplicates, Estimate, Film, ScanResult
 from scanner.run_record import Run
 
 _AGE_BAND_STARTS = (0, 1, 6, 18, 40, 65)

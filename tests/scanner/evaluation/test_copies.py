@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -68,3 +69,26 @@ def test_summary_report_and_evaluation_tell_of_copies(tmp_path: Path) -> None:
     first = CliRunner().invoke(cxrscan, ["evaluate", out, "--duplicates", "first"], catch_exceptions=False)
     assert first.stdout.startswith("2 films with label and call: 1 PNEUMONIA, 1 NORMAL")
     assert "left out: 2 copies" in first.stdout
+
+
+def test_a_run_and_its_report_count_copies_once_when_asked(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "films" / "NORMAL" / "a.png", 0, height=300, width=300)
+    (tmp_path / "films" / "NORMAL" / "b.png").write_bytes(film.read_bytes())
+    write_film(tmp_path / "films" / "PNEUMONIA" / "c.png", 1, height=300, width=300)
+    out = tmp_path / "out"
+
+    def n_figures(*command: str) -> tuple[int, list[str]]:
+        """Films that the figures are of, and the labels in the table."""
+        assert CliRunner().invoke(cxrscan, [*command, "-q"], catch_exceptions=False).exit_code == 0
+        document = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        with (out / "results.csv").open(encoding="utf-8-sig", newline="") as table:
+            labels = [row["truth"] for row in csv.DictReader(table)]
+        return document["evaluation"]["n_films"], labels
+
+    run = ("run", str(tmp_path / "films"), "-o", str(out), "--labels", "folders", "--gate", "off")
+    once = (2, ["NORMAL", "", "PNEUMONIA"])
+    assert n_figures(*run, "--duplicates", "first") == once
+    assert "figures count the first of each" in (out / "report.html").read_text(encoding="utf-8")
+    assert n_figures(*run) == once  # as the run in the folder does
+    assert n_figures("report", str(out), "--duplicates", "keep") == (3, ["NORMAL", "NORMAL", "PNEUMONIA"])
+    assert n_figures("report", str(out)) == (3, ["NORMAL", "NORMAL", "PNEUMONIA"])
