@@ -6,8 +6,9 @@ PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 
 FUZZ_S ?= 900
 SOAK_ROUNDS ?= 200
+SOAK_FILMS ?= 10000
 
-.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak fuzz clean
+.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak soak-serve fuzz clean
 .SILENT:
 
 help:  ## show this list
@@ -24,6 +25,9 @@ test-all: .install-test  ## the same with the slow tests
 
 soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the other slow fault tests
 	CXRSCAN_SOAK_ROUNDS=$(SOAK_ROUNDS) "$(BIN)/python" -m pytest tests/faults -m slow
+
+soak-serve: .install-test  ## 1,000 films from 20 callers; a service killed 30 times while it receives; memory over SOAK_FILMS films
+	CXRSCAN_SOAK_FILMS=$(SOAK_FILMS) "$(BIN)/python" -m pytest tests/scanner/service -m slow -s
 
 fuzz: .install-fuzz  ## damaged films into both readers, made-up journals into reports, FUZZ_S seconds each; findings in .fuzz/
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)

@@ -46,6 +46,11 @@ HINTS: dict[str, str] = {
     "nothing-to-send": "Give a folder that `cxrscan dicom` wrote; --all-objects sends what others made, too.",
     "tls-invalid": "Check the files of --tls-ca, --tls-cert and --tls-key: PEM, and the key that belongs to it.",
     "other-folder": "Choose an empty folder, a new one, or one of earlier results, with -o.",
+    # services
+    "not-a-service": "Give the folder that `cxrscan serve` or `cxrscan watch` writes to, with -o.",
+    "port-taken": "Choose another port, or stop what listens there; `--status` tells of a service.",
+    "caller-unknown": "Give --allow AET@ADDRESS for each caller; beyond this computer nobody else may send.",
+    "not-sent": "Nothing is to be done: it is tried again, ever later; the page and --status tell how many wait.",
     # bundles
     "bundle-missing": "Give a folder that holds model.tflite and model.json.",
     "bundle-invalid": "Take an undamaged copy of the bundle, or export it again with cxrscan train.",

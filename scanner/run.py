@@ -6,6 +6,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -21,12 +22,14 @@ from scanner.model_bundle import ModelSpec
 from scanner.records import POSITIVE, Band, Counts, Duplicates, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.run_record import Run
 from scanner.runs.claim import refuse_to_replace, set_aside
+from scanner.runs.growing import grows
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.runs.layout import JOURNAL_NAME
 from scanner.runs.sharing import shareable
 from scanner.settings import ScanSettings, result_key
 from scanner.sources.filters import Filter
 from scanner.sources.walk import Root, find_images
+from scanner.system.locks import alone_in
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
 from scanner.system.whole_files import followed
@@ -219,7 +222,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
+class Session:
     """One process's turn at a run."""
 
     wanted: _Wanted
@@ -231,6 +234,29 @@ class _Session:
     n_there: int
     """Results of earlier sessions."""
     n_new: int = 0
+
+
+def open_growing(request: RunRequest) -> Session:
+    """Take a folder for a run whose films come while it goes on; whoever calls owns it (``runs.growing.owning``).
+
+    Nothing is walked, scanned or rendered. The caller closes the session's journal.
+
+    Raises
+    ------
+    CxrscanError
+        The model or the output folder cannot be used.
+    """
+    bundle = open_bundle(request.settings.model)
+    point = bundle.spec.threshold(request.threshold)
+    set_aside(request.out, _roots(request), _shard(request), bundle.document)
+    journal = Journal(request.out, create=True, shared=True)
+    try:
+        return _open(
+            journal, _Wanted(request, bundle, point, None, iter(()), Counter(), lambda skip: None, Stopwatch())
+        )
+    except BaseException:
+        journal.close()
+        raise
 
 
 def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
@@ -255,7 +281,7 @@ def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
     return wanted
 
 
-def _open(journal: Journal, wanted: _Wanted) -> _Session:
+def _open(journal: Journal, wanted: _Wanted) -> Session:
     """Take the folder for this run, or go on with the run that is there."""
     request = wanted.request
     earlier = _claim(journal, request)
@@ -274,7 +300,7 @@ def _open(journal: Journal, wanted: _Wanted) -> _Session:
         journal.put("label_request", asdict(request.labels))
     journal.put("shaping", shaping)
     journal.start_session(result_key(shaping))
-    return _Session(wanted, journal, info, settings, labels, time.monotonic(), journal.n_results())
+    return Session(wanted, journal, info, settings, labels, time.monotonic(), journal.n_results())
 
 
 def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> RunInfo:
@@ -306,7 +332,7 @@ def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> Ru
     )
 
 
-def _scan(session: _Session, on_start: OnStart, on_file: OnFile) -> _Session:
+def _scan(session: Session, on_start: OnStart, on_file: OnFile) -> Session:
     """Scan what has no result yet, until all is done or somebody stops it."""
     journal, n_new = session.journal, 0
 
@@ -330,7 +356,7 @@ def _scan(session: _Session, on_start: OnStart, on_file: OnFile) -> _Session:
     return replace(session, info=info, n_new=n_new)
 
 
-def _close(session: _Session, write_outputs: WriteOutputs, aside: Path | None) -> Tally:
+def _close(session: Session, write_outputs: WriteOutputs, aside: Path | None) -> Tally:
     """Join the labels, note how the run ended, and render it."""
     journal, labels, wanted = session.journal, session.labels, session.wanted
     joined = journal.join(labels) if labels is not None else None
@@ -358,6 +384,8 @@ def render(
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
 
+    A run that a service adds films to is rendered as it stands; what is asked for here is not kept in it.
+
     Parameters
     ----------
     threshold, refer, labels, duplicates
@@ -373,7 +401,11 @@ def render(
     if out is not None:
         out = followed(out)
         _make_for_outputs(out)
-    with Journal(folder, read_only=out is not None) as journal:
+    is_growing = grows(folder)
+    with (
+        alone_in(folder) if is_growing else nullcontext(),  # the service renders there, too
+        Journal(folder, read_only=is_growing or out is not None) as journal,
+    ):
         info = stored_info(journal)
         if threshold is not None:
             name, value = stored_model(journal).threshold(threshold)
@@ -455,7 +487,7 @@ def _render(
 
 
 def _scan_missing(
-    session: _Session, on_start: Callable[[int], None], on_file: Callable[[ScanResult | None], None]
+    session: Session, on_start: Callable[[int], None], on_file: Callable[[ScanResult | None], None]
 ) -> None:
     journal, watch = session.journal, session.wanted.watch
 
@@ -489,7 +521,7 @@ def _scan_missing(
                 on_file(outcome)
 
 
-def _executor(n_first: int, session: _Session) -> tuple[Executor, ScanSettings]:
+def _executor(n_first: int, session: Session) -> tuple[Executor, ScanSettings]:
     """The one asked for; else one worker with many threads for a small job, one for each core for a large one."""
     request, settings = session.wanted.request, session.settings
     if request.executor is not None:

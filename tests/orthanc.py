@@ -68,6 +68,11 @@ class Orthanc:
         with urlopen(Request(f"{self.url}/instances", data=data, method="POST")) as answer:
             answer.read()
 
+    def post(self, path: str, text: str) -> None:
+        """Order something of Orthanc's own interface."""
+        with urlopen(Request(f"{self.url}{path}", data=text.encode(), method="POST")) as answer:
+            answer.read()
+
     @property
     def n_objects(self) -> int:
         """How many objects are stored."""

@@ -32,6 +32,8 @@ COMMANDS = (
     "dicom",
     "send",
     "dicom-read",
+    "serve",
+    "watch",
     "train",
     "model",
 )

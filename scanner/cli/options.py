@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band, Film, Outputs, RunInfo
-    from scanner.run import Tally, WriteOutputs
+    from scanner.run import Tally
     from scanner.run_record import Run
 
 
@@ -203,19 +203,37 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 
-def output_writer(upload: str | None, title: str, embed: Embed, **wanted: bool) -> WriteOutputs:
+@dataclass(frozen=True, slots=True)
+class OutputWriter:
+    """Renders a run as the options of ``outputs`` ask for; travels to other processes."""
+
+    upload: str | None
+    title: str
+    embed: Embed
+    tables: tuple[str, ...]
+
+    def __call__(self, folder: Path, run: Run) -> Outputs:
+        """Write the outputs, and copy them elsewhere where that is asked for."""
+        from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
+
+        outputs = write_outputs(folder, run, title=self.title, embed=self.embed, tables=self.tables)
+        if self.upload:  # no patient's name, and no journal: it is no file for a bucket
+            from scanner.sources.remote import RemotePath, upload
+
+            upload(outputs.files, folder, RemotePath(self.upload))
+        return outputs
+
+
+def output_writer(upload: str | None, title: str, embed: Embed, **wanted: bool) -> OutputWriter:
     """What renders a run, from the options of ``outputs``."""
     tables = [table for table in TABLES if wanted.get(table.name)]
     for table in tables:
         table.refuse_if_unable()
+    if upload:
+        from scanner.sources.remote import RemotePath
 
-    def write(folder: Path, run: Run) -> Outputs:
-        from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
-
-        names = [table.name for table in tables]
-        return write_outputs(folder, run, title=title, embed=embed, tables=names)
-
-    return _uploading(write, upload) if upload else write
+        RemotePath(upload)  # refuses what is no place for outputs
+    return OutputWriter(upload, title, embed, tuple(table.name for table in tables))
 
 
 def _table_option(table: TableFormat) -> Options:
@@ -237,21 +255,6 @@ outputs = as_one(
     ),
     *(_table_option(table) for table in TABLES if not table.always),
 )
-
-
-def _uploading(write: WriteOutputs, url: str) -> WriteOutputs:
-    """Write the outputs and copy them elsewhere, but no patient's name, and no journal: it is no file for a bucket."""
-    from scanner.sources.remote import RemotePath
-    from scanner.sources.remote import upload as upload_files
-
-    target = RemotePath(url)
-
-    def write_and_upload(folder: Path, run: Run) -> Outputs:
-        outputs = write(folder, run)
-        upload_files(outputs.files, folder, target)
-        return outputs
-
-    return write_and_upload
 
 
 def error_text(error: CxrscanError) -> str:

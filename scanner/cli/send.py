@@ -89,7 +89,9 @@ def require(module: str) -> None:
         raise CxrscanError("extra-missing", f"Sending needs {module}, from the extra `dicom`.")
 
 
-def _entity(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, str, int] | None:
+def parse_entity_option(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, str, int] | None:
     """``PACS@10.0.0.5:104`` -> title, host, port."""
     if value is None:
         return None
@@ -104,7 +106,12 @@ def _entity(context: click.Context, parameter: click.Parameter, value: str | Non
 where = options.as_one(
     "where",
     Where,
-    click.option("--to", metavar="AET@HOST:PORT", callback=_entity, help="Send by C-STORE to this application entity."),
+    click.option(
+        "--to",
+        metavar="AET@HOST:PORT",
+        callback=parse_entity_option,
+        help="Send by C-STORE to this application entity.",
+    ),
     click.option("--stow", metavar="URL", help="Send by STOW-RS to this DICOMweb server: https://host/dicom-web."),
     click.option("--aet", default="CXRSCAN", show_default=True, help="Our own application entity title, for --to."),
     click.option("--tls", is_flag=True, help="Speak TLS with --to; the other side's certificate is checked."),

@@ -61,6 +61,8 @@ class FilmResults:
     n_unchanged: int = 0
     """Objects that were there already."""
     problem: Problem | None = None
+    paths: tuple[Path, ...] = ()
+    """The objects of this result, new or there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +107,33 @@ def _write_objects(results: FilmResults, data: bytes, film: Film, request: Resul
         return make_capture(header, answer, _read_pixels(data, header.frame, request.reading))
 
     if request.wanted.report:
-        is_new = _write_unless_there(REPORT, header, answer, report, request.folder)
-        results = replace(results, n_reports=results.n_reports + is_new, n_unchanged=results.n_unchanged + (not is_new))
+        path, is_new = _write_unless_there(REPORT, header, answer, report, request.folder)
+        results = replace(_noted(results, path, is_new=is_new), n_reports=results.n_reports + is_new)
     if request.wanted.capture:
-        is_new = _write_unless_there(CAPTURE, header, answer, capture, request.folder)
-        results = replace(
-            results, n_captures=results.n_captures + is_new, n_unchanged=results.n_unchanged + (not is_new)
-        )
+        path, is_new = _write_unless_there(CAPTURE, header, answer, capture, request.folder)
+        results = replace(_noted(results, path, is_new=is_new), n_captures=results.n_captures + is_new)
     return results
+
+
+def _noted(results: FilmResults, path: Path, *, is_new: bool) -> FilmResults:
+    return replace(results, paths=(*results.paths, path), n_unchanged=results.n_unchanged + (not is_new))
 
 
 def _write_unless_there(
     kind: Kind, header: FilmHeader, answer: Answer, make: Callable[[Path], Dataset], folder: Path
-) -> bool:
-    """Write an object whose file is missing; the same result has the same UID, and so the same file."""
+) -> tuple[Path, bool]:
+    """Write an object whose file is missing; the same result has the same UID, and so the same file.
+
+    Returns
+    -------
+    Where it lies, and whether it is new.
+    """
     series = series_folder(folder, kind, header)
     path = series / f"{sop_uid(kind, header, answer)}.dcm"
     if path.exists():
-        return False
+        return path, False
     write_object(path, encode(make(series)))
-    return True
+    return path, True
 
 
 def _read_unchanged(source: ImageSource, sha256: str) -> bytes:

@@ -99,7 +99,7 @@ def find_outgoing(folder: Path, *, everything: bool = False) -> tuple[list[Outgo
     """
     objects, n_left_out = [], 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
-        found = _look_at(path)
+        found = look_at(path)
         if found is None:
             continue
         outgoing, is_own = found
@@ -151,8 +151,8 @@ def send(
     return n_sent, n_failed
 
 
-def _look_at(path: Path) -> tuple[Outgoing, bool] | None:
-    """An object and whether cxrscan made it; None for a file that is no DICOM object."""
+def look_at(path: Path) -> tuple[Outgoing, bool] | None:
+    """Look at a file: an object and whether cxrscan made it; None for one that is no DICOM object."""
     try:
         with quiet_pydicom():
             header = dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS))

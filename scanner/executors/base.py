@@ -15,5 +15,9 @@ class Executor(Protocol):
     """Runs ``scanner.worker.scan_chunk`` over a stream of chunks."""
 
     def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
-        """Scan chunks as they come, never far ahead of what was asked for, and yield each one's results."""
+        """Scan chunks as they come, never far ahead of what was asked for, and yield each one's results.
+
+        ``ProcessExecutor`` also takes chunks from a source that goes on: an empty chunk says that none is there now,
+        and then it yields an empty list at least every ``LOOK_EVERY_S``.
+        """
         ...

@@ -98,9 +98,14 @@ class ProcessExecutor:
             while True:
                 team.hand_out()
                 yield from finished  # the caller records them while the workers go on
-                if not team.busy:
+                if team.busy:
+                    finished = team.collect()
+                elif team.is_over:
                     return
-                finished = team.collect()
+                else:
+                    finished = []
+                if team.waits_for_more and not finished:
+                    yield []
         finally:
             team.dismiss()
 
@@ -135,6 +140,11 @@ class WarmWorkers:
     def stand_by(self) -> None:
         """Start a worker for the next question."""
         self._idle.append(self._new_worker())
+
+    def stop(self) -> None:
+        """End the workers that have nothing to do."""
+        while self._idle:
+            self._idle.pop().stop()
 
     def ask(self, question: Any) -> Any:
         """Have a question answered; a Failure with ``timed-out`` or ``worker-died`` stands for the answer.
@@ -191,21 +201,40 @@ class _Team:
         self._idle: list[_Worker] = []
         self._max_starts_forgiven = self._starts_forgiven = starts_forgiven
         self.busy: list[_Worker] = []
+        self.is_over = False
+        """Whether no further chunk will come."""
+        self.waits_for_more = False
+        """Whether there was no chunk when one was asked for last, but may be one later."""
 
     def hire(self, n_workers: int) -> None:
         self._idle += [self._new_worker() for _ in range(n_workers)]
 
     def hand_out(self) -> None:
         """Give every idle worker a chunk, as long as there are any."""
-        while self._idle and (chunk := self._again.popleft() if self._again else next(self._chunks, None)):
+        self.waits_for_more = False
+        while self._idle and (chunk := self._again.popleft() if self._again else self._next_chunk()):
             worker = self._idle.pop()
+            if not worker.is_alive():  # it may have been killed while it had nothing to do
+                worker.stop()
+                worker = self._new_worker()
             worker.start(chunk, self._timeout_s)
             self.busy.append(worker)
 
+    def _next_chunk(self) -> Chunk | None:
+        chunk = next(self._chunks, None)
+        self.is_over = chunk is None
+        self.waits_for_more = chunk == []
+        return chunk
+
     def collect(self) -> list[list[ScanResult | Skip]]:
-        """Wait until at least one worker is done, dead or late, and take what there is."""
+        """Wait until at least one worker is done, dead or late, and take what there is.
+
+        Where a further chunk may have come meanwhile, nothing may be there.
+        """
         time_left_s = min(worker.time_left_s() for worker in self.busy)
         while not wait([worker.connection for worker in self.busy], min(time_left_s, LOOK_EVERY_S)) and time_left_s:
+            if self.waits_for_more:
+                break
             time_left_s = min(worker.time_left_s() for worker in self.busy)
         finished: list[list[ScanResult | Skip]] = []
         for worker in list(self.busy):
@@ -250,7 +279,7 @@ class _Worker:
         self._clock = clock
         self.connection, theirs = _processes.Pipe()
         self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
-        with safe_path(), signals_held_back(), _without_main_module():
+        with safe_path(), signals_held_back(), without_main_module():
             self._process.start()
         theirs.close()
         self._is_ready = False
@@ -298,6 +327,9 @@ class _Worker:
             return Failure("read", "timed-out", "The film took longer than the time allowed.")
         return None
 
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
     def stop(self) -> None:
         self._process.kill()
         self._process.join()
@@ -327,7 +359,7 @@ _starting = Lock()
 
 
 @contextmanager
-def _without_main_module() -> Iterator[None]:
+def without_main_module() -> Iterator[None]:
     """Let a process start without importing the script that runs here: it needs nothing of it.
 
     Under Streamlit that script would be the viewer's page.

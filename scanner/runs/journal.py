@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from scanner.errors import PASSING, BundleError, RunFolderError
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, parse_description, read_description, spec_from_document
 from scanner.records import Film, FilmAttributes, ImageSource, Reading, RunInfo, ScanResult
+from scanner.runs.growing import grows
 from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
 from scanner.runs.log_file import holds_more
 from scanner.runs.stored import (
@@ -60,7 +61,7 @@ _SCHEMA = (
 )
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM films"
 _INSERT = f"INSERT OR REPLACE INTO films ({', '.join(COLUMNS)}, session) VALUES ({'?, ' * len(COLUMNS)}?)"
-_HASH_AT = COLUMNS.index("row_hash")
+_HASH_AT, _KEY_AT = COLUMNS.index("row_hash"), COLUMNS.index("result_key")
 #: Name of the value that tells whether rows were lost.
 _SEAL = "seal"
 #: SQLite's own tables are read with care: sqlite.org/security.html.
@@ -107,7 +108,9 @@ class Journal:
         Whether to make the folder and an empty journal where there is none.
     read_only
         Whether the folder stays as it is, as on a disk that may only be read; truth and what is ``put`` are then kept
-        in memory until the journal is closed.
+        in memory until the journal is closed. Of a run that grows (``runs.growing``) it shows one moment.
+    shared
+        Whether others may read while this process writes: it must own the folder (``runs.growing.owning``).
 
     Raises
     ------
@@ -115,8 +118,9 @@ class Journal:
         ``not-a-run``, ``run-busy``, ``journal-format`` or ``output-unwritable``.
     """
 
-    def __init__(self, folder: Path, *, create: bool = False, read_only: bool = False) -> None:
+    def __init__(self, folder: Path, *, create: bool = False, read_only: bool = False, shared: bool = False) -> None:
         self.folder = followed(folder)
+        self._shared = shared
         self._path = self.folder / JOURNAL_NAME
         self._read_only = read_only
         self._session = 0
@@ -143,7 +147,7 @@ class Journal:
             raise RunFolderError("output-unwritable", f"{self.folder} cannot be written: {error}.") from error
         try:
             with alone_in(self.folder):  # two that begin together would each wait for the other's first look to end
-                _lock(db)
+                _lock(db, alone=not self._shared)
         except OSError as error:
             db.close()
             raise RunFolderError("output-unwritable", f"{self.folder} cannot be opened: {error.strerror}.") from error
@@ -155,6 +159,8 @@ class Journal:
     def _connect_to_read(self, opening: ExitStack) -> sqlite3.Connection:
         """Open the journal of a run that no process works on, and leave its folder as it is."""
         try:
+            if grows(self.folder):
+                return self._connect_to_snapshot()
             _refuse_if_locked(self._path)
             rest = _beside(self._path, "-wal")
             if rest.exists() and rest.stat().st_size:  # a run was killed: SQLite has to write before it can read
@@ -177,6 +183,15 @@ class Journal:
             raise RunFolderError("journal-unreadable", f"{self._path} cannot be read: {error.strerror}.") from error
         except _SQLITE_ERRORS as error:
             raise self._trouble(error) from error
+
+    def _connect_to_snapshot(self) -> sqlite3.Connection:
+        """Open the journal of a run that grows: what is read stays that of this moment."""
+        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
+        _be_careful(db)
+        db.execute("PRAGMA query_only = ON")
+        db.execute("BEGIN")
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the snapshot is taken by the first look
+        return db
 
     def _refuse_links(self) -> None:
         """Refuse a journal that SQLite would write somewhere else."""
@@ -337,6 +352,38 @@ class Journal:
         with self._transaction():
             self._leave_out("WHERE session <> ?", (self._session,))
             self._execute("DELETE FROM films WHERE session <> ?", (self._session,))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Drop the results of files, with all their frames."""
+        with self._transaction():
+            for name in names:
+                self._drop(name)
+
+    def rename(self, old: str, new: str) -> bool:
+        """Call a file's results by its new name; whether there were any that scanning it now would give again."""
+        rows = self._fetch(f"{_SELECT} WHERE rowid IN (SELECT rowid {_OF_SOURCE})", _of_source(old))
+        films = [self._film(row) for row in rows if row[_KEY_AT] == self._result_key]
+        if not films or len(films) < len(rows):
+            return False
+        self.add_films(
+            replace(film, result=replace(film.result, name=new + film.result.name.removeprefix(old))) for film in films
+        )
+        self.forget([old])
+        return True
+
+    def has_other_results(self) -> bool:
+        """Whether a film's result is one that scanning it now might not give again."""
+        return bool(self.result_keys() - {self._result_key})
+
+    def films_of(self, name: str) -> list[Film]:
+        """The films of one file: itself, or one for each frame."""
+        rows = self._fetch(f"{_SELECT} WHERE rowid IN (SELECT rowid {_OF_SOURCE}) ORDER BY name", _of_source(name))
+        return [self._film(row) for row in rows]
+
+    def _drop(self, name: str) -> None:
+        for (row_hash,) in self._fetch(f"SELECT row_hash {_OF_SOURCE}", _of_source(name)):
+            self._seal = self._with_film(self._seal, row_hash, -1)
+        self._execute(f"DELETE FROM films WHERE rowid IN (SELECT rowid {_OF_SOURCE})", _of_source(name))
 
     def _leave_out(self, which: str, values: Sequence[Any]) -> None:
         """Take rows that are about to go out of the seal."""
@@ -547,7 +594,11 @@ def stored_reading(journal: Journal) -> Reading:
 
 def _rows_of(source: ImageSource) -> dict[str, Any]:
     """Values of _OF_SOURCE."""
-    return {"name": source.name, "frames": f"{source.name}#", "end": f"{source.name}$"}
+    return _of_source(source.name)
+
+
+def _of_source(name: str) -> dict[str, Any]:
+    return {"name": name, "frames": f"{name}#", "end": f"{name}$"}
 
 
 def _beside(path: Path, end: str) -> Path:
@@ -567,10 +618,10 @@ def _be_careful(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-def _lock(db: sqlite3.Connection) -> None:
-    """Take a journal for this process alone, and make the tables in an empty one."""
+def _lock(db: sqlite3.Connection, *, alone: bool = True) -> None:
+    """Take a journal, for this process alone unless others may read, and make the tables in an empty one."""
     _be_careful(db)
-    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    db.execute(f"PRAGMA locking_mode = {'EXCLUSIVE' if alone else 'NORMAL'}")
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         db.execute(f"PRAGMA application_id = {JOURNAL_ID}")  # in the file itself, before there is a log
     db.execute("PRAGMA journal_mode = WAL")

@@ -38,9 +38,13 @@ class LocalWalk:
                 if self._rules.takes_folder(name):
                     stack.append(self._entries(path, f"{name}/"))
             elif not entry.is_link:
-                yield from look_at(path, name, self._rules, within=self._within)
+                yield from self.look(path, name)
             elif not os.path.isdir(path):
-                yield from self._follow(path, name)
+                yield from self.follow(path, name)
+
+    def look(self, path: str, name: str) -> Iterator[ImageSource]:
+        """Yield a file if it counts as a film."""
+        yield from look_at(path, name, self._rules, within=self._within)
 
     def _entries(self, folder: str, prefix: str) -> Iterator[tuple[Entry, str, str]]:
         """Yield a folder's entries with their paths and shown names, in order; none of an unreadable folder."""
@@ -70,7 +74,7 @@ class LocalWalk:
                 return False
         return True
 
-    def _follow(self, path: str, name: str) -> Iterator[ImageSource]:
+    def follow(self, path: str, name: str) -> Iterator[ImageSource]:
         """Look at the file that a link leads to, by the way that has no link in it."""
         if self._follow_links:
             yield from look_at(path, name, self._rules)

@@ -62,6 +62,20 @@ def open_regular(path: str, *, within: str = "") -> BinaryIO:
         raise
 
 
+def delete_regular(path: str, *, within: str) -> None:
+    """Delete a file through no link; one that is gone already is no error. Raises OSError otherwise."""
+    try:
+        if not _BY_DESCRIPTOR:
+            _refuse_links(path, within)
+            os.unlink(path)
+            return
+        *folders, name = _parts(path, within)
+        with _folder_beneath(within, folders) as folder:
+            os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return
+
+
 def list_folder(path: str, *, within: str = "") -> list[Entry]:
     """List a folder, sorted by name; parameters and errors of ``open_regular``."""
     if not (within and _BY_DESCRIPTOR):

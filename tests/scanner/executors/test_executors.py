@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,42 @@ def test_workers_that_cannot_start_end_the_run(films: list[ImageSource]) -> None
     with pytest.raises(CxrscanError) as caught:
         scan(ProcessExecutor(2, scan=Unstartable()), films)
     assert caught.value.code == "workers-failed"
+
+
+def test_films_that_come_later_are_scanned_by_the_same_workers(films: list[ImageSource]) -> None:
+    given: list[str] = []
+    done: list[str] = []
+
+    def chunks_in_time() -> Iterator[Chunk]:
+        for film in films[:4]:
+            given.append(film.name)
+            yield [film]
+            while len(done) < len(given):
+                yield []
+
+    for outcomes in ProcessExecutor(2).run(chunks_in_time(), ScanSettings()):
+        done += [outcome.name for outcome in outcomes]
+    assert done == [film.name for film in films[:4]]
+
+
+def test_a_worker_that_dies_while_it_has_nothing_to_do_costs_no_film(films: list[ImageSource]) -> None:
+    done: list[ScanResult | Skip] = []
+
+    def chunks_in_time() -> Iterator[Chunk]:
+        yield [films[0]]
+        while not done:
+            yield []
+        (worker,) = children()
+        os.kill(worker, signal.SIGKILL)
+        while children():
+            time.sleep(0.01)
+        yield [films[1]]
+
+    for outcomes in ProcessExecutor(1).run(chunks_in_time(), ScanSettings()):
+        done += outcomes
+    assert [getattr(outcome, "failure", None) for outcome in done] == [None, None]
+
+
+def children() -> list[int]:
+    """This process's workers that live."""
+    return [child.pid for child in active_children() if child.pid is not None]

@@ -1,0 +1,89 @@
+"""What becomes of old films: their results leave the report, and their files go where that is asked for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from scanner.runs.journal import Journal
+from scanner.service.clock import SteadyClock
+from scanner.service.events import Events
+from scanner.service.ledger import Ledger
+from scanner.sources.names import file_name
+from scanner.system.beneath import delete_regular
+
+_DAY_S = 86_400.0
+_EVERY_S = 600.0
+_AT_ONCE = 500
+
+
+class Retention:
+    """Lets go of films that arrived long ago, once they are answered and their results sent.
+
+    Parameters
+    ----------
+    root
+        Folder of the films.
+    keep_days
+        Days for which results are kept; None for ever.
+    deletes_files
+        Whether the films' own files and their results as DICOM objects are deleted, too.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        keep_days: float | None,
+        ledger: Ledger,
+        events: Events,
+        clock: SteadyClock,
+        *,
+        deletes_files: bool,
+    ) -> None:
+        self._root = root
+        self._keep_days = keep_days
+        self._ledger = ledger
+        self._events = events
+        self._clock = clock
+        self._deletes_files = deletes_files
+        self._not_before_s = 0.0
+
+    def sweep(self, journal: Journal) -> int:
+        """Let go of what is too old, now and then; how many films that were."""
+        now_s = self._clock.now_s()
+        if self._keep_days is None or now_s < self._not_before_s:
+            return 0
+        names = self._ledger.expired(now_s - self._keep_days * _DAY_S, _AT_ONCE)
+        self._not_before_s = now_s if len(names) == _AT_ONCE else now_s + _EVERY_S
+        if not names:
+            return 0
+        if self._deletes_files:
+            names = [name for name in names if self._delete(name)]
+        journal.forget(names)
+        for path in self._ledger.forget(names, is_gone=self._deletes_files):
+            if self._deletes_files:
+                _delete_with_empty_folders(path, levels=2)
+        self._events.note("forgotten", len(names))
+        self._events.say(f"{len(names)} films older than {self._keep_days:g} days were let go")
+        return len(names)
+
+    def _delete(self, name: str) -> bool:
+        """Delete a film; whether it is gone."""
+        path = self._root / file_name(name)
+        try:
+            delete_regular(str(path), within=str(self._root))
+        except OSError as error:
+            self._events.trouble("unreadable", f"An old film cannot be deleted: {error.strerror}.")
+            return False
+        if path.parent != self._root:
+            with suppress(OSError):  # others are in it
+                path.parent.rmdir()
+        return True
+
+
+def _delete_with_empty_folders(path: Path, levels: int) -> None:
+    """Delete a result, and the folders of its series and study once they are empty."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+        for folder in list(path.parents)[:levels]:
+            folder.rmdir()
