@@ -61,6 +61,7 @@ HINTS: dict[str, str] = {
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders
     "no-images": "Give a folder that holds films in a format that cxrscan reads; -v tells what was skipped.",
+    "films-elsewhere": "Name the place with --films, once you know that this computer may connect to it.",
     "place-refused": "Use s3, gs, az, https, sftp, smb or hdfs, with zip:// or tar:// in front; see docs/scaling.md.",
     "place-unreadable": "Check address, network and access rights; docs/scaling.md shows how places are written.",
     "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=options.Place(),
     metavar="PLACE",
-    help="Where the films are now; default: as scanned.",
+    help="Where the films are now; default: as scanned, when that is on this computer.",
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
 @options.as_json

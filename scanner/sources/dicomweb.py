@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.records import ImageSource
@@ -35,6 +35,8 @@ _PAGE, _LEAST_CAP = 500, 20
 _ASKED_AT_ONCE = 8
 _TIMEOUT_S = 30.0
 _PIECE_BYTES = 1 << 16
+#: Of a search: a page of 500 matches takes less than 1 MiB.
+_MAX_ANSWER_BYTES = 32 << 20
 #: Compressing a film anew for the way costs the server more than sending it.
 _AS_STORED = {
     "Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*',
@@ -228,11 +230,25 @@ def walk_archive(root: WebArchive, prefix: str, rules: Rules) -> Iterator[ImageS
 
 @lru_cache(maxsize=16)
 def web_session(login: tuple[str, str] | None) -> requests.Session:
-    """Connections to DICOMweb servers, kept for the next request; with a token where the environment holds one."""
+    """Connections to DICOMweb servers, kept for the next request; with a token where the environment holds one.
+
+    A search's answer is read no further than it may reach. Redirections are followed to the same server only.
+    """
     import requests
     from requests.adapters import HTTPAdapter
 
-    session = requests.Session()
+    class OtherServerError(requests.RequestException, PermissionError):
+        """A redirection that leads to another server."""
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            target = super().get_redirect_target(resp)
+            if target and urlsplit(urljoin(resp.url, target))[:2] != urlsplit(resp.url)[:2]:
+                raise OtherServerError(errno.EACCES, os.strerror(errno.EACCES))
+            return target
+
+    session = Session()
+    session.hooks["response"] = [_read_bounded]
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=2 * _ASKED_AT_ONCE))
     session.auth = login
@@ -240,6 +256,19 @@ def web_session(login: tuple[str, str] | None) -> requests.Session:
     if token and login is None:
         session.headers["Authorization"] = f"Bearer {token}"
     return session
+
+
+def _read_bounded(response: requests.Response, **how: Any) -> None:
+    """Read an answer that is wanted as a whole, and no more of it than a search may give."""
+    if how.get("stream"):
+        return
+    body = bytearray()
+    for piece in response.iter_content(_PIECE_BYTES):  # unpacked
+        body += piece
+        if len(body) > _MAX_ANSWER_BYTES:
+            response.close()
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    response._content = bytes(body)
 
 
 def _client(archive: WebArchive) -> DICOMwebClient:

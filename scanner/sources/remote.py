@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from scanner.errors import CxrscanError, RunFolderError
 from scanner.readers import HEAD_BYTES
@@ -203,6 +203,14 @@ def _read_object(system: AbstractFileSystem, path: str, max_bytes: int) -> bytes
     return data
 
 
+class Elsewhere(Protocol):
+    """A film of a remote place."""
+
+    def read_bytes(self, max_bytes: int = MAX_FILM_BYTES) -> bytes:
+        """All bytes; OSError with ``EFBIG`` when there are more than that."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteEntry:
     """One line of a folder's listing, or what a server says of one file."""
@@ -237,7 +245,7 @@ def read_ahead(sources: Sequence[ImageSource]) -> Iterator[ImageSource]:
     with ThreadPoolExecutor(_AHEAD) as readers:
         waiting: deque[ImageSource] = deque()
         for source in sources:
-            ahead = readers.submit(_read_some, source.path)
+            ahead = readers.submit(_read_some, cast("Path | Elsewhere", source.path))
             waiting.append(replace(source, path=_BeingRead(ahead, source.path)))
             if len(waiting) > _AHEAD:
                 yield waiting.popleft()
@@ -245,9 +253,9 @@ def read_ahead(sources: Sequence[ImageSource]) -> Iterator[ImageSource]:
             yield waiting.popleft()
 
 
-def _read_some(path: Readable) -> bytes:
+def _read_some(path: Path | Elsewhere) -> bytes:
     """Read a film that may wait in memory; one that is too large for that is read again when its turn comes."""
-    return path.read_bytes(_MAX_AHEAD_BYTES) if isinstance(path, RemotePath) else path.read_bytes()
+    return path.read_bytes() if isinstance(path, Path) else path.read_bytes(_MAX_AHEAD_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,12 @@ def is_address(text: str) -> bool:
     return "://" in text
 
 
+def is_elsewhere(text: str) -> bool:
+    """Whether text names a place of another computer; an archive on this one is none."""
+    scheme, found, rest = text.rpartition("::")[2].partition("://")
+    return bool(found) and (scheme not in {*_ARCHIVES, "file"} or "://" in rest)
+
+
 def shown_address(address: str) -> str:
     """An address without anything that may be a secret: ``https://user:pw@host/film?sig=1`` is ``https://host/film``.
 

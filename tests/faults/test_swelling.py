@@ -24,6 +24,7 @@ from scanner.executors.dask import JobQueue
 from scanner.records import ImageSource, Skip
 from scanner.settings import ScanSettings
 from scanner.sources import remote
+from scanner.sources.dicomweb import InstancePath, WebArchive
 from scanner.sources.remote import RemotePath, read_ahead
 from scanner.sources.walk import FileList, find_images
 from scanner.system.bounded import read_bounded
@@ -33,6 +34,7 @@ from tests.builders import encode, film_pixels
 
 FILM = encode(film_pixels(1, height=210, width=210), "PNG")
 MIB = 1 << 20
+STUDY = "1.2.3"
 
 
 class Odd(http.server.BaseHTTPRequestHandler):
@@ -47,6 +49,10 @@ class Odd(http.server.BaseHTTPRequestHandler):
             body = b'<a href="film.png">x</a><a href="again/">x</a>'
         elif self.path == "/listing/":
             body = b'<a href="/listing/film.png?token=1">x</a>\n' * 2_000_000
+        elif self.path.startswith(f"/odd/studies/{STUDY}/series?"):
+            body, encoding = gzip.compress(b" " * (64 * MIB)), "gzip"
+        elif self.path.startswith(f"/odd/studies/{STUDY}1/series?"):
+            status = 302
         elif self.path == "/redirect/":
             body = b'<a href="/redirect/there.png">x</a><a href="/redirect/here.png">x</a>'
         elif self.path.endswith(("there.png", "here.png")):
@@ -163,6 +169,29 @@ def test_redirections_lead_to_the_same_server_only(server: str) -> None:
     with pytest.raises(OSError, match="denied"):
         found["there.png"].path.read_bytes()
     assert Elsewhere.asked == 0
+
+
+@pytest.mark.parametrize("study", [STUDY, f"{STUDY}1"], ids=["a packed answer that swells", "a redirection"])
+def test_a_pacs_is_read_no_further_than_a_search_may_reach_and_leads_nowhere_else(server: str, study: str) -> None:
+    with pytest.raises(RunFolderError) as caught:
+        list(find_images([WebArchive.parse(f"{server}/odd/studies/{study}")]))
+    assert caught.value.code == "place-unreadable"
+    assert ("large" if study == STUDY else "denied") in caught.value.message
+    assert Elsewhere.asked == 0
+
+
+def test_large_films_of_a_pacs_do_not_wait_in_memory(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_MAX_AHEAD_BYTES", len(FILM) - 1)
+    monkeypatch.setattr(InstancePath.read_bytes, "__defaults__", (4 * MIB,))
+    archive = WebArchive.parse(f"{server}/odd/studies")
+    names = ["1.2", "endless.png", "1.4"]
+    sources = [ImageSource(InstancePath(archive, STUDY, "1", name), name, "dicom") for name in names]
+    films = list(read_ahead(sources))
+    assert films[0].path.read_bytes() == FILM
+    with pytest.raises(OSError, match="large"):
+        films[1].path.read_bytes()
+    assert films[2].path.read_bytes() == FILM
+    assert Odd.sent < 200 * MIB
 
 
 def test_an_entry_of_an_archive_is_read_no_further_than_a_film_may_reach(tmp_path: Path) -> None:
