@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reports.json_file import run_document, write_json
 from reports.page.html_file import load_templates, write_html
@@ -17,7 +17,6 @@ from reports.page.view import build_view
 from reports.tables.columns import columns_with_ids
 from reports.tables.formats import TABLES
 from scanner.errors import RunFolderError
-from scanner.evaluation.drift import Drift
 from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
@@ -25,6 +24,9 @@ from scanner.records import Outputs
 from scanner.run_record import Run
 from scanner.system.plain_matplotlib import import_matplotlib
 from scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
+
+if TYPE_CHECKING:
+    from scanner.evaluation.drift import Drift
 
 Embed = Literal["auto", "all", "none"]
 

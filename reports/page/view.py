@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from reports.page.colour_scale import OPACITIES, STOPS
-from reports.page.drift import DriftView, drift_view
 from reports.page.evaluation import EvaluationView, evaluation_view
 from reports.page.points import OfferedPoint, offered_points
 from reports.tables.columns import Column
@@ -37,7 +36,6 @@ from reports.wording import (
 )
 from scanner import NOTICE
 from scanner.errors import HINTS
-from scanner.evaluation.drift import Drift
 from scanner.evaluation.evaluate import Evaluation
 from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
@@ -45,6 +43,10 @@ from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
 from scanner.run_record import Run
 from scanner.system.text import count, duration_text
+
+if TYPE_CHECKING:
+    from reports.page.drift import DriftView
+    from scanner.evaluation.drift import Drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ def build_view(
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
         evaluation=None if evaluation is None else evaluation_view(evaluation),
-        drift=None if drift is None else drift_view(drift),
+        drift=None if drift is None else _drift_view(drift),
         points=_points(survey, summary, run),
         refer=_band(run.info.refer) if run.info.refer is not None else "",
         charts=_charts(survey, summary, run.info),
@@ -242,6 +244,12 @@ def build_view(
         arguments=tuple((name, plain_text(value)) for name, value in run.info.arguments.items() if _was_given(value)),
         config=_config(survey, run, columns),
     )
+
+
+def _drift_view(drift: Drift) -> DriftView:
+    from reports.page.drift import drift_view  # which a scan has no use for
+
+    return drift_view(drift)
 
 
 def _points(survey: Survey, summary: Summary | None, run: Run) -> tuple[OfferedPoint, ...]:

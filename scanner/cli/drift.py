@@ -89,13 +89,13 @@ def _find(journal: Journal, reference: Path | None) -> Drift:
     from scanner.runs.journal import Journal, stored_model
 
     model = stored_model(journal)
-    current = portray(journal.films, model, str(journal.folder))
+    current = portray(journal.films, model, journal.folder.resolve().name)
     portraits: list[Portrait]
     if reference is None:
         portraits = references(model)
     else:
         with Journal(reference, read_only=True) as earlier:
-            portraits = [portray(earlier.films, stored_model(earlier), str(reference))]
+            portraits = [portray(earlier.films, stored_model(earlier), earlier.folder.resolve().name)]
     for portrait in (current, *portraits):
         if portrait.n < 10:
             raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {portrait.n} patients.")
