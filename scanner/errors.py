@@ -68,7 +68,7 @@ HINTS: dict[str, str] = {
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "other-settings": "Choose another folder with -o, so that `cxrscan compare` has both, or start over with --fresh.",
     "labels-dropped": "Give --labels or --keep-labels, choose another folder with -o, or start over with --fresh.",
-    "not-a-run": "Give the folder that an earlier `cxrscan run` wrote (it holds journal.sqlite).",
+    "not-a-run": "Scan the films first with `cxrscan run`, then give the folder that it wrote (with journal.sqlite).",
     "disk-without-locks": "Choose a folder on a disk of this computer with -o, and copy what the run wrote.",
     "run-busy": "Wait until the other cxrscan process has finished, or choose another folder with -o.",
     "journal-unreadable": "Check that you may read the run folder and that its disk is there.",

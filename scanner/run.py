@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
 from scanner.records import POSITIVE, Band, Counts, Duplicates, ImageSource, Outputs, RunInfo, ScanResult, Skip
 from scanner.run_record import Run
+from scanner.runs.asked import answer_again, keep_asked, stored_asked
 from scanner.runs.claim import refuse_to_replace, set_aside
 from scanner.runs.growing import grows
 from scanner.runs.journal import Journal, stored_info, stored_model
@@ -36,6 +37,7 @@ from scanner.system.whole_files import followed
 from scanner.trial import TriedBundle, open_bundle
 
 if TYPE_CHECKING:
+    from scanner.evaluation.evaluate import Asked, Evaluation
     from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels
 
 #: Libraries whose version can change a number; the manifest names them.
@@ -65,10 +67,14 @@ OnStart = Callable[[Start], None]
 OnFile = Callable[[ScanResult | Skip | None], None]
 
 
+Ask = Callable[[Set[str]], "Asked"]
+"""Columns of the label file that subgroups may come from -> what is asked; raises where it asks for others."""
+
+
 class WriteOutputs(Protocol):
     """Renders the files of a run folder; ``reports.outputs.write_outputs``."""
 
-    def __call__(self, folder: Path, run: Run) -> Outputs:
+    def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
         """Write the outputs and say where they are."""
         ...
 
@@ -118,6 +124,8 @@ class Tally:
     outputs: Outputs
     labels: LabelJoin | None = None
     """How the labels fitted the films."""
+    evaluation: Evaluation | None = None
+    """What ``cxrscan evaluate`` asked of this run, with its labels and threshold of now; None where it did not."""
     n_new: int | None = None
     """Films that this session scanned; None where it only rendered."""
     advice: str = ""
@@ -381,6 +389,7 @@ def render(
     labels: LabelRequest | None = None,
     duplicates: Duplicates | None = None,
     out: Path | None = None,
+    ask: Ask | None = None,
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
 
@@ -392,6 +401,8 @@ def render(
         As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
     out
         Another folder for the outputs; the run folder then stays as it is. None for the run folder.
+    ask
+        What the evaluation of the run is to tell from now on; None for what was asked before, if anything.
 
     Raises
     ------
@@ -421,7 +432,19 @@ def render(
             journal.set_truth(joined.truth)
             journal.put("label_request", asdict(labels))
             info = replace(info, labels=joined.source)
+        if ask is not None:
+            _ask(journal, ask, joined)
         return _render(journal, info, write_outputs, joined, out)
+
+
+def _ask(journal: Journal, ask: Ask, joined: LabelJoin | None) -> None:
+    """Keep a new question; cells of a label file stay while the run's labels do."""
+    if joined is not None:
+        keep_asked(journal, ask({name for row in joined.rows.values() for name in row.columns}))
+        return
+    earlier = stored_asked(journal)
+    cells = earlier.cells if earlier is not None else {}
+    keep_asked(journal, replace(ask({name for said in cells.values() for name in said}), cells=cells))
 
 
 def _make_for_outputs(out: Path) -> None:
@@ -479,11 +502,12 @@ def _render(
     out: Path | None = None,
 ) -> Tally:
     journal.put("run", asdict(info))
-    films = journal.films if info.duplicates == "keep" else lambda: labelled_once(journal.films())
-    run = shareable(Run(info, stored_model(journal), films))
-    outputs = write_outputs(out or journal.folder, run)
+    run = Run(info, stored_model(journal), journal.films)
+    evaluation = answer_again(journal, run, None if joined is None else joined.rows)
+    counted = run if info.duplicates == "keep" else replace(run, films=lambda: labelled_once(journal.films()))
+    outputs = write_outputs(out or journal.folder, shareable(counted), evaluation=evaluation)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
-    return Tally(info, outputs, joined)
+    return Tally(info, outputs, joined, evaluation)
 
 
 def _scan_missing(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from scanner.model_bundle import ModelSpec
 from scanner.records import Film, RunInfo
 
+PLACES = frozenset({"paths", "from_file", "output", "labels", "model", "cluster", "upload"})
+"""Arguments of a run that name files and folders, which say more of a user than a report should."""
+
 
 def _no_films() -> Iterable[Film]:
     return ()

@@ -178,9 +178,9 @@ def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) ->
             edges[:-1] + 0.05 / _N_BINS, -negative / top, 0.9 / _N_BINS, align="edge", color=_NEGATIVE, linewidth=0
         )
         axes.axhline(0, color=_INK, linewidth=0.8)
-        axes.axvline(threshold, color=_INK, linewidth=1, linestyle=(0, (2, 2)))
-        axes.text(0.04, 0.9, f"labelled {POSITIVE}", color=_POSITIVE, va="top")
-        axes.text(0.96, -0.9, f"labelled {NEGATIVE}", color=_NEGATIVE, ha="right")
+        axes.plot([threshold, threshold], [-1.04, 1.04], color=_INK, linewidth=1, linestyle=(0, (2, 2)))
+        axes.text(0.5, 1.2, f"labelled {POSITIVE}", color=_POSITIVE, ha="center", va="center")
+        axes.text(0.5, -1.2, f"labelled {NEGATIVE}", color=_NEGATIVE, ha="center", va="center")
         axes.set_xlabel("Probability of pneumonia", labelpad=5)
         ticks = _count_ticks(top)
         below = ticks[:0:-1]
@@ -191,7 +191,7 @@ def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) ->
         f"pneumonia films and {int((prob[~truth] >= threshold).sum()):,} of {int((~truth).sum()):,} normal films lie "
         f"at or above the run's threshold {probability_text(threshold)}."
     )
-    return _chart("histogram", "Films by probability and class", alt, draw, low=-1.04, high=1.04)
+    return _chart("histogram", "Films by probability and class", alt, draw, low=-1.34, high=1.34)
 
 
 def _histogram(probs: FloatArray, threshold: float) -> Chart:
@@ -236,7 +236,7 @@ def _mark(axes: Axes, x: float, y: float) -> None:
 def _label(axes: Axes, x: str, y: str) -> None:
     axes.set_xlabel(x, labelpad=5)
     axes.set_ylabel(y)
-    axes.yaxis.set_label_coords((9 - _LEFT) / (_WIDTH - _LEFT - _RIGHT), 0.5)
+    axes.yaxis.set_label_coords((11 - _LEFT) / (_WIDTH - _LEFT - _RIGHT), 0.5)
 
 
 _SKIN = Skin(

@@ -29,6 +29,13 @@ OPACITIES: tuple[float, ...] = tuple(round((i / (len(STOPS) - 1)) ** 2, 4) for i
 """Opacity at the same steps, in [0, 1]."""
 
 
+HALF = 128
+"""Level that a contour runs along: half of the scale."""
+
+LINE = (255, 221, 64)
+"""Red, green and blue of the contour, which no film has."""
+
+
 def heat_levels(heat_map: HeatMap, scale: float) -> npt.NDArray[np.uint8]:
     """Place a heat map on the scale.
 
@@ -44,6 +51,12 @@ def heat_levels(heat_map: HeatMap, scale: float) -> npt.NDArray[np.uint8]:
     values = np.frombuffer(heat_map.values, dtype="<f2").astype(np.float32).reshape(heat_map.side, heat_map.side)
     share = np.clip(np.nan_to_num(values) / scale, 0.0, 1.0)
     return np.asarray(np.rint(share * 255.0), dtype=np.uint8)
+
+
+def heat_word(heat_map: HeatMap, scale: float) -> str:
+    """How strong a heat map is at its strongest, in the words of the report."""
+    top = int(heat_levels(heat_map, scale).max(initial=0))
+    return "none on this film" if top < 0.1 * 255 else "weak" if top < HALF else "strong"
 
 
 def heat_text(heat_map: HeatMap | None, scale: float) -> str:

@@ -30,20 +30,27 @@ class EvaluationView:
 
     patients: str
     """Sentence on whose films these are."""
-    tables: tuple[FigureTable, ...]
+    by_patient: FigureTable | None
+    """None where every patient has one film."""
+    subgroups: tuple[FigureTable, ...]
+    elsewhere: FigureTable | None
+    """PPV and NPV at other prevalences; None where none were asked for."""
     chart: Chart
 
 
 def evaluation_view(evaluation: Evaluation) -> EvaluationView:
     """Make the view of an evaluation."""
-    tables = [_by_patient(evaluation)] if evaluation.by_patient else []
-    tables += [
-        _subgroups(attribute, [(group.value or "not stated", group.summary) for group in groups])
-        for attribute, groups in evaluation.subgroups.items()
-    ]
-    tables += [_elsewhere(evaluation.elsewhere)] if evaluation.elsewhere else []
     films = evaluation.films
-    return EvaluationView(_patients(evaluation), tuple(tables), decision_chart(films.truth, films.prob))
+    return EvaluationView(
+        patients=_patients(evaluation),
+        by_patient=_by_patient(evaluation) if evaluation.by_patient else None,
+        subgroups=tuple(
+            _subgroups(attribute, [(group.value or "not stated", group.summary) for group in groups])
+            for attribute, groups in evaluation.subgroups.items()
+        ),
+        elsewhere=_elsewhere(evaluation.elsewhere) if evaluation.elsewhere else None,
+        chart=decision_chart(films.truth, films.prob),
+    )
 
 
 def _patients(evaluation: Evaluation) -> str:
@@ -63,7 +70,7 @@ def _by_patient(evaluation: Evaluation) -> FigureTable:
         )
         for key, estimate in evaluation.by_patient.items()
     )
-    return FigureTable("Intervals by patient", ("", "Value", "Films independent", "Clustered by patient"), rows)
+    return FigureTable("Intervals by patient", ("", "Value", "Films as independent", "Clustered by patient"), rows)
 
 
 def _subgroups(attribute: str, groups: list[tuple[str, Summary]]) -> FigureTable:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
@@ -41,7 +41,7 @@ from scanner.evaluation.fit import OUTSIDE, fit_sentence
 from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
-from scanner.run_record import Run
+from scanner.run_record import PLACES, Run
 from scanner.system.text import count, duration_text
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def build_view(
         model=model_card(run),
         methods=_methods(survey, summary, run),
         versions=tuple(run.info.versions.items()),
-        arguments=tuple((name, plain_text(value)) for name, value in run.info.arguments.items() if _was_given(value)),
+        arguments=_arguments(run.info),
         config=_config(survey, run, columns),
     )
 
@@ -265,9 +265,21 @@ def _charts(survey: Survey, summary: Summary | None, info: RunInfo) -> tuple[Cha
     return (*charts, *coverage_chart(survey.truth, survey.prob, survey.distance, info.threshold))
 
 
+def _arguments(info: RunInfo) -> tuple[tuple[str, str], ...]:
+    """Return the options that say anything, with the last part of places alone."""
+    given = ((name, value) for name, value in info.arguments.items() if _was_given(value))
+    return tuple(
+        (field_title(name), _place_text(value) if name in PLACES else plain_text(value)) for name, value in given
+    )
+
+
+def _place_text(value: Any) -> str:
+    return ", ".join(map(_last_part, map(str, value if isinstance(value, list | tuple) else [value])))
+
+
 def _was_given(value: Any) -> bool:
     """Whether an option says anything: not one that is unset, off or empty."""
-    return value is not None and value is not False and value not in ("", [], ())
+    return value is not None and value is not False and value not in ("", [], (), {})
 
 
 _UNFINISHED = {
@@ -279,8 +291,16 @@ _UNFINISHED = {
 
 
 def _default_title(info: RunInfo) -> str:
-    names = [PurePath(root).name or root for root in info.roots]
-    return f"Chest X-ray scan of {', '.join(names)}"
+    return f"Chest X-ray scan of {_folders(info)}"
+
+
+def _folders(info: RunInfo) -> str:
+    """Names of the folders that were scanned; where they lie is the sender's own affair, and stands in run.json."""
+    return ", ".join(map(_last_part, info.roots))
+
+
+def _last_part(place: str) -> str:
+    return re.split(r"[/\\]", place.rstrip("/\\"))[-1] or place
 
 
 def _lead(survey: Survey, info: RunInfo) -> tuple[str, ...]:
@@ -328,7 +348,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
             "Scanned",
             f"{date_text(run.info.finished_at or run.info.started_at)}, in {duration_text(run.info.duration_s)}",
         ),
-        ("Folder" if len(run.info.roots) == 1 else "Folders", ", ".join(run.info.roots)),
+        ("Folder" if len(run.info.roots) == 1 else "Folders", _folders(run.info)),
         ("Model", run.model.label),
         ("Operating point", f"{run.info.threshold_name}, threshold {probability_text(run.info.threshold)}"),
         ("Labels", {"": "none", "folders": "from the folders' names"}.get(run.info.labels, f"from {run.info.labels}")),
@@ -544,7 +564,6 @@ def _config(survey: Survey, run: Run, columns: Iterable[Column]) -> dict[str, An
     identity = "\n".join((*run.info.roots, run.info.started_at, run.model.weights_sha256))
     return {
         "runId": hashlib.sha256(identity.encode(errors="backslashreplace")).hexdigest()[:16],
-        "root": run.info.roots[0] if len(run.info.roots) == 1 and run.info.names == "plain" else "",
         "threshold": run.info.threshold,
         "refer": run.info.refer,
         "model": run.model.label,

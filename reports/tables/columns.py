@@ -55,9 +55,9 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "prediction",
-        "Prediction",
+        "Call",
         "text",
-        "`PNEUMONIA` when the probability reaches the threshold, else `NORMAL`; compared before rounding. "
+        "The call: `PNEUMONIA` when the probability reaches the threshold, else `NORMAL`; compared before rounding. "
         "`REFER` when it lies in the band of `--refer`. Empty unless scored.",
         lambda film, run: prediction(film.result, run.info.threshold, run.info.refer),
     ),
@@ -79,21 +79,22 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "truth",
-        "Truth",
+        "Label",
         "text",
-        "`PNEUMONIA` or `NORMAL` from the labels; empty without a label.",
+        "The label: `PNEUMONIA` or `NORMAL`; empty without a label.",
         lambda film, run: film.truth,
     ),
     Column(
         "gate",
-        "Gate",
+        "Input checks",
         "text",
-        "Is this a frontal chest film? `ok`, `warn` or `reject`; empty when the file failed first.",
+        "Is this a frontal chest film? `ok`, `warn` (scored, with a caveat) or `reject`; "
+        "empty when the file failed first.",
         lambda film, run: film.result.gate,
     ),
     Column(
         "gate_reasons",
-        "Gate reasons",
+        "Why (input checks)",
         "text",
         "Why the gate warns or rejects: codes separated by spaces.",
         lambda film, run: " ".join(film.result.gate_reasons),
@@ -207,7 +208,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "pixel_path",
-        "Pixel path",
+        "How pixels were read",
         "text",
         "Steps from stored to display values, for example `jpeg>1/4`.",
         lambda film, run: film.result.pixel_path,
@@ -221,7 +222,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "gate_distance",
-        "Gate distance",
+        "Distance from training films",
         "decimal",
         "How unlike the training films the picture is: about 0 for a typical one, above 1 the gate warns or rejects. "
         "Empty where the gate was off, or needed no look at the picture to reject it.",

@@ -29,7 +29,7 @@ def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool
     from reports.evaluation.comparison import comparison_document, comparison_text
     from scanner.decision import is_referred
     from scanner.evaluation.compare import compare_runs
-    from scanner.evaluation.evaluate import collect_films
+    from scanner.evaluation.evaluate import cells_of, collect_films
     from scanner.evaluation.labels import open_labels
     from scanner.runs.journal import Journal, stored_info
 
@@ -43,7 +43,7 @@ def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool
             joined.refuse_misfit()
             click.echo(joined.sentence, err=True)
             films = (replace(film, truth=joined.truth.get(film.result.name)) for film in journal.films())
-            first = collect_films(films, joined.rows, refer=info_a.refer, duplicates=info_a.duplicates)
+            first = collect_films(films, cells_of(joined.rows), refer=info_a.refer, duplicates=info_a.duplicates)
     with Journal(run_b, read_only=True) as journal:
         info_b = stored_info(journal)
         second = {

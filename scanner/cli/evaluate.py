@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,13 +14,11 @@ from scanner.cli import options
 from scanner.errors import LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence, Set
 
     from reports.evaluation.checklist import ChecklistName
-    from scanner.evaluation.label_file import LabelRow
     from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Duplicates, Film
-    from scanner.run import Tally
+    from scanner.records import Band, Duplicates
 
 
 def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -87,29 +83,36 @@ def evaluate(
     from reports.evaluation.checklist import checklist_text
     from reports.evaluation.files import evaluation_text, write_evaluation
     from reports.outputs import write_outputs
-    from scanner.evaluation.evaluate import collect_films
-    from scanner.evaluation.evaluate import evaluate as evaluate_films
+    from scanner.evaluation.evaluate import Asked
     from scanner.run import render
     from scanner.run_record import Run
-    from scanner.runs.journal import Journal, stored_model
+    from scanner.runs.journal import Journal, stored_info, stored_model
     from scanner.system.whole_files import followed, replacing_text
 
-    elsewhere = output if not os.access(run_folder, os.W_OK) else None
-    render_with = partial(
-        render, run_folder, threshold=threshold, refer=refer, labels=labels, duplicates=duplicates, out=elsewhere
-    )
-    tally = render_with(write_outputs)
-    rows = tally.labels.rows if tally.labels is not None else {}
-    _check_names(by, rows)
-    if tally.info.names == "hashed" and "folder" in by:
-        raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
+    def ask(columns: Set[str]) -> Asked:
+        _check_names(by, columns)
+        return Asked(by, prevalences, exact)
+
     with Journal(run_folder, read_only=True) as journal:
-        films = collect_films(_labelled(journal.films(), tally), rows, by, tally.info.refer, tally.info.duplicates)
-        run = Run(tally.info, stored_model(journal))
-    if not tally.info.labels:
+        info, model = stored_info(journal), stored_model(journal)
+    if labels is None and not info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
-    evaluation = evaluate_films(films, run, prevalences=prevalences, exact=exact)
-    tally = render_with(partial(write_outputs, evaluation=evaluation))
+    if info.names == "hashed" and "folder" in by:
+        raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
+    elsewhere = output if not os.access(run_folder, os.W_OK) else None
+    tally = render(
+        run_folder,
+        write_outputs,
+        threshold=threshold,
+        refer=refer,
+        labels=labels,
+        duplicates=duplicates,
+        out=elsewhere,
+        ask=ask,
+    )
+    evaluation, run = tally.evaluation, Run(tally.info, model)
+    if evaluation is None:
+        raise LabelError("labels-none", "No film of the run has both a label and a probability.")
     folder = followed(output) if output else followed(run_folder) / "evaluation"
     document = write_evaluation(folder, evaluation, run)
     if checklist is not None:
@@ -127,12 +130,6 @@ def evaluate(
         click.echo(f"Report   {tally.outputs.html}\nFigures  {folder}\n{NOTICE}", err=True)
 
 
-def _labelled(films: Iterable[Film], tally: Tally) -> Iterator[Film]:
-    """The films with the truth that was joined just now; a run that may only be read does not keep it."""
-    for film in films:
-        yield film if tally.labels is None else replace(film, truth=tally.labels.truth.get(film.result.name))
-
-
 _MAX_TOLD = 10
 
 
@@ -143,11 +140,10 @@ def _tell_misfits(names: Sequence[str], why: str) -> None:
         click.echo(f"  ... and {len(names) - _MAX_TOLD} more", err=True)
 
 
-def _check_names(by: tuple[str, ...], rows: Mapping[str, LabelRow]) -> None:
+def _check_names(by: tuple[str, ...], columns: Set[str]) -> None:
     from scanner.evaluation.evaluate import ATTRIBUTES
 
-    columns = next(iter(rows.values())).columns if rows else {}
-    known = (*ATTRIBUTES, *columns)
+    known = (*ATTRIBUTES, *sorted(columns))
     unknown = [name for name in by if name not in known]
     if unknown:
         raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(known)}.", param_hint="--by")

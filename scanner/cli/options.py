@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.outputs import Embed
+    from scanner.evaluation.evaluate import Evaluation
     from scanner.evaluation.labels import LabelRequest
     from scanner.records import Band, Film, Outputs, RunInfo
     from scanner.run import Tally
@@ -212,11 +213,13 @@ class OutputWriter:
     embed: Embed
     tables: tuple[str, ...]
 
-    def __call__(self, folder: Path, run: Run) -> Outputs:
+    def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
         """Write the outputs, and copy them elsewhere where that is asked for."""
         from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
 
-        outputs = write_outputs(folder, run, title=self.title, embed=self.embed, tables=self.tables)
+        outputs = write_outputs(
+            folder, run, title=self.title, embed=self.embed, tables=self.tables, evaluation=evaluation
+        )
         if self.upload:  # no patient's name, and no journal: it is no file for a bucket
             from scanner.sources.remote import RemotePath, upload
 

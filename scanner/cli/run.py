@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -320,7 +320,7 @@ def run(
         keep=keep,
         follow_links=follow_links,
         fresh=not resume,
-        arguments={name: _plain(value) for name, value in click.get_current_context().params.items()},
+        arguments=_arguments(click.get_current_context()),
     )
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
@@ -331,6 +331,12 @@ def run(
     if dicom_results and tally.info.exit_reason == "finished":
         codes.append(_write_dicom(request, quiet=quiet))
     return max(codes)
+
+
+def _arguments(context: click.Context) -> dict[str, Any]:
+    """What the command was given, by the names that a user knows: ``--max-memory`` as ``max_memory``."""
+    names = {one.name: max(one.opts, key=len).lstrip("-").replace("-", "_") for one in context.command.params}
+    return {names.get(name, name): _plain(value) for name, value in context.params.items()}
 
 
 def _write_dicom(request: RunRequest, *, quiet: bool) -> int:

@@ -27,6 +27,7 @@ _MAX_UPLOAD_MB = 420
 @click.argument("path", required=False, type=options.existing_path, metavar="[FILE|RUN]")
 @options.model
 @options.threshold
+@click.option("--film", metavar="NAME", help="Begin with this film of RUN, by its name in the report.")
 @click.option(
     "--queue",
     type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
@@ -51,6 +52,7 @@ def view(
     path: Path | None,
     bundle: Path | None,
     threshold: str | None,
+    film: str | None,
     queue: Path | None,
     reader: str,
     port: int | None,
@@ -58,7 +60,7 @@ def view(
     timeout: float,
     max_memory: float,
 ) -> None:
-    """Look at single films in the browser, on this computer only; nothing that is opened there is written to disk.
+    """Look at films in the browser, on this computer only. Of films that are uploaded nothing is written to disk.
 
     \b
     cxrscan view               films are uploaded on the page
@@ -85,7 +87,7 @@ def view(
     from scanner.viewer.finished_run import open_run
 
     _check_reader(path, queue, reader)
-    opened = replace(_opening(path, bundle, threshold), queue=queue, reader=reader)
+    opened = replace(_opening(path, bundle, threshold, film), queue=queue, reader=reader)
     if queue is not None and path is not None:
         open_run(path, reader, queue)
     opening.current = replace(opened, limits=Limits(timeout, max_memory))
@@ -101,6 +103,7 @@ def view(
     app.run(config=_config(port))
 
 
+def _opening(path: Path | None, bundle: Path | None, threshold: str | None, film: str | None) -> Opening:
 def _check_reader(path: Path | None, queue: Path | None, reader: str) -> None:
     """Refuse a list or a reader without a run, and a reader whose name makes no file's."""
     from scanner.viewer.verdicts import READER_NAME
@@ -122,7 +125,6 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
     from scanner.errors import FilmError
     from scanner.model_bundle import DEFAULT_BUNDLE
     from scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
-    from scanner.runs.journal import Journal, stored_info, stored_model
     from scanner.settings import ScanSettings
     from scanner.trial import open_bundle
     from scanner.viewer.decoding import film_source
@@ -131,10 +133,15 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
 
     settings = ScanSettings(model=bundle or DEFAULT_BUNDLE)
     if path is not None and path.is_dir():
-        with Journal(path, read_only=True) as journal:
-            stored_info(journal)
-            stored_model(journal).threshold(threshold)
-        return Opening(settings, threshold, run=path)
+        if bundle is not None:
+            raise click.BadParameter(
+                f"{path} is a run: it shows the model that scored it. Scan the films again with this one, "
+                "into another folder.",
+                param_hint="--model",
+            )
+        return Opening(settings, threshold, run=path, first=_first_film(path, threshold, film))
+    if film is not None:
+        raise click.BadParameter("needs the folder of a run.", param_hint="--film")
     settings = open_bundle(settings.model).hold(settings)
     model, _ = open_model(settings)
     model.threshold(threshold)
@@ -144,6 +151,21 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> O
         return Opening(settings, threshold, film_source(path.name, path.read_bytes(), path.stat().st_mtime_ns))
     except OSError as error:
         raise FilmError("unreadable", f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _first_film(folder: Path, threshold: str | None, shown: str | None) -> str:
+    """Check that a run can be opened, and find the film to begin with; empty for the first."""
+    from scanner.run_record import Run
+    from scanner.runs.journal import Journal, stored_info, stored_model
+    from scanner.runs.sharing import name_in_run
+
+    with Journal(folder, read_only=True) as journal:
+        run = Run(stored_info(journal), stored_model(journal), journal.films)
+        run.model.threshold(threshold)
+        name = name_in_run(run, shown) if shown is not None else ""
+    if name is None:
+        raise click.BadParameter(f"the run has no film called {shown!r}.", param_hint="--film")
+    return name
 
 
 def _config(port: int | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -53,6 +53,27 @@ ATTRIBUTES: dict[str, Callable[[ScanResult], str]] = {
     "folder": lambda result: str(PurePosixPath(result.name).parent),
     "gate": lambda result: result.gate or "",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an evaluation is to tell besides the figures of all films."""
+
+    by: tuple[str, ...] = ()
+    """Attributes to group by: keys of ATTRIBUTES or columns of the label file."""
+    prevalences: tuple[float, ...] = ()
+    """Shares of pneumonia films, strictly between 0 and 1, to compute predictive values for."""
+    exact: bool = False
+    """Whether proportions have Clopper-Pearson intervals instead of Wilson's."""
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Film -> cells of the label file that subgroups and patients are read from, by column."""
+
+
+def cells_of(rows: Mapping[str, LabelRow], by: Iterable[str] = ()) -> dict[str, dict[str, str]]:
+    """Return the cells of a label file that an evaluation reads: film -> column -> text; those of patients always."""
+    needed = {*by, "patient"}
+    cells = {film: {name: text for name, text in row.columns.items() if name in needed} for film, row in rows.items()}
+    return {film: said for film, said in cells.items() if said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +134,7 @@ class Evaluation:
 
 def collect_films(
     films: Iterable[Film],
-    rows: Mapping[str, LabelRow],
+    cells: Mapping[str, Mapping[str, str]],
     by: Sequence[str] = (),
     refer: Band | None = None,
     duplicates: Duplicates = "keep",
@@ -122,14 +143,12 @@ def collect_films(
 
     Parameters
     ----------
-    rows
-        Film -> its line of the label file; empty for class folders.
-    by
-        Attributes to group by: keys of ATTRIBUTES or columns of the label file.
-    refer
-        Films with a probability in this band have no call.
+    cells, by
+        As in ``Asked``.
     duplicates
         ``first`` leaves out copies of films that have a truth and a call.
+    refer
+        Films with a probability in this band have no call.
     """
     names: list[str] = []
     truth: list[bool] = []
@@ -156,8 +175,8 @@ def collect_films(
                 unscored["copies"] += 1
                 continue
         contents.add(content_of(result))
-        columns = rows[result.name].columns if result.name in rows else {}
-        patient = columns.get("patient") or whose(result)
+        said = cells.get(result.name, {})
+        patient = said.get("patient") or whose(result)
         n_without_patient += not patient
         names.append(result.name)
         truth.append(film.truth == POSITIVE)
@@ -165,7 +184,7 @@ def collect_films(
         distances.append(np.inf if result.gate_distance is None else result.gate_distance)
         patients.append(patient or result.name)
         for attribute, values in groups.items():
-            values.append(columns[attribute] if attribute in columns else ATTRIBUTES[attribute](result))
+            values.append(said[attribute] if attribute in said else _attribute(attribute, result))
     return LabelledFilms(
         tuple(names),
         np.array(truth, dtype=np.bool_),
@@ -177,6 +196,11 @@ def collect_films(
         dict(unscored),
         n_copies if duplicates == "keep" else 0,
     )
+
+
+def _attribute(name: str, result: ScanResult) -> str:
+    """An attribute of a film; empty for a column of a label file that does not name the film."""
+    return ATTRIBUTES[name](result) if name in ATTRIBUTES else ""
 
 
 def evaluate(films: LabelledFilms, run: Run, *, prevalences: Sequence[float] = (), exact: bool = False) -> Evaluation:

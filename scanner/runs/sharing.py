@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from scanner.records import Film
-from scanner.run_record import Run
+from scanner.run_record import PLACES, Run
 
 _DIGITS = 16
-#: Options that name files and folders.
-_PATH_OPTIONS = frozenset({"paths", "from_file", "output", "labels", "bundle", "cluster", "upload"})
 
 
 def shareable(run: Run) -> Run:
@@ -22,10 +20,18 @@ def shareable(run: Run) -> Run:
     info, films = run.info, run.films
     if info.names == "plain":
         return run
-    arguments = {name: "…" if value and name in _PATH_OPTIONS else value for name, value in info.arguments.items()}
+    arguments = {name: "…" if value and name in PLACES else value for name, value in info.arguments.items()}
     labels = "folders" if info.labels == "folders" else "a label file" if info.labels else ""
     info = replace(info, roots=("…",), arguments=arguments, labels=labels)
     return replace(run, info=info, films=lambda: _hashed(films()))
+
+
+def name_in_run(run: Run, shown: str) -> str | None:
+    """Name, in the run itself, of the film that outputs call so; None when there is none."""
+    for film, told in zip(run.films(), shareable(run).films(), strict=True):
+        if told.result.name == shown:
+            return film.result.name
+    return None
 
 
 def _hashed(films: Iterable[Film]) -> Iterator[Film]:

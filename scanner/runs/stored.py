@@ -374,6 +374,11 @@ def _text(value: Any, name: str, raw: bool) -> str:
     return str(value) if raw else printable(value)
 
 
+def _truth_value(value: Any, name: str, raw: bool) -> bool:
+    _require(type(value) is bool, name)
+    return bool(value)
+
+
 def _integer(value: Any, name: str, raw: bool) -> int:
     _require(type(value) is int and abs(value) < _MAX_N, name)
     return int(value)
@@ -384,4 +389,9 @@ def _number(value: Any, name: str, raw: bool) -> float:
     return float(value)
 
 
-_SIMPLE: Mapping[Any, Callable[[Any, str, bool], Any]] = {str: _text, int: _integer, float: _number}
+_SIMPLE: Mapping[Any, Callable[[Any, str, bool], Any]] = {
+    str: _text,
+    bool: _truth_value,
+    int: _integer,
+    float: _number,
+}

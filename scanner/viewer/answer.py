@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from reports.page.colour_scale import OPACITIES, STOPS
+from reports.page.colour_scale import OPACITIES, STOPS, heat_word
 from reports.page.view import ModelCard
 from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
@@ -28,7 +28,7 @@ from reports.wording import (
     with_interval,
 )
 from scanner.decision import outcome, prediction
-from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, RunInfo, ScanResult, Skip
+from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, HeatMap, RunInfo, ScanResult, Skip
 from scanner.run_record import Run
 
 _FILE_COLUMNS = ("kind", "width_px", "height_px", "size_bytes", "pixel_path", "sha256")
@@ -207,8 +207,16 @@ def bar_html(prob: float, run: Run) -> str:
     )
 
 
-def legend_html(scale: float) -> str:
-    """The heat map's fixed colour scale, on the film's black."""
+HEAT_STYLES = {"colour": "colours", "contour": "contour at half", "off": "off"}
+"""Heat map -> how it is drawn, in the order of the key h, as in the report."""
+
+
+def legend_html(heat_map: HeatMap, scale: float, style: str) -> str:
+    """What the heat map's colours or its line mean, and how strong it is at its strongest."""
+    word = heat_word(heat_map, scale)
+    if style == "contour":
+        line = "" if word == "none on this film" else "line: half of strong; "
+        return f'<div class="cxr-legend"><span>Film with heat map ({line}heat: {word})</span></div>'
     last = len(STOPS) - 1
     colours = ", ".join(
         f"rgb({red} {green} {blue} / {OPACITIES[i]}) {100 * i / last:.0f}%"
@@ -217,7 +225,7 @@ def legend_html(scale: float) -> str:
     return (
         '<div class="cxr-legend" title="Grad-CAM, 0 to '
         f'{significant(scale, 3)} logit units; the same scale for every film of this model">'
-        f"<span>Film with heat map</span><span>none</span>"
+        f"<span>Film with heat map (heat: {word})</span><span>none</span>"
         f'<i style="background-image:linear-gradient(90deg, {colours})"></i>'
         "<span>strong</span></div>"
     )

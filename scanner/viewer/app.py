@@ -155,6 +155,8 @@ def page_through(finished: FinishedRun, start: opening.Opening) -> None:
         return
     read = {name for name, verdict in finished.verdicts.items() if verdict.verdict}
     names = [film.result.name for film in chosen]
+    if "page" not in st.session_state and start.first in names:
+        st.session_state["page"] = names.index(start.first) + 1
     film = chosen[turn_page([name if not blind or name in read else "Blind reading" for name in names])]
     hidden = blind and film.result.name not in read
     picture = show_film(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
+from typing import Literal
 
 import streamlit as st
 
 from reports.wording import significant
 from scanner import NOTICE
 from scanner.errors import HINTS
-from scanner.records import Film, Radiograph
+from scanner.records import Film, HeatMap, Radiograph
 from scanner.run_record import Run
 from scanner.viewer import answer, pictures
 
@@ -110,14 +111,64 @@ def forget_picture() -> None:
 @st.fragment
 def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden: bool = False) -> None:
     """Film and heat map side by side with their controls, which run nothing but this function again."""
-    heat_map = film.result.heat_map
-    left, right = st.columns(2) if heat_map else (st.container(width=620), None)
-    controls = st.columns([3, 2, 3, 2], gap="medium")
-    window = controls[0].slider("Window, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
-    zoom = controls[1].slider("Zoom", 1.0, 8.0, 1.0, 0.5, format="%.1f x", key=f"zoom {key}")
+    heat_map, style = film.result.heat_map, st.session_state.get("heat", "colour")
+    shows_heat = heat_map is not None and style != "off"
+    left, right = st.columns(2) if shows_heat else (st.container(width=620), None)
+    look = _take_look(key, heat_map)
+    grey = pictures.render_film(picture.pixels, look.view, (look.window[0] / 100, look.window[1] / 100))
+    if look.inverted:
+        grey = 255 - grey
+    left.image(pictures.data_url(grey), width="stretch", alt="Film")
+    left.html('<div class="cxr-legend"><span>Film</span></div>')
+    panes, scale = [grey], run.model.heat_scale
+    if right is not None and heat_map is not None:
+        heated = (
+            pictures.render_contour(grey, heat_map, scale, look.view)
+            if style == "contour"
+            else pictures.render_overlay(grey, heat_map, scale, look.view, look.opacity / 100)
+        )
+        right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
+        right.html(answer.legend_html(heat_map, scale, style))
+        panes.append(heated)
+    if hidden:
+        return
+    heading, footing = answer.result_lines(film, run)
+    if look.view.zoom > 1 or look.window != (0, 100):
+        window = f"window {look.window[0]} to {look.window[1]} % of the film's range"
+        footing.append(f"Shown at zoom {look.view.zoom:g} x, {window}")
+    scale_text = f"{significant(scale, 3)} logit units" if len(panes) > 1 else ""
+    with st.container(horizontal=True):
+        st.download_button(
+            "Annotated picture (PNG)",
+            partial(pictures.annotated_png, panes, heading, [*footing, NOTICE], scale_text, contour=style == "contour"),
+            f"{PurePath(film.result.name).stem}-cxrscan.png",
+            "image/png",
+            on_click="ignore",
+        )
+        offer_row(film, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a film is looked at."""
+
+    view: pictures.Viewport
+    window: tuple[int, int]
+    """Percent of the film's range."""
+    inverted: bool
+    opacity: int
+    """Of the heat map's colours, in percent."""
+
+
+def _take_look(key: str, heat_map: HeatMap | None) -> _Look:
+    """Lay out the controls below the pictures; keys are those of the report."""
+    sliders = st.columns([3, 2, 3], gap="medium")
+    window = sliders[0].slider("Window, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
+    zoom = sliders[1].slider("Zoom", 1.0, 8.0, 1.0, 0.5, format="%.1f x", key=f"zoom {key}")
+    style, opacity = st.session_state.get("heat", "colour"), 60
+    if heat_map is not None and style == "colour":
+        opacity = sliders[2].slider("Heat map, % opacity", 0, 100, 60, 5, key="opacity", persist_state="session")
     view = pictures.Viewport(zoom)
-    if heat_map:
-        opacity = controls[2].slider("Heat map, % opacity", 0, 100, 60, 5, key="opacity", persist_state="session")
     if zoom > 1:
         across, down = st.columns(2, gap="medium")
         view = pictures.Viewport(
@@ -125,32 +176,26 @@ def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden
             across.slider("Left to right, %", 0, 100, 50, key=f"across {key}") / 100,
             down.slider("Top to bottom, %", 0, 100, 50, key=f"down {key}") / 100,
         )
-    grey = pictures.render_film(picture.pixels, view, (window[0] / 100, window[1] / 100))
-    if controls[3].toggle("Invert", key=f"invert {key}"):
-        grey = 255 - grey
-    left.image(pictures.data_url(grey), width="stretch", alt="Film")
-    left.html('<div class="cxr-legend"><span>Film</span></div>')
-    panes = [grey]
-    if right is not None and heat_map is not None:
-        heated = pictures.render_overlay(grey, heat_map, run.model.heat_scale, view, opacity / 100)
-        right.image(pictures.data_url(heated), width="stretch", alt="Film with heat map")
-        right.html(answer.legend_html(run.model.heat_scale))
-        panes.append(heated)
-    if hidden:
-        return
-    heading, footing = answer.result_lines(film, run)
-    if zoom > 1 or window != (0, 100):
-        footing.append(f"Shown at zoom {zoom:g} x, window {window[0]} to {window[1]} % of the film's range")
-    scale = f"{significant(run.model.heat_scale, 3)} logit units" if len(panes) > 1 else ""
+    inverted = bool(st.session_state.get(f"inverted {key}"))
+
+    def turn_heat() -> None:
+        styles = list(answer.HEAT_STYLES)
+        st.session_state["heat"] = styles[(styles.index(style) + 1) % len(styles)]
+
+    def invert() -> None:
+        st.session_state[f"inverted {key}"] = not inverted
+
+    def reset() -> None:
+        for name in ("heat", *(f"{part} {key}" for part in ("inverted", "window", "zoom", "across", "down"))):
+            st.session_state.pop(name, None)
+
     with st.container(horizontal=True):
-        st.download_button(
-            "Annotated picture (PNG)",
-            partial(pictures.annotated_png, panes, heading, [*footing, NOTICE], scale),
-            f"{PurePath(film.result.name).stem}-cxrscan.png",
-            "image/png",
-            on_click="ignore",
-        )
-        offer_row(film, run)
+        if heat_map is not None:
+            st.button(f"Heat map: {answer.HEAT_STYLES[style]}", key="turn heat", shortcut="h", on_click=turn_heat)
+        kind: Literal["primary", "secondary"] = "primary" if inverted else "secondary"
+        st.button("Invert", key="invert", shortcut="i", type=kind, on_click=invert)
+        st.button("Reset", key="reset", shortcut="0", on_click=reset)
+    return _Look(view, window, inverted, opacity)
 
 
 def offer_row(film: Film, run: Run) -> None:

@@ -29,6 +29,8 @@ class Opening:
     """What reading a film may take."""
     run: Path | None = None
     """Folder of a finished run to page through."""
+    first: str = ""
+    """Film of that run to begin with; empty for the first in the order."""
     reader: str = ""
     """Whose verdicts are kept, in a sheet of their own; empty for the sheet of everybody."""
     queue: Path | None = None

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from reports.page.colour_scale import OPACITIES, STOPS, heat_levels
+from reports.page.colour_scale import HALF, LINE, OPACITIES, STOPS, heat_levels
 from scanner.preprocess import resize
 from scanner.records import FloatImage, HeatMap
 from scanner.system.plain_matplotlib import import_matplotlib
@@ -106,15 +106,29 @@ def render_overlay(film: Uint8Image, heat_map: HeatMap, scale: float, view: View
     -------
     uint8 array, shape (H, W, 3), red, green and blue.
     """
-    height, width = film.shape
-    levels = heat_levels(heat_map, scale).astype(np.float32)
-    smooth = _weights(view.rows, height, heat_map.side) @ levels @ _weights(view.columns, width, heat_map.side).T
-    level = np.rint(np.clip(smooth, 0, 255)).astype(np.uint8)
+    level = _smooth_levels(film, heat_map, scale, view)
     colours = _heat_colours()
     share = colours[:, 3:] * np.float32(opacity)
     blended = np.take(colours[:, :3] * share, level, axis=0)  # both products once a level, not once a pixel
     blended += film[..., np.newaxis] * np.take(1 - share, level, axis=0)
     return np.asarray(np.rint(blended), dtype=np.uint8)
+
+
+def render_contour(film: Uint8Image, heat_map: HeatMap, scale: float, view: Viewport) -> Uint8Image:
+    """Draw a line around what reaches half of the scale; parameters and result as ``render_overlay`` has them."""
+    inside = (_smooth_levels(film, heat_map, scale, view) >= HALF).astype(np.uint8)
+    line = inside.astype(bool) & ~cv2.erode(inside, np.ones((5, 5), np.uint8)).astype(bool)
+    drawn = np.repeat(film[..., np.newaxis], 3, axis=2)
+    drawn[line] = LINE
+    return drawn
+
+
+def _smooth_levels(film: Uint8Image, heat_map: HeatMap, scale: float, view: Viewport) -> Uint8Image:
+    """Levels of a heat map for every pixel of a film as it is shown, 255 at the top of the scale."""
+    height, width = film.shape
+    levels = heat_levels(heat_map, scale).astype(np.float32)
+    smooth = _weights(view.rows, height, heat_map.side) @ levels @ _weights(view.columns, width, heat_map.side).T
+    return np.asarray(np.rint(np.clip(smooth, 0, 255)), dtype=np.uint8)
 
 
 def _weights(span: tuple[float, float], n_px: int, n_cells: int) -> FloatImage:
@@ -154,15 +168,17 @@ def data_url(picture: Uint8Image) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
 
 
-def annotated_png(panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str) -> bytes:
+def annotated_png(
+    panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str, *, contour: bool = False
+) -> bytes:
     """Return the picture of ``annotated_picture`` as a PNG file."""
     out = io.BytesIO()
-    Image.fromarray(annotated_picture(panes, heading, footing, scale)).save(out, "PNG")
+    Image.fromarray(annotated_picture(panes, heading, footing, scale, contour=contour)).save(out, "PNG")
     return out.getvalue()
 
 
 def annotated_picture(
-    panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str
+    panes: Sequence[Uint8Image], heading: Sequence[str], footing: Sequence[str], scale: str, *, contour: bool = False
 ) -> Uint8Image:
     """Set pictures side by side on black, with what was found above and what the reader must know below.
 
@@ -174,6 +190,8 @@ def annotated_picture(
         Lines of text; the first of the heading is large.
     scale
         Words at the top of the colour scale, drawn under the last pane; empty for none.
+    contour
+        Whether the last pane has a line at half of that scale in place of its colours.
 
     Returns
     -------
@@ -194,7 +212,11 @@ def annotated_picture(
         page.paste(Image.fromarray(pane), (_MARGIN_PX + number * (pane_width + _MARGIN_PX), top))
     y = top + pane_height + 10
     if scale:
-        _draw_legend(page, draw, (_MARGIN_PX + (len(panes) - 1) * (pane_width + _MARGIN_PX), y), scale)
+        place = (_MARGIN_PX + (len(panes) - 1) * (pane_width + _MARGIN_PX), y)
+        if contour:
+            draw.text(place, f"Grad-CAM, line at half of {scale}", font=_font(15), fill=LINE)
+        else:
+            _draw_legend(page, draw, place, scale)
     for number, line in enumerate(footing):
         place = (_MARGIN_PX, y + 34 + 28 * number)
         draw.text(place, _fitting(line, _font(17), width), font=_font(17), fill=_FAINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -107,27 +108,23 @@ def take_verdict(finished: FinishedRun, film: Film, run: Run, *, blind: bool) ->
     def note() -> None:
         st.session_state["judged"] = name
 
-    verdict = st.segmented_control(
-        "You read",
-        list(VERDICTS),
-        default=known.verdict or None,
-        format_func=VERDICTS.__getitem__,
-        key=f"verdict {name}",
-        on_change=note,
-        width="stretch",
-    )
+    st.html('<p class="cxr-question">You read</p>')
+    pressed = [key for key in VERDICTS if _offer_verdict(key, chosen=key == known.verdict)]
+    verdict = known.verdict
+    if pressed:
+        verdict = "" if pressed[0] == known.verdict else pressed[0]
+        note()
     comment = st.text_input("Comment", known.comment, key=f"comment {name}", on_change=note)
     reader = finished.reader or ask_reader(finished, known)
     if st.session_state.pop("judged", None) == name:
-        given = Verdict(verdict or "", comment, reader, blind=blind if verdict != known.verdict else known.blind)
+        given = Verdict(verdict, comment, reader, blind=blind if verdict != known.verdict else known.blind)
         try:
             finished.judge(film, given, run)
         except RunFolderError:
-            for key in (f"verdict {name}", f"comment {name}"):  # the page is to show what is kept
-                st.session_state.pop(key, None)
+            st.session_state.pop(f"comment {name}", None)  # the page is to show what is kept
             raise
-        if blind and verdict:
-            st.rerun()  # what was hidden stands above
+        if pressed:
+            st.rerun()  # the buttons show it, and what was hidden stands above
     if not blind:
         note_given(known, film, run)
     st.caption(f"Kept in {answer.plain_markdown(str(finished.verdicts_path))}, which the report can import.")
@@ -137,6 +134,12 @@ def ask_reader(finished: FinishedRun, known: Verdict) -> str:
     """Who reads; at first whoever gave the latest verdict."""
     last = max(finished.verdicts.values(), key=lambda verdict: verdict.reviewed_at, default=known)
     return str(st.text_input("Reader", last.reader, key="reader", persist_state="session"))
+
+
+def _offer_verdict(key: str, *, chosen: bool) -> bool:
+    """A button for one verdict, with the key of the report; whether it was pressed."""
+    kind: Literal["primary", "secondary"] = "primary" if chosen else "secondary"
+    return st.button(VERDICTS[key], key=f"read {key}", shortcut=key[0], type=kind, width="stretch")
 
 
 def note_given(known: Verdict, film: Film, run: Run) -> None:

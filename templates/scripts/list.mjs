@@ -187,7 +187,7 @@ function tableColumns() {
     { name: "prediction", title: "Call", width: 110 },
     { name: "prob_pneumonia", title: "Probability", width: 150 },
     ...(config.labelled ? [{ name: "truth", title: "Label", width: 110 }, { name: "outcome", title: "Outcome", width: 130 }] : []),
-    { name: "verdict", title: "Verdict", width: 100 },
+    { name: "verdict", title: "You read", width: 110 },
     ...config.columns.filter(({ name }) => !TABLE_LEFT_OUT.has(name) && differs(name))
       .map(({ name, title, kind }) => ({ name, title, width: kind === "text" ? 140 : 104 })),
   ];

@@ -1,5 +1,6 @@
 // Puts the page together.
 import { Browser } from "./browser.mjs";
+import { copyOnPress } from "./copying.mjs";
 import { allOf, byId } from "./elements.mjs";
 import { Explorer } from "./explorer.mjs";
 import { isFiltered } from "./fragment.mjs";
@@ -40,15 +41,6 @@ function offerTheme() {
 function offerCopies() {
   for (const button of allOf("[data-copy]")) {
     button.hidden = false;
-    button.addEventListener("click", async () => {
-      const source = byId(button.dataset.copy ?? "");
-      getSelection()?.selectAllChildren(source);
-      try {
-        await navigator.clipboard.writeText((source.textContent ?? "").trim());
-        button.textContent = "Copied";
-      } catch {
-        button.textContent = "Selected";
-      }
-    });
+    copyOnPress(button, byId(button.dataset.copy ?? ""));
   }
 }

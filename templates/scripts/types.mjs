@@ -28,7 +28,6 @@
  * @typedef {object} Config
  * @property {string} runId
  * @property {number} threshold
- * @property {string} root  Folder that the paths are relative to; empty where there are several
  * @property {[number, number] | null} refer  Lowest and highest probability that a person is to read
  * @property {string} model
  * @property {boolean} labelled

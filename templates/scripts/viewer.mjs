@@ -1,5 +1,7 @@
 // The large view of one film: the film alone and with its heat map, what was found, and the reader's verdict.
 /** @import { Film } from "./types.mjs" */
+import { viewCommand } from "./command.mjs";
+import { copyOnPress } from "./copying.mjs";
 import { config } from "./data.mjs";
 import { element } from "./elements.mjs";
 import {
@@ -134,7 +136,7 @@ export class Viewer {
   figure(film, heat, caption) {
     const label = isHidden(film) ? caption : `${caption}: ${film.path}`, contour = this.look.values.heat === "contour";
     return element("figure", {}, filmFrame(film, { heat, contour, attributes: { role: "img", "aria-label": label } }),
-      element("figcaption", {}, caption, heat ? legend() : null));
+      element("figcaption", {}, caption, heat ? (contour ? element("span", {}, "Line: half of strong") : legend()) : null));
   }
 
   /** @param {Film} film */
@@ -197,12 +199,13 @@ export class Viewer {
     this.onVerdict();
   }
 
-  /** How to see the film itself, where the page knows its place.
+  /** How to see the film itself: the page links to no file, since its names may be anybody's.
    * @param {Film} film */
   original(film) {
-    if (!config.root) return null;
-    const command = `cxrscan view '${`${config.root}/${film.path}`.replaceAll("'", "'\\''")}'`;
-    return element("p", { class: "small" }, "In full size: ", element("code", {}, command));
+    const command = element("code", {}, viewCommand(location.href, film.path));
+    const copy = element("button", { type: "button", class: "quiet" }, "Copy");
+    copyOnPress(copy, command);
+    return element("div", { class: "original" }, element("p", { class: "small" }, "The original, in full size:", copy), command);
   }
 
   /** @param {Film} film */

@@ -13,7 +13,7 @@ export const config = {
     { name: "path", title: "File", kind: "text", decimals: 0, meaning: "" },
     { name: "sha256", title: "SHA-256", kind: "text", decimals: 0, meaning: "" },
     { name: "model", title: "Model", kind: "text", decimals: 0, meaning: "" },
-    { name: "prediction", title: "Prediction", kind: "text", decimals: 0, meaning: "" },
+    { name: "prediction", title: "Call", kind: "text", decimals: 0, meaning: "" },
     { name: "prob_pneumonia", title: "Probability", kind: "decimal", decimals: 4, meaning: "" },
     { name: "width_px", title: "Width", kind: "integer", decimals: 0, meaning: "" },
     { name: "manufacturer", title: "Manufacturer", kind: "text", decimals: 0, meaning: "" },

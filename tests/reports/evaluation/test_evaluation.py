@@ -19,7 +19,6 @@ from reports.wording import terminal_text, with_interval
 from scanner.errors import LabelError
 from scanner.evaluation.compare import compare_runs
 from scanner.evaluation.evaluate import LabelledFilms, age_band, collect_films, evaluate
-from scanner.evaluation.labels import LabelRow
 from scanner.metrics import wilson_interval
 from scanner.model_bundle import ModelSpec, OperatingPoint
 from scanner.records import NEGATIVE, POSITIVE, Counts, Estimate, Failure, Film, FilmAttributes, RunInfo, ScanResult
@@ -106,8 +105,7 @@ def test_the_patient_comes_from_the_label_file_then_the_header_then_the_name() -
         film("person3_virus_1.jpeg", 0.9, POSITIVE),
         film("scan.jpeg", 0.9, POSITIVE),
     ]
-    rows = {"person1_virus_1.jpeg": LabelRow(2, "person1_virus_1.jpeg", POSITIVE, {"patient": "p9"})}
-    found = collect_films(films, rows)
+    found = collect_films(films, {"person1_virus_1.jpeg": {"patient": "p9"}})
     assert found.patients.tolist() == ["p9", "hash7", "person3", "scan.jpeg"]
     assert found.n_without_patient == 1
 
@@ -125,8 +123,8 @@ def test_subgroups_follow_headers_paths_and_columns_of_the_label_file() -> None:
         film("x/a.jpg", 0.9, POSITIVE, view_position="AP", patient_sex="F"),
         film("y/b.jpg", 0.1, NEGATIVE, view_position="PA"),
     ]
-    rows = {f.result.name: LabelRow(2 + i, f.result.name, "", {"site": "AB"[i]}) for i, f in enumerate(films)}
-    found = collect_films(films, rows, ("view_position", "patient_sex", "folder", "site"))
+    cells = {"x/a.jpg": {"site": "A"}, "y/b.jpg": {"site": "B"}}
+    found = collect_films(films, cells, ("view_position", "patient_sex", "folder", "site"))
     assert dict(found.groups) == {
         "view_position": ["AP", "PA"],
         "patient_sex": ["F", ""],
@@ -203,8 +201,7 @@ def test_the_csv_has_one_row_per_figure(tmp_path: Path) -> None:
 
 
 def test_values_of_the_label_file_are_safe_in_spreadsheets(tmp_path: Path) -> None:
-    rows = {"a.jpg": LabelRow(2, "a.jpg", POSITIVE, {"site": "=cmd()"})}
-    films = collect_films([film("a.jpg", 0.9, POSITIVE)], rows, ("site",))
+    films = collect_films([film("a.jpg", 0.9, POSITIVE)], {"a.jpg": {"site": "=cmd()"}}, ("site",))
     write_evaluation(tmp_path, evaluate(films, RUN), RUN)
     with (tmp_path / "metrics.csv").open(encoding="utf-8-sig", newline="") as file:
         groups = {row["group"] for row in csv.DictReader(file) if row["scope"] == "site"}

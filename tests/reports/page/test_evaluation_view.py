@@ -27,9 +27,9 @@ def patients(films):
 def test_intervals_by_patient_subgroups_and_other_prevalences_are_tables():
     films = collect_films(patients(large_run(60)), {}, ("gate",))
     view = evaluation_view(evaluate(films, RUN, prevalences=(0.02,)))
-    by_patient, by_gate, elsewhere = view.tables
+    by_patient, (by_gate,), elsewhere = view.by_patient, view.subgroups, view.elsewhere
     assert view.patients == "60 films of 30 patients."
-    assert by_patient.header == ("", "Value", "Films independent", "Clustered by patient")
+    assert by_patient.header == ("", "Value", "Films as independent", "Clustered by patient")
     assert by_patient.rows[0][0] == "Sensitivity"
     assert by_gate.caption == "By gate"
     assert by_gate.rows[0][:2] == ("ok", "60")
@@ -39,7 +39,7 @@ def test_intervals_by_patient_subgroups_and_other_prevalences_are_tables():
 
 def test_without_patients_and_groups_there_is_the_curve_alone():
     view = evaluation_view(evaluate(collect_films(small_run(), {}), RUN))
-    assert view.tables == ()
+    assert (view.by_patient, view.subgroups, view.elsewhere) == (None, (), None)
     assert "films count as independent" in view.patients
 
 

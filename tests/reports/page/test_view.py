@@ -134,8 +134,17 @@ def test_exact_copies_are_told():
 
 
 def test_only_options_that_were_given_are_listed():
-    info = replace(INFO, arguments={"labels": "folders", "refer": None, "fresh": False, "exclude": [], "workers": 2})
-    assert view_of(small_run(), info).arguments == (("labels", "folders"), ("workers", "2"))
+    given = {"labels": "folders", "refer": None, "map": {}, "json": False, "exclude": [], "max_memory": 2}
+    view = view_of(small_run(), replace(INFO, arguments=given))
+    assert view.arguments == (("Labels", "folders"), ("Max memory", "2"))
+
+
+@pytest.mark.parametrize("root", ["/home/mueller/Anna M/films", "C:\\Users\\mueller\\films\\", "s3://mueller/films/"])
+def test_a_report_says_what_was_scanned_and_not_where_it_lay(root):
+    arguments = {"paths": [root], "labels": root.rstrip("/\\"), "output": root}
+    view = view_of(small_run(), replace(INFO, roots=(root,), arguments=arguments))
+    assert dict(view.facts)["Folder"] == "films"
+    assert "mueller" not in repr(view)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from reports.outputs import write_outputs
 from scanner.cli.compare import compare
 from scanner.cli.evaluate import evaluate
 from scanner.cli.main import cxrscan
-from scanner.errors import LabelError
+from scanner.errors import LabelError, RunFolderError
 from scanner.run import RunRequest, run
+from scanner.runs.journal import Journal
 from scanner.settings import ScanSettings
 from tests.builders import write_film
 
@@ -79,6 +81,77 @@ def test_labels_stay_with_the_run(run_folder: Path) -> None:
     cxrscan_evaluate(run_folder, "--labels", "folders")
     again = json.loads(cxrscan_evaluate(run_folder, "--json", "-q").stdout)
     assert (again["labels"], again["at_threshold"]["n"]) == ("folders", 6)
+
+
+def shown_evaluation(run_folder: Path) -> str:
+    """The report's evaluation as text; empty without one."""
+    page = (run_folder / "report.html").read_text(encoding="utf-8")
+    section = re.search(r'<section id="evaluation".*?</section>', page, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", section[0]).split()) if section else ""
+
+
+def cxrscan_again(*arguments: object) -> None:
+    result = CliRunner().invoke(cxrscan, [*map(str, arguments), "-q"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+
+
+def test_an_evaluation_stays_in_the_report_when_it_is_rendered_again(run_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    rows = "".join(f"{'NORMAL' if i < 3 else 'PNEUMONIA'}/{i}.jpg,{i // 3},{'xy'[i % 2]},p{i // 2}\n" for i in range(6))
+    labels.write_text(f"path,label,site,patient\n{rows}")
+    cxrscan_evaluate(run_folder, "--labels", labels, "--by", "site", "--prevalence", "0.02")
+    evaluated = shown_evaluation(run_folder)
+    assert "6 films of 3 patients." in evaluated
+    assert "By site site Films" in evaluated
+    assert "2.0 %" in evaluated
+    labels.unlink()
+    cxrscan_again("report", run_folder)
+    assert shown_evaluation(run_folder) == evaluated
+    films = json.loads((run_folder / "run.json").read_text())["roots"][0]
+    cxrscan_again("report", run_folder, "-o", tmp_path / "elsewhere")
+    assert shown_evaluation(tmp_path / "elsewhere") == evaluated
+    cxrscan_again("report", run_folder, "--threshold", "1")
+    assert "Sensitivity 0.0 %" in shown_evaluation(run_folder)
+    cxrscan_again("report", run_folder, "--labels", "folders")
+    assert "By site site Films Sensitivity Specificity PPV NPV Accuracy not stated 6" in shown_evaluation(run_folder)
+    assert Path(films).is_dir()
+
+
+def test_a_scan_that_goes_on_keeps_the_evaluation_and_one_without_labels_has_none(run_folder: Path) -> None:
+    films = json.loads((run_folder / "run.json").read_text())["roots"][0]
+    cxrscan_evaluate(run_folder, "--labels", "folders", "--by", "kind")
+    assert "By kind" in shown_evaluation(run_folder)
+    cxrscan_again("run", films, "-o", run_folder, "--keep-labels")
+    assert "By kind" in shown_evaluation(run_folder)
+    cxrscan_again("run", films, "-o", run_folder, "--fresh")
+    assert shown_evaluation(run_folder) == ""
+
+
+def test_subgroups_can_be_asked_for_again_without_the_label_file(run_folder: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "truth.csv"
+    labels.write_text("path,label,site\nNORMAL/0.jpg,0,x\nPNEUMONIA/3.jpg,1,y\n")
+    cxrscan_evaluate(run_folder, "--labels", labels, "--by", "site", "-q")
+    labels.unlink()
+    assert "few films" in cxrscan_evaluate(run_folder, "--by", "site,kind", "-q").stdout
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"by": ["kind"] * 101},
+        {"prevalences": [1.0]},
+        {"exact": 1},
+        {"duplicates": "none"},
+        {"cells": {"a.jpg": {"site": 1}}},
+        {"order": "x"},
+        [],
+    ],
+)
+def test_a_question_that_was_made_up_is_refused(run_folder: Path, stored: object) -> None:
+    with Journal(run_folder) as journal:
+        journal.put("evaluation", stored)
+    with pytest.raises(RunFolderError, match="made up: evaluation"):
+        CliRunner().invoke(cxrscan, ["report", str(run_folder)], catch_exceptions=False)
 
 
 def test_a_label_file_that_misses_and_adds_films_is_told(run_folder: Path, tmp_path: Path) -> None:

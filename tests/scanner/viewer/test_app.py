@@ -389,6 +389,79 @@ def test_a_verdict_is_written_beside_the_run_and_comes_back(
     assert again.text_input(key="reader").value == "Dr. R."
 
 
+def shortcuts(page: AppTest) -> dict[str, str]:
+    return {button.label: button.proto.shortcut for button in page.button if button.proto.shortcut}
+
+
+def test_keys_are_those_of_the_report(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+    found = shortcuts(open_viewer(run=finished_run))
+    assert {name: found[name] for name in ("Pneumonia", "No pneumonia", "Unsure", "Invert", "Reset")} == {
+        "Pneumonia": "p",
+        "No pneumonia": "n",
+        "Unsure": "u",
+        "Invert": "i",
+        "Reset": "0",
+    }
+    assert (found["Previous"], found["Next"], found["Heat map: colours"]) == ("left", "right", "h")
+
+
+def test_a_verdict_is_given_changed_and_taken_back(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+    def sheet() -> list[str]:
+        text = (finished_run / "verdicts.csv").read_text(encoding="utf-8-sig")
+        return [row["verdict"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+    page = open_viewer(run=finished_run)
+    for key, kept in (("pneumonia", ["pneumonia"]), ("unsure", ["unsure"]), ("unsure", [])):
+        page.button(key=f"read {key}").click().run()
+        assert sheet() == kept
+        chosen = [button.key for button in checked(page).button if button.proto.type == "primary"]
+        assert chosen == [f"read {one}" for one in kept]
+
+
+def test_blind_reading_shows_what_was_hidden_after_the_verdict(
+    open_viewer: Callable[..., AppTest], finished_run: Path
+) -> None:
+    page = open_viewer(run=finished_run)
+    page.toggle(key="blind").set_value(True).run()
+    assert "cxr-call" not in html(checked(page))
+    page.button(key="read no-pneumonia").click().run()
+    assert "cxr-call" in html(checked(page))
+
+
+def test_a_run_can_begin_with_any_film(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
+    page = open_viewer(run=finished_run, first="PNEUMONIA/3.png")
+    assert heading(page) == "PNEUMONIA/3.png"
+    page.button(key="previous").click().run()
+    assert heading(checked(page)) != "PNEUMONIA/3.png"
+
+
+def test_the_heat_map_is_coloured_outlined_or_off_and_stays_so(
+    open_viewer: Callable[..., AppTest], finished_run: Path
+) -> None:
+    page = open_viewer(run=finished_run)
+    coloured = str(page.image[1].value)
+    assert "none</span><i" in html(page)
+    page.button(key="turn heat").click().run()
+    assert str(checked(page).image[1].value) != coloured
+    assert "none</span><i" not in html(page)
+    assert not [slider for slider in page.slider if "Heat" in slider.label]
+    page.button(key="turn heat").click().run()
+    assert len(checked(page).image) == 1
+    page.button(key="next").click().run()
+    assert len(checked(page).image) == 1
+    page.button(key="reset").click().run()
+    assert len(checked(page).image) == 2
+
+
+def test_a_film_is_inverted(open_viewer: Callable[..., AppTest]) -> None:
+    page = upload(open_viewer(), "plain.dcm")
+    before = str(page.image[0].value)
+    page.button(key="invert").click().run()
+    assert str(checked(page).image[0].value) != before
+    page.button(key="invert").click().run()
+    assert str(checked(page).image[0].value) == before
+
+
 def test_a_verdict_that_cannot_be_kept_is_told(open_viewer: Callable[..., AppTest], finished_run: Path) -> None:
     page = open_viewer(run=finished_run)
     (finished_run / "verdicts.csv").mkdir()  # stands where the sheet is to be written

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from reports.outputs import write_outputs
+from scanner.model_bundle import DEFAULT_BUNDLE
+from scanner.run import RunRequest, run
+from scanner.settings import ScanSettings
 from tests.builders import write_film
 
 START = "from scanner.cli.main import main; main()"
@@ -42,3 +46,17 @@ def test_what_cannot_be_opened_is_told_before_a_server_starts(arguments: list[st
     assert (done.returncode, done.stdout) == (2 if "--threshold" in arguments else 1, "")
     assert code in done.stderr
     assert "Viewer at" not in done.stderr
+
+
+def test_a_run_is_shown_with_its_own_model_and_begins_with_a_film_that_it_has(tmp_path: Path) -> None:
+    write_film(tmp_path / "films" / "a.png", height=240, width=240)
+    request = RunRequest(roots=(tmp_path / "films",), out=tmp_path / "out", settings=ScanSettings(), n_workers=1)
+    run(request, write_outputs)
+    for arguments, told in (
+        ((tmp_path / "out", "--model", DEFAULT_BUNDLE), "it shows the model that scored it"),
+        ((tmp_path / "out", "--film", "b.png"), "the run has no film called 'b.png'"),
+        ((tmp_path / "films" / "a.png", "--film", "a.png"), "needs the folder of a run"),
+    ):
+        done = view(*arguments)
+        assert (done.returncode, told in " ".join(done.stderr.split())) == (2, True), done.stderr
+        assert "Viewer at" not in done.stderr

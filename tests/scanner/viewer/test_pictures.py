@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reports.page.colour_scale import LINE, heat_word
 from scanner.records import HeatMap
-from scanner.viewer.pictures import Viewport, annotated_png, data_url, render_film, render_overlay
+from scanner.viewer.pictures import Viewport, annotated_png, data_url, render_contour, render_film, render_overlay
 from tests.builders import film_pixels
 from tests.reports.films import heat_map
 
@@ -100,6 +101,26 @@ def test_the_smallest_heat_maps_are_shown_too(side: int) -> None:
     film = render_film(FLAT, Viewport(), long_side_px=70)
     overlay = render_overlay(film, HeatMap(np.full(side * side, 4.0, "<f2").tobytes(), side), 4.0, Viewport(), 1.0)
     assert (overlay == [252, 255, 164]).all()
+
+
+def test_a_contour_runs_around_what_reaches_half_of_the_scale() -> None:
+    film = render_film(FLAT, Viewport(), long_side_px=700)
+    drawn = render_contour(film, spot(1, 5), 4.0, Viewport())
+    line = (drawn == LINE).all(axis=2)
+    rows, columns = np.nonzero(line)
+    assert abs(rows.mean() / 525 - 1.5 / 7) < 0.02
+    assert abs(columns.mean() / 700 - 5.5 / 7) < 0.02
+    assert 0 < line.mean() < 0.02
+    assert (drawn[~line] == film[0, 0]).all()
+    assert not line[int(rows.mean()), int(columns.mean())]
+
+
+def test_a_map_below_half_of_the_scale_has_no_contour() -> None:
+    film = render_film(FLAT, Viewport(), long_side_px=700)
+    for heat in (COLD, spot(1, 5, value=1.9)):
+        assert (render_contour(film, heat, 4.0, Viewport()) == film[..., np.newaxis]).all()
+    assert (heat_word(COLD, 4.0), heat_word(spot(0, 0, 1.9), 4.0)) == ("none on this film", "weak")
+    assert heat_word(spot(0, 0), 4.0) == "strong"
 
 
 def test_the_heat_map_stays_on_its_place_in_the_film_when_zoomed() -> None:

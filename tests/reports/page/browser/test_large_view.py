@@ -2,10 +2,12 @@
 
 import csv
 import io
+import subprocess
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.reports.films import HOSTILE_NAMES
 from tests.reports.page.browser.pages import chip, download, open_report, set_slider, shown_names, status
 
 
@@ -174,6 +176,23 @@ def test_a_film_is_read_blind_before_anything_is_told(page, labelled):
     page.click("#verdicts summary")
     (row,) = rows(download(page, "#export"))
     assert (row["path"], row["verdict"], row["blind"]) == ("NORMAL/d.jpg", "no-pneumonia", "yes")
+
+
+def test_the_original_is_a_command_to_copy_and_no_link(page, labelled, hostile):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_report(page, labelled)
+    open_film(page, 3)
+    page.get_by_role("button", name="Copy").last.click()
+    expect(page.locator("dialog .original button")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == f'cxrscan view "{labelled}" --film "NORMAL/d.jpg"'
+    open_report(page, hostile)
+    for number in range(len(HOSTILE_NAMES)):
+        open_film(page, number)
+        command = page.locator("dialog .original code").inner_text()
+        said = subprocess.run(["bash", "-c", f"cxrscan() {{ printf '%s\\n' $#; }}; {command}"], capture_output=True)
+        assert (said.stdout, said.stderr) in ((b"2\n", b""), (b"4\n", b""))
+        close_film(page)
+    assert page.locator("a[href]:not([href^='#'])").count() == 0
 
 
 def test_the_whole_card_opens_the_film_and_back_leads_to_the_list(page, labelled):

@@ -5,7 +5,10 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.reports.films import HOSTILE_NAMES, large_run, render
+from reports.outputs import write_outputs
+from scanner.evaluation.evaluate import collect_films, evaluate
+from scanner.run_record import Run
+from tests.reports.films import HOSTILE_NAMES, INFO, MODEL, large_run, render, run_of
 from tests.reports.page.browser.pages import open_report, set_slider, shown_names, status
 
 
@@ -31,11 +34,34 @@ def test_on_paper_the_films_of_the_selection_follow(page, labelled):
     assert page.evaluate(count) == 0
 
 
-def test_a_printed_report_has_at_most_five_pages(page, tmp_path):
-    render(tmp_path, large_run(624))
+@pytest.mark.parametrize("evaluated", [False, True])
+def test_a_printed_report_has_at_most_five_pages(page, tmp_path, evaluated):
+    films = large_run(624)
+    evaluation = evaluate(collect_films(films, {}, ("gate",)), Run(INFO, MODEL), prevalences=(0.02, 0.1))
+    write_outputs(tmp_path, run_of(films), evaluation=evaluation if evaluated else None)
     open_report(page, tmp_path)
     paper = page.pdf(format="A4")
     assert len(re.findall(rb"/Type\s*/Page\b", paper)) <= 5
+
+
+UNDER_32 = """[...document.querySelectorAll("button, select, summary, input, textarea, .sections a")]
+  .map(control => control.type === "checkbox" || control.type === "file" ? control.closest("label") : control)
+  .filter(control => control.checkVisibility({ visibilityProperty: true }))
+  .map(control => [control.outerHTML.slice(0, 80), control.getBoundingClientRect()])
+  .filter(([, box]) => box.width && (box.height < 32 || box.width < 24))
+  .map(([text, box]) => `${text} ${box.height}`)"""
+
+
+@pytest.mark.parametrize("view", ["gallery", "table"])
+def test_a_finger_finds_every_control(page, labelled, view):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_report(page, labelled, f"#t=0.7&f.kind=jpeg&prevalence=0.2&show=fn&view={view}")
+    page.click("#verdicts summary")
+    page.locator("details.folded").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    assert page.evaluate(UNDER_32) == []
+    page.click("#verdicts summary")
+    page.locator("button.frame").first.click()
+    assert page.evaluate(UNDER_32) == []
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])
