@@ -16,6 +16,7 @@ from scanner.run_record import Run
 class OfferedPoint:
     """An operating point, by its purpose beside the run's threshold."""
 
+    name: str
     threshold: float
     text: str
     purpose: str
@@ -51,6 +52,7 @@ def offered_points(
     kept = [point for point in points if point.name == run.info.threshold_name or not _beaten(point, points, run.info)]
     return tuple(
         OfferedPoint(
+            name=point.name,
             threshold=point.threshold,
             text=probability_text(point.threshold),
             purpose=_purpose(point, run.info),
@@ -88,7 +90,7 @@ def _beaten(point: _Measured, points: list[_Measured], info: RunInfo) -> bool:
 
 def _purpose(point: _Measured, info: RunInfo) -> str:
     if point.threshold == info.threshold:
-        return "this run"
+        return "this run" if info.roots else "default"
     return "fewer misses" if point.threshold < info.threshold else "fewer false alarms"
 
 

@@ -215,8 +215,8 @@ def legend_html(heat_map: HeatMap, scale: float, style: str) -> str:
     """What the heat map's colours or its line mean, and how strong it is at its strongest."""
     word = heat_word(heat_map, scale)
     if style == "contour":
-        line = "" if word == "none on this film" else "line: half of strong; "
-        return f'<div class="cxr-legend"><span>Film with heat map ({line}heat: {word})</span></div>'
+        line = "" if word == "none on this film" else "line at half, "
+        return f'<div class="cxr-legend"><span>With heat map: {line}{word}</span></div>'
     last = len(STOPS) - 1
     colours = ", ".join(
         f"rgb({red} {green} {blue} / {OPACITIES[i]}) {100 * i / last:.0f}%"
@@ -225,7 +225,7 @@ def legend_html(heat_map: HeatMap, scale: float, style: str) -> str:
     return (
         '<div class="cxr-legend" title="Grad-CAM, 0 to '
         f'{significant(scale, 3)} logit units; the same scale for every film of this model">'
-        f"<span>Film with heat map (heat: {word})</span><span>none</span>"
+        f"<span>With heat map: {word}</span><span>none</span>"
         f'<i style="background-image:linear-gradient(90deg, {colours})"></i>'
         "<span>strong</span></div>"
     )

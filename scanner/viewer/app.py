@@ -132,7 +132,7 @@ def turn_page(names: Sequence[str]) -> int:
         st.html(answer.heading_html(names[page - 1]))
         if len(names) > 1:
             st.button("Previous", key="previous", shortcut="Left", disabled=page == 1, on_click=turn, args=(-1,))
-            st.number_input(f"Film of {len(names):,}", 1, len(names), key="page", width=130)
+            st.number_input(f"Film (of {len(names):,})", 1, len(names), key="page", width=130)
             st.button("Next", key="next", shortcut="Right", disabled=page == len(names), on_click=turn, args=(1,))
     return page - 1
 

@@ -7,8 +7,9 @@ from typing import Literal
 
 import streamlit as st
 
+from reports.page.points import offered_points
 from reports.page.view import model_card
-from reports.wording import OUTCOMES, VERDICTS, probability_text
+from reports.wording import OUTCOMES, VERDICTS
 from scanner.decision import prediction
 from scanner.errors import RunFolderError
 from scanner.records import Film
@@ -30,18 +31,19 @@ def choose_threshold(run: Run, wanted: str | None) -> Run:
         ``unknown-operating-point``.
     """
     start_name, start = run.model.threshold(wanted) if wanted else (run.info.threshold_name, run.info.threshold)
-    names = [*run.model.operating_points, _OWN]
+    point_used = replace(run, info=replace(run.info, threshold=start, threshold_name=start_name))
+    points = {point.name: point for point in offered_points(point_used)}
+    names = [*points, _OWN]
 
     def words(name: str) -> str:
-        point = run.model.operating_points.get(name)
-        return f"{name}: p \N{GREATER-THAN OR EQUAL TO} {probability_text(point.threshold)}" if point else "another"
+        return f"{points[name].text} ({points[name].purpose})" if name in points else "another"
 
     name = st.selectbox("Threshold", names, names.index(start_name), format_func=words, key="threshold name")
     if name == _OWN:
         value = st.slider("Own threshold", 0.0, 1.0, start, 0.01, key="threshold")
     else:
-        value = run.model.operating_points[name].threshold
-        st.caption(answer.plain_markdown(run.model.operating_points[name].rule))
+        value = points[name].threshold
+        st.caption(answer.plain_markdown(f"{points[name].rule}: {points[name].does}"))
     return replace(run, info=replace(run.info, threshold=value, threshold_name=name))
 
 
