@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
+from scanner.system.text import field_title
 
 Form = Literal["share", "score", "ratio", "plain", "count"]
 """How a figure is written: percent, a number from 0 to 1, a ratio, any number, or a whole one."""
@@ -163,9 +163,23 @@ def title_of(key: str) -> str:
     return _BY_KEY[key].title if key in _BY_KEY else field_title(key)
 
 
+_SETS = {
+    "plain": "films as they are",
+    "shifted": "artificially altered",
+    "other versions of the same films": "the same films at another size",
+}
+
+
+def set_title(name: str) -> str:
+    """Say what a set of validation films is, which a bundle calls ``plain``, ``adults, shifted`` and so on."""
+    return ", ".join(_SETS.get(part, part) for part in name.split(", "))
+
+
 def form_of(key: str) -> Form:
     """Return how a metric is written."""
-    return _BY_KEY[key].form if key in _BY_KEY else "count" if key.startswith("n_") else "plain"
+    if key in _BY_KEY:
+        return _BY_KEY[key].form
+    return "count" if key.startswith("n_") else "share" if key.endswith(("_in_a_box", "_in_boxes")) else "plain"
 
 
 def code_title(code: str) -> str:
@@ -176,12 +190,6 @@ def code_title(code: str) -> str:
 def reject_title(reasons: str) -> str:
     """Return the short form of a film's gate reasons."""
     return ", ".join(map(code_title, reasons.split())) or "No reason stated"
-
-
-def field_title(name: str) -> str:
-    """Return a field's name as words: ``n_films`` -> ``Films``, ``beyond_0_05`` -> ``Beyond 0.05``."""
-    words = re.sub(r"(?<=\d)_(?=\d)", ".", name.removeprefix("n_")).replace("_", " ")
-    return re.sub(r"\babs\b", "absolute", re.sub(r"\bprob\b", "probability", words)).capitalize()
 
 
 def probability_text(prob: float) -> str:

@@ -97,7 +97,7 @@ HINTS: dict[str, str] = {
     "weights-offline": "Give --weights FILE with MobileNetV2 weights without top, or --weights none.",
     "bundle-exists": "Choose another folder with -o, or replace the bundle with --force.",
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
-    "extra-missing": "Install the named extra, for example: pip install 'cxrscan[train]'.",
+    "extra-missing": "Install the named extra from the folder of cxrscan, for example: pip install '.[viewer]'.",
 }
 
 

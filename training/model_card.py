@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scanner.system.text import count, duration_text
+from scanner.system.text import count, duration_text, field_title
 
 CARD_NAME = "MODEL_CARD.md"
 _METRICS = {
@@ -14,8 +14,9 @@ _METRICS = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "brier": "Brier score",
-    "ece": "expected calibration error",
+    "ece": "calibration error",
 }
+_SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
 
 
 def render_card(document: Mapping[str, Any]) -> str:
@@ -35,10 +36,10 @@ def render_card(document: Mapping[str, Any]) -> str:
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in document["limits"]),
         "## Training\n\n"
         + _populations(training)
-        + f"- Films: {training['n_train']} of {training['n_train_patients']} patients "
-        f"{_files(training)}; {training['config']['data_source']}.\n"
-        f"- Held out for validation, whole patients at a time: {training['n_validation']} films of "
-        f"{training['n_validation_patients']} patients. Seed of the split: {training['split_seed']}.\n"
+        + f"- Films: {training['n_train']:,} of {count(training['n_train_patients'], 'patient')}{_files(training)}.\n"
+        f"- Source: {training['config']['data_source']}.\n"
+        f"- Held out for validation, whole patients at a time: {training['n_validation']:,} films of "
+        f"{count(training['n_validation_patients'], 'patient')}. Seed of the split: {training['split_seed']}.\n"
         f"- Initial weights: {document['initial_weights']}.\n"
         f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
         f"{count(training['config']['epochs'], 'epoch')}, {duration_text(training['duration_s'])}, "
@@ -52,7 +53,7 @@ def render_card(document: Mapping[str, Any]) -> str:
         f"{next(iter(document['operating_points'].values()))['data']}.\n\n"
         + _operating_points(document["operating_points"], document["default_operating_point"]),
         "## Export\n\n"
-        f"LiteRT, float16 weights. Largest difference in probability from Keras over {document['export']['n_films']} "
+        f"LiteRT, float16 weights. Largest difference in probability from Keras over {document['export']['n_films']:,} "
         f"films: {document['export']['max_abs_prob_difference']:.1e}. SHA-256 of the weights: "
         f"`{document['weights_sha256']}`.",
         f"## Licence\n\n{document['licence']}",
@@ -64,7 +65,7 @@ def _files(training: Mapping[str, Any]) -> str:
     n_films = training["n_train"] + training["n_validation"]
     if training["n_versions"] <= n_films:
         return ""
-    return f" ({training['n_versions']} files for {n_films} films: some come in several versions)"
+    return f" ({training['n_versions']:,} files for {n_films:,} films: some come in several versions)"
 
 
 def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
@@ -72,9 +73,11 @@ def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str
     sets = [name for name, metrics in validation.items() if "auc" in metrics]
     rows = [f"| films | {' | '.join(_METRICS.values())} |", "|---" * (len(_METRICS) + 1) + "|"]
     for name in sets:
-        rows.append(f"| {name} | " + " | ".join(_text(validation[name].get(metric)) for metric in _METRICS) + " |")
+        rows.append(
+            f"| {name} | " + " | ".join(_text(metric, validation[name].get(metric)) for metric in _METRICS) + " |"
+        )
     others = [
-        f"- {name}, {metric.replace('_', ' ')}: {_text(estimate)}"
+        f"- {name}, {field_title(metric).lower()}: {_text(metric, estimate)}"
         for name, metrics in validation.items()
         if name not in sets
         for metric, estimate in metrics.items()
@@ -90,7 +93,7 @@ def _populations(training: Mapping[str, Any]) -> str:
     rows = ["| population | films trained on | with pneumonia | held out | with pneumonia |", "|---|---|---|---|---|"]
     for name, counts in populations.items():
         figures = ("n_train", "n_train_positive", "n_validation", "n_validation_positive")
-        rows.append(f"| {name} | " + " | ".join(str(counts[figure]) for figure in figures) + " |")
+        rows.append(f"| {name} | " + " | ".join(f"{counts[figure]:,}" for figure in figures) + " |")
     return "\n".join(rows) + "\n\n"
 
 
@@ -99,14 +102,20 @@ def _operating_points(points: Mapping[str, Mapping[str, Any]], default: str) -> 
     for name, point in points.items():
         mark = " (default)" if name == default else ""
         rows.append(
-            f"| `{name}`{mark} | {point['threshold']:.3f} | {point['rule']} | {_text(point['sensitivity'])} | "
-            f"{_text(point['specificity'])} |"
+            f"| `{name}`{mark} | {point['threshold']:.3f} | {point['rule']} | "
+            f"{_text('sensitivity', point['sensitivity'])} | {_text('specificity', point['specificity'])} |"
         )
     return "\n".join(rows)
 
 
-def _text(estimate: Mapping[str, float] | None) -> str:
+def _text(metric: str, estimate: Mapping[str, float] | None) -> str:
+    """Write a figure with its interval as the report does: shares in percent, numbers of films whole."""
     if estimate is None:
         return ""
-    interval = f" ({estimate['low']:.3f}-{estimate['high']:.3f})" if "low" in estimate else ""
-    return f"{estimate['value']:.3f}{interval}"
+    if metric.startswith("n_"):
+        return f"{estimate['value']:,.0f}"
+    factor, digits, unit = (
+        (100, 1, " %") if metric in _SHARES or metric.endswith(("_in_a_box", "_in_boxes")) else (1, 3, "")
+    )
+    value, *bounds = (f"{factor * estimate[name]:.{digits}f}" for name in ("value", "low", "high") if name in estimate)
+    return f"{value}{unit}" + (f" ({bounds[0]}\N{EN DASH}{bounds[1]})" if len(bounds) == 2 else "")

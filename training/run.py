@@ -19,6 +19,7 @@ import tensorflow as tf
 from scanner.errors import TrainingError
 from scanner.model_bundle import SPEC_NAME
 from scanner.network.network import build_network
+from scanner.system.text import count
 from scanner.system.whole_files import followed
 from training.bundle import write_bundle
 from training.config import TrainConfig
@@ -109,11 +110,7 @@ def train(
         _check_leaks(find_leaks(loaded, test), say if allow_leak else None)
     train_films, validation = split_by_patient(loaded, config.validation_fraction, config.split_seed)
     write_splits(work / "splits.csv", loaded, validation)
-    copies = duplicates(loaded)
-    say(
-        f"{len(loaded.films)} films in {len(loaded.pixels)} files; {len(train_films)} to train on, {len(validation)} "
-        f"held out; {len(loaded.unreadable)} unreadable; {len(copies)} films are copies of another."
-    )
+    say(_found(loaded, len(train_films), len(validation)))
     network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, say=say, progress=progress)
     say("Exporting and measuring.")
     round_to_float16(network)
@@ -155,6 +152,16 @@ def _check_leaks(leaks: Sequence[Path], say: Callable[[str], None] | None) -> No
     if say is None:
         raise TrainingError("split-leak", message)
     say(message)
+
+
+def _found(loaded: LoadedFilms, n_train: int, n_validation: int) -> str:
+    """Say what there is to train on."""
+    n_files, n_copies = len(loaded.pixels), len(duplicates(loaded))
+    parts = [count(len(loaded.films), "film") + (f" in {n_files:,} files" if n_files != len(loaded.films) else "")]
+    parts += [f"{n_train:,} to train on, {n_validation:,} held out"]
+    parts += [f"{count(len(loaded.unreadable), 'file')} unreadable"] if loaded.unreadable else []
+    parts += [count(n_copies, "film is a copy", "films are copies") + " of another"] if n_copies else []
+    return "; ".join(parts) + "."
 
 
 def _fit(

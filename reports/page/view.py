@@ -23,13 +23,13 @@ from reports.wording import (
     Metric,
     code_title,
     date_text,
-    field_title,
     figure_text,
     fixed,
     interval_text,
     plain_text,
     probability_text,
     reject_title,
+    set_title,
     significant,
     title_of,
     with_interval,
@@ -42,7 +42,7 @@ from scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from scanner.metrics import ConfusionMatrix, Summary, figure_table
 from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
 from scanner.run_record import PLACES, Run
-from scanner.system.text import count, duration_text
+from scanner.system.text import count, duration_text, field_title
 
 if TYPE_CHECKING:
     from reports.page.drift import DriftView
@@ -513,7 +513,7 @@ def model_card(run: Run) -> ModelCard:
         ),
         validation=tuple(
             (
-                films,
+                set_title(films),
                 tuple((title_of(key), with_interval(key, estimate)) for key, estimate in metrics.items()),
             )
             for films, metrics in run.model.validation.items()

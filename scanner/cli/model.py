@@ -45,7 +45,7 @@ def info(bundle: Path | None, as_json: bool) -> None:
 
 
 def _description(spec: ModelSpec) -> Iterator[str]:
-    from reports.wording import probability_text, title_of, with_interval
+    from reports.wording import probability_text, set_title, title_of, with_interval
 
     yield f"{spec.label}  ({spec.folder})"
     yield f"For      {spec.intended_use}"
@@ -60,7 +60,7 @@ def _description(spec: ModelSpec) -> Iterator[str]:
         )
     yield "   (* the default; figures from validation films, with 95 % intervals)"
     for films, metrics in spec.validation.items():
-        yield f"Validation, {films}: " + ", ".join(
+        yield f"Validation, {set_title(films)}: " + ", ".join(
             f"{title_of(name)} {with_interval(name, value)}" for name, value in metrics.items()
         )
     yield f"Weights  SHA-256 {spec.weights_sha256}"

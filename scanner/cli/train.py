@@ -199,11 +199,13 @@ def _sentence(result: TrainResult) -> str:
 
 def _figures(result: TrainResult) -> str:
     """One line for each set of validation films of both classes."""
-    from reports.wording import with_interval
+    from reports.wording import set_title, with_interval
 
     titles = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
     return "".join(
-        f"{name:20} " + ", ".join(f"{title} {with_interval(key, figures[key])}" for key, title in titles.items()) + "\n"
+        f"{set_title(name):24} "
+        + ", ".join(f"{title} {with_interval(key, figures[key])}" for key, title in titles.items())
+        + "\n"
         for name, figures in result.evaluation.validation.items()
         if figures.keys() >= titles.keys()
     )

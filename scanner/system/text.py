@@ -35,3 +35,9 @@ def duration_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def field_title(name: str) -> str:
+    """Return a field's name as words: ``n_films`` -> ``Films``, ``beyond_0_05`` -> ``Beyond 0.05``."""
+    words = re.sub(r"(?<=\d)_(?=\d)", ".", name.removeprefix("n_")).replace("_", " ")
+    return re.sub(r"\babs\b", "absolute", re.sub(r"\bprob\b", "probability", words)).capitalize()

@@ -77,6 +77,8 @@ OLD_NAMES = (
         "Films that a worker is handed",
         "Your verdict",
     ),
+    *('"Gate reasons"', '"Gate distance"', "Films independent", "Agree / Disagree", "expected calibration error"),
+    *("flips beyond 0 05", "n flips", "files: some films in several versions", "cxrscan[train]"),
 )
 """What these sentences and names were called; each has one better one."""
 
