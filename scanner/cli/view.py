@@ -87,6 +87,8 @@ def view(
     from scanner.viewer.finished_run import open_run
 
     _check_reader(path, queue, reader)
+    if queue is not None and film is not None:
+        raise click.UsageError("--queue has an order of its own: leave --film out.")
     opened = replace(_opening(path, bundle, threshold, film), queue=queue, reader=reader)
     if queue is not None and path is not None:
         open_run(path, reader, queue)
@@ -103,7 +105,6 @@ def view(
     app.run(config=_config(port))
 
 
-def _opening(path: Path | None, bundle: Path | None, threshold: str | None, film: str | None) -> Opening:
 def _check_reader(path: Path | None, queue: Path | None, reader: str) -> None:
     """Refuse a list or a reader without a run, and a reader whose name makes no file's."""
     from scanner.viewer.verdicts import READER_NAME
@@ -114,7 +115,7 @@ def _check_reader(path: Path | None, queue: Path | None, reader: str) -> None:
         raise click.UsageError("--queue and --reader need a RUN.")
 
 
-def _opening(path: Path | None, bundle: Path | None, threshold: str | None) -> Opening:
+def _opening(path: Path | None, bundle: Path | None, threshold: str | None, film: str | None) -> Opening:
     """Check what was given before a server starts, and warm up what the first answer needs.
 
     Raises
