@@ -7,11 +7,13 @@ not decode that one, and the alternative, pylibjpeg with its three plugins, need
 from __future__ import annotations
 
 import io
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import imagecodecs
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +92,8 @@ def is_whole(source: bytes) -> bool:
     No marker occurs within coded data (T.81 B.1.1.5, T.87 A.1, T.800 B.10.1); a preview in the metadata in front of it
     has markers of its own.
     """
-    return source.rfind(_END_MARKER) > max(source.rfind(marker) for marker in _DATA_MARKERS)
+    end = source.rfind(_END_MARKER)
+    return end >= 0 and all(source.find(marker, end) < 0 for marker in _DATA_MARKERS)
 
 
 def codestream_shape(source: bytes) -> tuple[int, int, int] | None:
@@ -135,14 +138,21 @@ def decode_reduced(source: bytes, rows: int, columns: int, min_side_px: int) -> 
     claims = _ReducibleStream.of(source) if rows * columns <= _PILLOW_MAX_PIXELS else None
     if claims is None or not is_whole(source) or codestream_shape(source) != (rows, columns, 1):
         return None
-    halvings = min((min(rows, columns) // min_side_px).bit_length() - 1, claims.n_levels)
-    if halvings < 1:
+    most = min((min(rows, columns) // min_side_px).bit_length() - 1, claims.n_levels)
+    halvings = next((n for n in range(most, 0, -1) if _pillow_halves(rows, n) and _pillow_halves(columns, n)), 0)
+    if halvings == 0:
         return None
     with Image.open(io.BytesIO(source), formats=["JPEG2000"]) as image:
         image.reduce = halvings  # type: ignore[method-assign, assignment]  # Pillow's way to say it
         deep = np.asarray(image)
     # Pillow widens more than 8 bits to 16
     return deep >> (16 - claims.precision) if deep.itemsize == 2 else deep
+
+
+def _pillow_halves(side: int, n_times: int) -> bool:
+    """Whether Pillow, which rounds, expects as many pixels as there are: codestreams round up (T.800 B.5)."""
+    parts = 1 << n_times
+    return (side + parts // 2) // parts == math.ceil(side / parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,18 +185,24 @@ def _decode_rle(source: bytes, runner: DecodeRunner) -> memoryview:
     """
     n_samples, n_bytes, n_pixels = runner.samples_per_pixel, runner.bits_allocated // 8, runner.rows * runner.columns
     n_segments, *starts = struct.unpack_from("<16I", source)
-    if n_segments != n_samples * n_bytes:
+    if n_segments != n_samples * n_bytes or n_segments > len(starts):
         raise ValueError(f"the frame holds {n_segments} RLE segments, the header asks for {n_samples * n_bytes}")
     ends = [*starts[1:n_segments], len(source)]
-    frame = np.empty((n_samples, n_pixels, n_bytes), dtype=np.uint8)
-    for segment, (start, end) in enumerate(zip(starts, ends, strict=False)):
-        plane = imagecodecs.packbits_decode(source[start:end])
-        if len(plane) < n_pixels:
-            raise ValueError("the RLE segments are truncated")
-        frame[segment // n_bytes, :, n_bytes - 1 - segment % n_bytes] = np.frombuffer(plane, np.uint8, n_pixels)
+    planes = [_unpacked(source[start:end], n_pixels) for start, end in zip(starts[:n_segments], ends, strict=True)]
+    samples = [
+        planes[i] if n_bytes == 1 else cv2.merge(planes[i : i + n_bytes][::-1]) for i in range(0, n_segments, n_bytes)
+    ]
+    frame = np.ascontiguousarray(samples[0] if n_samples == 1 else np.stack(samples))
     if n_samples > 1:
         runner.set_option("planar_configuration", 1)
     return frame.data
+
+
+def _unpacked(segment: bytes, n_pixels: int) -> npt.NDArray[np.uint8]:
+    plane = imagecodecs.packbits_decode(segment)
+    if len(plane) < n_pixels:
+        raise ValueError("the RLE segments are truncated")
+    return np.frombuffer(plane, np.uint8, n_pixels)
 
 
 def _decode_jpeg(source: bytes, runner: DecodeRunner) -> Any:

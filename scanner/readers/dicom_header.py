@@ -12,12 +12,14 @@ import math
 import re
 import struct
 from collections.abc import Iterable, MutableSequence
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 from pydicom import Dataset
 from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from scanner import MANUFACTURER
@@ -379,10 +381,17 @@ def _coded_meaning(dataset: Dataset, keyword: str) -> str:
 
 def _value(dataset: Dataset, keyword: str) -> Any:
     """Value of an attribute, None when absent, empty or beyond understanding."""
+    tag = _tag(keyword)
     try:
-        return dataset.get(keyword)
+        return dataset[tag].value if tag in dataset else None
     except PYDICOM_ERRORS:
         return None
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    """Tag of a keyword, which pydicom looks up anew for every use."""
+    return Tag(keyword)
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
@@ -420,8 +429,9 @@ def _read_numbers(dataset: Dataset, keyword: str) -> list[float | None]:
 
 def _raw_text(dataset: Dataset, keyword: str) -> str:
     """Text of an attribute whose value pydicom does not understand; empty when there is none."""
+    tag = _tag(keyword)
     try:
-        raw = dataset.get_item(keyword)
+        raw = dataset.get_item(tag) if tag in dataset else None
     except PYDICOM_ERRORS:
         return ""
     value = getattr(raw, "value", None)

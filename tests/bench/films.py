@@ -16,10 +16,16 @@ from tests.builders import dicom_film, film_pixels
 
 JPEG_SUFFIXES = {".jpg", ".jpeg"}
 SYNTAXES = {
-    "DICOM, uncompressed 12-bit": uid.ExplicitVRLittleEndian,
-    "DICOM, JPEG Lossless": uid.JPEGLosslessSV1,
-    "DICOM, JPEG 2000": uid.JPEG2000Lossless,
+    "uncompressed": uid.ExplicitVRLittleEndian,
+    "RLE": uid.RLELossless,
+    "Deflated": uid.DeflatedExplicitVRLittleEndian,
+    "JPEG Baseline": uid.JPEGBaseline8Bit,
+    "JPEG Lossless": uid.JPEGLosslessSV1,
+    "JPEG-LS": uid.JPEGLSLossless,
+    "JPEG 2000": uid.JPEG2000Lossless,
+    "HTJ2K": uid.HTJ2KLosslessRPCL,
 }
+"""Transfer syntaxes that films come in, by what they are called."""
 
 
 def find_jpegs(folder: Path) -> list[Path]:
@@ -41,10 +47,14 @@ def link_films(films: Sequence[Path], n: int, out: Path) -> Path:
 
 
 def write_dicom_copies(films: Sequence[Path], syntax: str, out: Path) -> Path:
-    """Write films as 12-bit DICOM objects."""
+    """Write films as DICOM objects of 12 bits, of 8 where a syntax has no more."""
     out.mkdir(parents=True)
     for i, film in enumerate(films):
         grey = cv2.imread(str(film), cv2.IMREAD_GRAYSCALE)
+        if syntax == uid.JPEGBaseline8Bit:
+            header: dict[str, object] = {"WindowCenter": 128, "WindowWidth": 256, "PatientAge": "004Y"}
+            (out / f"{i:04}.dcm").write_bytes(dicom_film(grey, syntax=syntax, **header))
+            continue
         deep = grey.astype(np.uint16) * 16
         deep += np.random.default_rng(i).integers(0, 16, grey.shape, dtype=np.uint16)  # detector noise in the new bits
         (out / f"{i:04}.dcm").write_bytes(

@@ -1,4 +1,4 @@
-"""Films per second: cxrscan, two Keras scripts and the limits of the processor, in one run.
+"""Films per second: cxrscan, two Keras scripts and the limits of the processor, in one run; then DICOM beside JPEG.
 
     make bench FILMS=FOLDER        or        python -m tests.bench.speed FOLDER
 
@@ -22,8 +22,9 @@ from typing import Any
 import click
 
 from scanner.model_bundle import DEFAULT_BUNDLE
-from tests.bench.films import SYNTAXES, find_jpegs, link_films, write_dicom_copies
+from tests.bench.films import find_jpegs, link_films
 from tests.bench.machine import describe_machine, measure, tell_machine
+from tests.bench.syntaxes import print_table, syntax_table
 
 Figures = dict[str, float]
 _CXRSCAN = "from scanner.cli.main import main; main()"
@@ -36,7 +37,7 @@ STEADY = "cxrscan, steady state"
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--films", "n_films", default=800, show_default=True, help="Films of the whole-process runs.")
 @click.option("--steady", "n_steady", default=1600, show_default=True, help="Further films of the steady state.")
-@click.option("--dicom", "n_dicom", default=160, show_default=True, help="DICOM copies of each kind.")
+@click.option("--dicom", "n_dicom", default=480, show_default=True, help="DICOM films of each syntax; 0 for none.")
 @click.option("--script", "n_script", default=40, show_default=True, help="Films of the one-by-one Keras script.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here.")
 def main(
@@ -56,21 +57,24 @@ def main(
     if not found:
         raise click.UsageError(f"{films} holds no JPEG films.")
     with tempfile.TemporaryDirectory(prefix="cxrscan-bench-") as scratch:
-        contenders = _contenders(Path(scratch), found, bundle, n_films, n_steady, n_dicom, n_script)
+        contenders = _contenders(Path(scratch), found, bundle, n_films, n_steady, n_script)
         rows = _run_rounds(contenders, rounds)
     _add_steady_state(rows, n_films, n_steady)
     table = {name: {key: median(values) for key, values in figures.items()} for name, figures in rows.items()}
-    _print_table(table)
+    _print_contenders(table)
     ratios = _ratios(table)
     for name, value in ratios.items():
         click.echo(f"{name:66}{value:8.2f}")
+    syntaxes = syntax_table(found, bundle, n_dicom, rounds) if n_dicom else []
+    print_table(syntaxes)
     if json_path is not None:
-        document = {"machine": machine, "rounds": rounds, "median": table, "ratios": ratios, "all": rows}
+        figures = {"machine": machine, "rounds": rounds, "median": table, "ratios": ratios, "all": rows}
+        document = {**figures, "syntaxes": syntaxes}
         json_path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def _contenders(
-    scratch: Path, found: Sequence[Path], bundle: Path, n_films: int, n_steady: int, n_dicom: int, n_script: int
+    scratch: Path, found: Sequence[Path], bundle: Path, n_films: int, n_steady: int, n_script: int
 ) -> dict[str, Callable[[], Figures]]:
     """Name -> what measures it once."""
     usual = link_films(found, n_films, scratch / "usual")
@@ -103,7 +107,7 @@ def _contenders(
         command = [sys.executable, "-m", "tests.bench.contenders.limits", what, str(bundle), str(usual)]
         return lambda: dict(json.loads(measure(command)[1]))
 
-    contenders = {
+    return {
         f"Keras one by one, {n_script} films": keras("keras_script", n_script, few),
         f"Keras in batches of 32, {n_films} films": keras("keras_batched", n_films, usual),
         f"cxrscan, {n_films} films": cxrscan(n_films, usual),
@@ -114,10 +118,6 @@ def _contenders(
         "limit: walk alone": limit("walk"),
         "cxrscan, one film": cxrscan(1, link_films(found, 1, scratch / "one")),
     }
-    for name, syntax in SYNTAXES.items() if n_dicom else ():
-        copies = write_dicom_copies(found[:n_dicom], syntax, scratch / syntax)
-        contenders[f"cxrscan, {name}"] = cxrscan(len(found[:n_dicom]), copies)
-    return contenders
 
 
 def _run_rounds(contenders: dict[str, Callable[[], Figures]], rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -158,7 +158,7 @@ def _ratios(table: dict[str, Figures]) -> dict[str, float]:
     return {**by_wall, **by_cpu}
 
 
-def _print_table(table: dict[str, Figures]) -> None:
+def _print_contenders(table: dict[str, Figures]) -> None:
     columns: dict[str, Any] = {
         "films_per_s": ("films/s", "10.1f"),
         "cpu_ms": ("CPU ms/film", "13.2f"),

@@ -90,6 +90,16 @@ def test_a_deflated_data_set_cannot_swell_beyond_the_limit() -> None:
     assert peak < 4_000_000
 
 
+@pytest.mark.parametrize("n_values", [1, 2, 256], ids=["flat", "two values", "noise"])
+def test_deflated_data_sets_are_read_however_much_they_were_made_smaller(n_values: int) -> None:
+    film = np.random.default_rng(0).integers(0, n_values, (300, 400)).astype(np.uint8)
+    deflated, plain = (
+        read_film(dicom_film(film, syntax=syntax, WindowCenter=128, WindowWidth=256), ReadOptions())[0]
+        for syntax in (uid.DeflatedExplicitVRLittleEndian, uid.ExplicitVRLittleEndian)
+    )
+    np.testing.assert_array_equal(deflated.pixels, plain.pixels)
+
+
 @pytest.mark.parametrize("header", [{}, {"WindowCenter": 2048, "WindowWidth": 4096}], ids=["percentile", "window"])
 def test_a_large_film_reads_within_three_times_its_pixels(header: dict[str, object]) -> None:
     pixels = np.arange(4300 * 3500, dtype=np.uint32).astype(np.uint16).reshape(4300, 3500)

@@ -174,6 +174,15 @@ def test_a_codestream_cut_short_is_no_film(syntax: uid.UID, kept: float) -> None
     assert refusal.value.code in {"truncated", "decode-failed"}
 
 
+def test_more_rle_segments_than_a_header_can_name_are_refused() -> None:
+    wide = np.zeros((4, 4), dtype=np.uint8)
+    header = (16).to_bytes(4, "little") + b"".join((64).to_bytes(4, "little") for _ in range(15))
+    colour = {"SamplesPerPixel": 4, "BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}
+    with pytest.raises(FilmError) as refusal:
+        read(dicom_film(wide, syntax=uid.RLELossless, codestreams=[header + bytes(64)], **colour))
+    assert refusal.value.code == "decode-failed"
+
+
 @pytest.mark.parametrize("syntax", [*LOSSLESS, *LOSSY], ids=name_of)
 def test_a_codestream_of_another_size_than_the_header_says_is_refused(syntax: uid.UID) -> None:
     stream = encode_frame(DEEP[:50], syntax, 12)

@@ -50,6 +50,15 @@ def test_a_reduced_film_is_the_full_one_made_smaller(
     assert np.abs(cv2.blur(small, (5, 5)) - cv2.blur(reduced.pixels, (5, 5))).mean() < 0.01
 
 
+@pytest.mark.parametrize(("height", "width"), [(501, 620), (500, 621), (503, 618), (502, 623)])
+def test_sides_that_cannot_be_halved_evenly_are_reduced_as_well(height: int, width: int) -> None:
+    stored = film_pixels(3, height=height, width=width).astype(np.uint16) * 16
+    data = dicom_film(stored, syntax=uid.JPEG2000Lossless, bits_stored=12, WindowCenter=2048, WindowWidth=4096)
+    full, reduced = read(data, 10_000), read(data)
+    assert max(reduced.pixels.shape) < 320
+    assert abs(float(full.pixels.mean()) - float(reduced.pixels.mean())) < 0.002
+
+
 def test_eight_bits_keep_their_values(stored: npt.NDArray[np.uint16]) -> None:
     eight = np.full((500, 620), 77, dtype=np.uint8)
     film = read(dicom_film(eight, syntax=uid.JPEG2000Lossless, WindowCenter=128, WindowWidth=256))
