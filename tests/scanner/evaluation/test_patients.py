@@ -1,4 +1,4 @@
-"""The patient in a film's name, by the rule of the Chest X-Ray Pneumonia dataset."""
+"""The patient in a film's name, by the rules of two public data sets."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ from scanner.evaluation.patients import patient_of
         ("person12/scan.jpeg", None),
         ("old-person12_virus_35.jpeg", None),
         ("IM-0115.jpeg", None),
+        ("images/00000013_005.png", "00000013"),
+        ("00030805_000.jpeg", "00030805"),
+        ("00040805_000.jpeg", None),
+        ("20260101_001.png", None),
+        ("00000013_0051.png", None),
+        ("00000013.png", None),
     ],
 )
 def test_the_file_name_names_the_patient(name: str, patient: str | None) -> None:
