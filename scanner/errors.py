@@ -57,6 +57,7 @@ HINTS: dict[str, str] = {
     "bundle-hash": "The weights differ from what model.json promises; take an undamaged copy.",
     "bundle-changed": "Wait until nothing writes to the bundle, and run the same command again.",
     "no-drift-reference": "Compare with an earlier run: `cxrscan drift RUN --reference RUN`.",
+    "nothing-to-compare": "Scan both with one model, and keep embeddings and thumbnails, as runs do by themselves.",
     "too-few-films": "Compare runs of 10 patients or more; 100 and more see changes that matter.",
     "unknown-operating-point": "Use one of the names that `cxrscan model info` lists, or a number from 0 to 1.",
     # run folders

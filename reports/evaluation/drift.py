@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from reports.json_file import write_json
 from reports.wording import figure_text, fixed, interval_text, significant, terminal_text
+from scanner.errors import RunFolderError
 from scanner.evaluation.drift import AspectDrift, Change, Drift
 from scanner.system.text import count, printable
 
@@ -29,6 +32,21 @@ def drift_document(drift: Drift) -> dict[str, Any]:
         **asdict(drift),
         "sentence": drift_sentence(drift),
     }
+
+
+def write_drift(folder: Path, drift: Drift) -> None:
+    """Write ``drift.json`` into a folder, which is made where there is none.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    write_json(folder / "drift.json", drift_document(drift))
 
 
 def drift_sentence(drift: Drift) -> str:

@@ -51,8 +51,7 @@ def drift(
     cxrscan drift cxrscan-out
     cxrscan drift this-month --reference last-month --json --fail-on-drift
     """
-    from reports.evaluation.drift import drift_document, drift_text
-    from reports.json_file import write_json
+    from reports.evaluation.drift import drift_document, drift_text, write_drift
     from reports.outputs import write_outputs
     from scanner.run import render
     from scanner.runs.journal import Journal
@@ -60,21 +59,18 @@ def drift(
 
     with Journal(run_folder, read_only=True) as journal:
         found = _find(journal, reference)
-    document = drift_document(found)
-    told_elsewhere = output is not None or not os.access(run_folder, os.W_OK)
-    folder = followed(output or run_folder)
-    if not told_elsewhere:
+    may_write = os.access(run_folder, os.W_OK)
+    if output is not None or may_write:
+        write_drift(followed(output or run_folder), found)
+    tells = output is None and may_write
+    if tells:
         tally = render(run_folder, partial(write_outputs, drift=found))
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-    if output is not None or not told_elsewhere:
-        write_json(folder / "drift.json", document)
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json.dumps(drift_document(found), ensure_ascii=False))
     else:
         click.echo(drift_text(found), nl=False)
     if not quiet:
-        if not told_elsewhere:
+        if tells:
             click.echo(f"Report   {tally.outputs.html}", err=True)
         click.echo(NOTICE, err=True)
     return _DRIFTED if fail_on_drift and found.is_found else 0
@@ -82,7 +78,6 @@ def drift(
 
 def _find(journal: Journal, reference: Path | None) -> Drift:
     """Portray the run and what it is compared with, and compare them."""
-    from scanner.errors import RunFolderError
     from scanner.evaluation.drift import find_drift, nearest
     from scanner.populations.portrait import portray
     from scanner.populations.reference import references
@@ -96,7 +91,4 @@ def _find(journal: Journal, reference: Path | None) -> Drift:
     else:
         with Journal(reference, read_only=True) as earlier:
             portraits = [portray(earlier.films, stored_model(earlier), earlier.folder.resolve().name)]
-    for portrait in (current, *portraits):
-        if portrait.n < 10:
-            raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {portrait.n} patients.")
     return find_drift(nearest(portraits, current) if len(portraits) > 1 else portraits[0], current)

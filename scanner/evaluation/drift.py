@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scanner.errors import RunFolderError
 from scanner.metrics import BoolArray, FloatArray
 from scanner.metrics.energy import (
     Distances,
@@ -132,7 +133,7 @@ def nearest(references: Sequence[Portrait], current: Portrait) -> Portrait:
         family, is_second, _ = _family(reference, current)
         return float(sum(each.share for each in energy_test(list(family.values()), is_second, n_draws=0)))
 
-    return min(references, key=difference)
+    return min(references, key=difference) if current.n else references[0]
 
 
 def find_drift(
@@ -147,12 +148,15 @@ def find_drift(
 
     Raises
     ------
-    ValueError
-        Fewer than 10 films on a side.
+    RunFolderError
+        ``too-few-films``: fewer than 10 on a side; ``nothing-to-compare``: the two have no aspect in common.
     """
-    if min(reference.n, current.n) < _LEAST_FILMS:
-        raise ValueError(f"{reference.n} and {current.n} films are too few to be compared")
+    for portrait in (reference, current):
+        if portrait.n < _LEAST_FILMS:
+            raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {portrait.n} patients.")
     family, is_second, gaps = _family(reference, current)
+    if not family:
+        raise RunFolderError("nothing-to-compare", " ".join(gaps))
     found = dict(zip(family, energy_test(list(family.values()), is_second, seed=seed), strict=True))
     seen = [aspect for aspect, each in found.items() if each.p_value <= level]
     cause: Cause = "none"

@@ -74,3 +74,11 @@ def test_what_cannot_be_compared_is_one_sentence(tmp_path: Path, earlier: Path) 
     assert (without.returncode, "[no-drift-reference]" in without.stderr) == (1, True)
     few = cxrscan("drift", run, "--reference", earlier)
     assert (few.returncode, "[too-few-films]" in few.stderr) == (1, True)
+
+
+def test_a_run_without_a_scored_film_and_a_folder_that_cannot_be_made_are_told(tmp_path: Path, earlier: Path) -> None:
+    empty = cxrscan("drift", write_run(tmp_path / "empty", [], validated_on=population(60, 1)))
+    assert (empty.returncode, "[too-few-films]" in empty.stderr, "Warning" in empty.stderr) == (1, True, False)
+    (tmp_path / "file").touch()
+    no_folder = cxrscan("drift", earlier, "--reference", earlier, "-o", tmp_path / "file/out")
+    assert (no_folder.returncode, "[output-unwritable]" in no_folder.stderr) == (1, True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scanner.errors import RunFolderError
 from scanner.evaluation.drift import Cause, Drift, Portrait, find_drift
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
 from scanner.populations.portrait import portray
@@ -71,5 +72,14 @@ def test_other_networks_leave_pictures_and_headers() -> None:
 
 
 def test_few_films_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(RunFolderError) as error:
         find_drift(portrait(1), portrait(2, n=9))
+    assert error.value.code == "too-few-films"
+
+
+def test_portraits_without_a_common_aspect_cannot_be_compared() -> None:
+    bare = replace(portrait(1), weights_sha256="0" * 64, pictures=None, headers=None)
+    with pytest.raises(RunFolderError) as error:
+        find_drift(bare, portrait(2))
+    assert error.value.code == "nothing-to-compare"
+    assert "different networks" in error.value.message
