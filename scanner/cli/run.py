@@ -296,6 +296,8 @@ def run(
     cxrscan run films/ --labels folders     with sensitivity and specificity
     cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
+    if place.executor == "local":
+        start_worker_early()
     from scanner.run import RunRequest
 
     if dicom_results:
@@ -351,6 +353,15 @@ def _write_dicom(request: RunRequest, *, quiet: bool) -> int:
     return written.exit_code
 
 
+def start_worker_early() -> None:
+    """Start a worker process while this one loads what it needs itself."""
+    # One thread per process, as the workers will have it: others spin for 0.1 s of CPU when NumPy is loaded.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from scanner.executors.processes import start_early
+
+    start_early()
+
+
 def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbose: bool) -> Tally:
     """Run a request and tell how it goes on standard error."""
     import signal
@@ -371,8 +382,6 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     hangs_up = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
     if hangs_up:
         signal.signal(signal.SIGHUP, terminate)
-    # One thread per process, as the workers will have it: others spin for 0.1 s of CPU when NumPy is loaded.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     where = f"scanning {', '.join(map(str, request.roots))} into {request.out}"
     with progress(where, lambda: count_files(request.roots), quiet=quiet, verbose=verbose) as teller:
 

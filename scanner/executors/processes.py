@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, cast
 
@@ -277,12 +278,10 @@ class _Worker:
 
     def __init__(self, scan: Scan, settings: ScanSettings, max_memory_gib: float, clock: WorkingClock) -> None:
         self._clock = clock
-        self.connection, theirs = _processes.Pipe()
-        self._process = _processes.Process(target=_serve, args=(theirs, scan, settings, max_memory_gib), daemon=True)
-        with safe_path(), signals_held_back(), without_main_module():
-            self._process.start()
-        theirs.close()
+        self._process, self.connection = _started_early.pop() if _started_early else _start_process()
         self._is_ready = False
+        with suppress(OSError):  # a process that has died is noticed by ``outcome``
+            self.connection.send((scan, settings, max_memory_gib))
         self.chunk: Chunk = []
         self._timeout_s = _START_S
         self._deadline = 0.0
@@ -385,11 +384,40 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _serve(connection: Connection, scan: Scan, settings: ScanSettings, max_memory_gib: float) -> None:
-    """The worker process: chunks in, results out, until the parent hangs up."""
+_started_early: list[tuple[BaseProcess, Connection]] = []
+
+
+def start_early() -> None:
+    """Start a process before it is known what it shall work on: it loads meanwhile what all films need.
+
+    The next worker of this process takes it.
+    """
+    _started_early.append(_start_process())
+
+
+def _start_process() -> tuple[BaseProcess, Connection]:
+    ours, theirs = _processes.Pipe()
+    process = _processes.Process(target=_serve, args=(theirs,), daemon=True)
+    with safe_path(), signals_held_back(), without_main_module():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+def _load() -> None:
+    import scanner.worker  # noqa: F401  # decoders and all
+
+
+def _serve(connection: Connection) -> None:
+    """The worker process: what to do, then chunks in, results out, until the parent hangs up."""
     for number in _FOR_THE_PARENT:
         signal.signal(number, signal.SIG_IGN)  # for systems where it could not be held back
     Thread(target=_die_with_parent, daemon=True).start()
+    Thread(target=_load, daemon=True).start()
+    try:
+        scan, settings, max_memory_gib = connection.recv()
+    except EOFError:  # there was nothing to do
+        return
     trouble = _open_model(settings, max_memory_gib)  # before any film: a bundle that crashes is no film's fault
     with suppress(EOFError, OSError), limited_memory(max_memory_gib):
         connection.send(_READY if trouble is None else trouble)
