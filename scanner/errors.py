@@ -89,6 +89,8 @@ HINTS: dict[str, str] = {
     "labels-unknown": "Labels are NORMAL or PNEUMONIA, 0 or 1; --map takes other spellings.",
     "labels-conflict": "Give each film one label; remove the wrong line.",
     "labels-none": "Add --labels folders where films lie in folders NORMAL and PNEUMONIA, or --labels FILE.csv.",
+    "no-gain": "Label more films, or write the bundle all the same with --force; its card then says so.",
+    "labels-few": "Label more films, of both classes; `cxrscan queue` says which are worth most.",
     "labels-unmatched": "Use the names that results.csv shows, or name the right column with --path-column.",
     "runs-disjoint": "Compare two runs over the same films.",
     # training
@@ -96,6 +98,7 @@ HINTS: dict[str, str] = {
     "config-invalid": "Compare the settings with training/configs and `cxrscan train --help`.",
     "weights-invalid": "Give MobileNetV2 weights without top, a bundle's model.keras, or `none`.",
     "weights-offline": "Give --weights FILE with MobileNetV2 weights without top, or --weights none.",
+    "other-bundle": "Give the bundle that the run was made with, with --model.",
     "bundle-exists": "Choose another folder with -o, or replace the bundle with --force.",
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
     "extra-missing": "Install the named extra from the folder of cxrscan, for example: pip install '.[viewer]'.",

@@ -59,6 +59,25 @@ class TrainedOn:
 
 
 @dataclass(frozen=True, slots=True)
+class Descent:
+    """How a bundle came of another; an entry of ``lineage``."""
+
+    parent: str
+    """Name and version."""
+    parent_sha256: str
+    """Of its weights."""
+    site: str
+    """Where the films come from that it was adapted to."""
+    date: str
+    """ISO 8601."""
+    rung: str
+    """What was adapted: ``share``, ``threshold``, ``recalibration`` or ``head``."""
+    n_films: int
+    forced: bool
+    """Whether it was written although nothing was gained for certain."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """The content of ``model.json``; field by field as the schema describes."""
 
@@ -83,6 +102,8 @@ class ModelSpec:
     trained_on: TrainedOn = TrainedOn()
     reference: dict[str, Any] | None = field(default=None, repr=False)
     """What its validation films look like, for ``cxrscan drift``; None: the bundle does not say."""
+    lineage: tuple[Descent, ...] = ()
+    """The oldest ancestor first; empty for one that was trained from initial weights."""
     folder: Path = field(default=DEFAULT_BUNDLE, compare=False)
     """Where the bundle lies."""
     description_sha256: str = field(default="", compare=False)
@@ -305,8 +326,8 @@ def spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
             threshold=point["threshold"],
             rule=point["rule"],
             data=point["data"],
-            sensitivity=Estimate(**point["sensitivity"]),
-            specificity=Estimate(**point["specificity"]),
+            sensitivity=_measured(point["sensitivity"]),
+            specificity=_measured(point["specificity"]),
         )
         for name, point in document["operating_points"].items()
     }
@@ -318,4 +339,22 @@ def spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
     if "trained_on" in document:
         said = document["trained_on"]
         fields["trained_on"] = TrainedOn(tuple(said["views"]), said["below_years"])
+    fields["lineage"] = tuple(_descent(entry) for entry in document.get("lineage", ()))
     return ModelSpec(**fields, folder=folder)
+
+
+def _measured(said: dict[str, Any]) -> Estimate:
+    return Estimate(**said) if said else Estimate(None, reason="Nobody has measured it.")
+
+
+def _descent(entry: dict[str, Any]) -> Descent:
+    parent = entry["parent"]
+    return Descent(
+        parent=f"{parent['name']} {parent['version']}",
+        parent_sha256=parent["weights_sha256"],
+        site=entry["site"],
+        date=entry["date"],
+        rung=entry["rung"],
+        n_films=entry["n_films"],
+        forced=entry.get("forced", False),
+    )

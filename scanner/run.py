@@ -386,7 +386,7 @@ def render(
     *,
     threshold: str | None = None,
     refer: Band | Literal["off"] | None = None,
-    labels: LabelRequest | None = None,
+    labels: LabelRequest | Labels | None = None,
     duplicates: Duplicates | None = None,
     out: Path | None = None,
     ask: Ask | None = None,
@@ -427,10 +427,14 @@ def render(
             info = replace(info, duplicates=duplicates)
         joined = None
         if labels is not None:
-            joined = journal.join(_open_labels(labels, tuple(map(Path, info.roots))))
+            from scanner.evaluation.labels import LabelRequest
+
+            request = labels if isinstance(labels, LabelRequest) else None
+            known = _open_labels(labels, tuple(map(Path, info.roots))) if isinstance(labels, LabelRequest) else labels
+            joined = journal.join(known)
             joined.refuse_misfit()
             journal.set_truth(joined.truth)
-            journal.put("label_request", asdict(labels))
+            journal.put("label_request", asdict(request) if request is not None else None)
             info = replace(info, labels=joined.source)
         if ask is not None:
             _ask(journal, ask, joined)

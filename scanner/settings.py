@@ -21,7 +21,7 @@ _INDIFFERENT = frozenset({"model", "model_is_checked", "model_sha256", "model_fi
 _OF_THE_CARD = frozenset(
     {
         *("name", "version", "operating_points", "default_operating_point", "validation", "export"),
-        *("intended_use", "limits", "licence", "initial_weights", "reference"),
+        *("intended_use", "limits", "licence", "initial_weights", "lineage", "reference"),
     }
 )
 

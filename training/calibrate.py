@@ -89,15 +89,17 @@ def choose_operating_points(copies: Sequence[Scored], data: str) -> dict[str, Op
     # Candidates lie half-way between neighbouring films on the scale of the log-odds.
     clipped = np.clip(np.concatenate([copy.scores for copy in copies]), _CLIP, 1 - _CLIP)
     logits = np.unique(np.log(clipped) - np.log1p(-clipped))
-    candidates = np.append(sigmoid(np.concatenate([logits[:1], (logits[1:] + logits[:-1]) / 2])), 1.0)
+    between = sigmoid((logits[1:] + logits[:-1]) / 2)
+    candidates = np.concatenate([[0.0], sigmoid(logits[:1]), between, [1.0]])
     sensitivity = np.min([_share_at_or_above(copy.scores[copy.truth], candidates) for copy in copies], axis=0)
     specificity = np.min([1 - _share_at_or_above(copy.scores[~copy.truth], candidates) for copy in copies], axis=0)
     youden = sensitivity + specificity
     best = np.flatnonzero(youden >= youden.max() - 1e-12)
+    specific = np.append(np.flatnonzero(specificity >= TARGET), candidates.size - 1)
     chosen = {
         "youden": (candidates[best[best.size // 2]], "largest sum of sensitivity and specificity"),
         "sens95": (candidates[np.flatnonzero(sensitivity >= TARGET)[-1]], "highest threshold with sensitivity 0.95"),
-        "spec95": (candidates[np.flatnonzero(specificity >= TARGET)[0]], "lowest threshold with specificity 0.95"),
+        "spec95": (candidates[specific[0]], "lowest threshold with specificity 0.95"),
         "half": (0.5, "probability 0.5"),
     }
     return {

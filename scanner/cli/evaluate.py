@@ -29,6 +29,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 @click.command(short_help="Measure a run against labels.")
 @options.run_folder
 @options.labels
+@options.verdicts
 @options.threshold
 @options.refer
 @click.option(
@@ -61,6 +62,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
 def evaluate(
     run_folder: Path,
     labels: LabelRequest | None,
+    verdicts: Path | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     by: tuple[str, ...],
@@ -93,9 +95,12 @@ def evaluate(
         _check_names(by, columns)
         return Asked(by, prevalences, exact)
 
+    if labels is not None and verdicts is not None:
+        raise click.UsageError("Give --labels or --verdicts, not both.")
+    truth = labels if verdicts is None else options.reader_labels(run_folder, verdicts)
     with Journal(run_folder, read_only=True) as journal:
         info, model = stored_info(journal), stored_model(journal)
-    if labels is None and not info.labels:
+    if truth is None and not info.labels:
         raise LabelError("labels-none", f"{run_folder} has no labels.")
     if info.names == "hashed" and "folder" in by:
         raise click.BadParameter("the outputs of this run name no folders.", param_hint="--by")
@@ -105,7 +110,7 @@ def evaluate(
         write_outputs,
         threshold=threshold,
         refer=refer,
-        labels=labels,
+        labels=truth,
         duplicates=duplicates,
         out=elsewhere,
         ask=ask,

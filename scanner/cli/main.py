@@ -34,6 +34,7 @@ COMMANDS = (
     "dicom-read",
     "serve",
     "watch",
+    "adapt",
     "train",
     "model",
 )

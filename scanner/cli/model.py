@@ -63,6 +63,12 @@ def _description(spec: ModelSpec) -> Iterator[str]:
         yield f"Validation, {set_title(films)}: " + ", ".join(
             f"{title_of(name)} {with_interval(name, value)}" for name, value in metrics.items()
         )
+    for descent in spec.lineage:
+        forced = ", by force" if descent.forced else ""
+        yield (
+            f"Adapted  {descent.date} at {descent.site}: {descent.rung}, {descent.n_films:,} films{forced}; "
+            f"from {descent.parent} ({descent.parent_sha256[:12]})"
+        )
     yield f"Weights  SHA-256 {spec.weights_sha256}"
     yield f"Licence  {spec.licence}"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from reports.outputs import Embed
     from scanner.evaluation.evaluate import Evaluation
-    from scanner.evaluation.labels import LabelRequest
+    from scanner.evaluation.labels import LabelRequest, Labels
     from scanner.records import Band, Film, Outputs, RunInfo
     from scanner.run import Tally
     from scanner.run_record import Run
@@ -193,6 +193,30 @@ labels = as_one(
     click.option("--path-column", default="", metavar="NAME", help="Column of the label file with the film's name."),
     click.option("--label-column", default="", metavar="NAME", help="Column of the label file with the class."),
 )
+verdicts = click.option(
+    "--verdicts",
+    type=LocalPath(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Truth: verdicts that readers gave in the report or the viewer; those who were unsure gave none.",
+)
+
+
+def reader_labels(run_folder: Path, verdicts: Path) -> Labels:
+    """Labels from a sheet of verdicts."""
+    from scanner.evaluation.labels import ReaderLabels
+    from scanner.records import NEGATIVE, POSITIVE
+    from scanner.runs.journal import Journal
+    from scanner.viewer.verdicts import read_verdicts
+
+    classes = {"pneumonia": POSITIVE, "no-pneumonia": NEGATIVE}
+    with Journal(run_folder, read_only=True) as journal:
+        said = read_verdicts(verdicts, journal.films())
+    truth = {name: classes[each.verdict] for name, each in said.items() if each.verdict in classes}
+    if not truth:
+        raise LabelError("labels-none", f"{verdicts.name} holds no verdict on a film of {run_folder}.")
+    return ReaderLabels(verdicts.name, truth)
+
+
 model = click.option(
     "--model",
     "bundle",

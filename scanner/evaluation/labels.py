@@ -126,6 +126,22 @@ class Labels(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ReaderLabels:
+    """What readers said of films, by the films' own names."""
+
+    source: str
+    truth: Mapping[str, str]
+    """Film -> class."""
+
+    def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
+        """Find the label of each film."""
+        names = list(names)
+        truth = {name: self.truth[name] for name in names if name in self.truth}
+        rows = {name: LabelRow(0, name, label) for name, label in truth.items()}
+        return LabelJoin(self.source, truth, rows, tuple(name for name in names if name not in truth))
+
+
+@dataclass(frozen=True, slots=True)
 class FolderLabels:
     """The nearest folder called NORMAL or PNEUMONIA, in any case, up to and with the folder that was scanned.
 

@@ -16,7 +16,7 @@ VERSIONS = {"cxrscan": "1", "pillow": "2"}
 INDIFFERENT = {"model", "model_is_checked", "model_sha256", "model_files", "batch_size", "n_threads"}
 CARD = {
     *("name", "version", "operating_points", "default_operating_point", "validation", "export", "intended_use"),
-    *("limits", "licence", "initial_weights", "reference"),
+    *("limits", "licence", "initial_weights", "lineage", "reference"),
 }
 
 

@@ -1,0 +1,258 @@
+"""``cxrscan adapt``: make a bundle that holds where its films come from."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scanner import NOTICE
+from scanner.cli import options
+from scanner.errors import LabelError
+from scanner.system.text import is_printable, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scanner.evaluation.labels import LabelRequest, Labels
+    from training.adaptation.bundle import Parent
+    from training.adaptation.measure import Measured
+    from training.adaptation.run import Outcome
+
+_MAX_SITE = 64
+
+
+def _site(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A name that a bundle may hold."""
+    if not value.strip() or len(value) > _MAX_SITE or not is_printable(value):
+        raise click.BadParameter(f"give a name of up to {_MAX_SITE} characters.")
+    return value.strip()
+
+
+@click.command(short_help="Adapt the model to your own labelled films.")
+@options.run_folder
+@options.labels
+@options.verdicts
+@click.option(
+    "-o",
+    "--output",
+    type=options.LocalPath(file_okay=False, path_type=Path),
+    required=True,
+    metavar="BUNDLE",
+    help="Folder for the new bundle.",
+)
+@options.model
+@click.option(
+    "--site",
+    default="this site",
+    show_default=True,
+    callback=_site,
+    help="Where the films come from; the bundle's card says so.",
+)
+@click.option(
+    "--sensitivity",
+    type=click.FloatRange(0.5, 0.999),
+    help="Make the threshold the default one that promises this sensitivity; without: the best balance.",
+)
+@click.option(
+    "--rung",
+    type=click.Choice(["threshold", "recalibration", "head"]),
+    help="Try this one alone; default: the highest that gains on films held back.",
+)
+@click.option(
+    "--positive-share",
+    "share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Without any label: a threshold that calls this share of the films; never validated.",
+)
+@click.option(
+    "--patients",
+    type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Table with the columns path and patient.",
+)
+@click.option(
+    "--patient-column",
+    default="patient",
+    show_default=True,
+    metavar="NAME",
+    help="Column of the label file that names the patient.",
+)
+@click.option("--force", is_flag=True, help="Write the bundle though no gain is certain, or over another one.")
+@options.as_json
+@options.quiet
+def adapt(
+    run_folder: Path,
+    labels: LabelRequest | None,
+    verdicts: Path | None,
+    output: Path,
+    bundle: Path | None,
+    site: str,
+    sensitivity: float | None,
+    rung: Any,
+    share: float | None,
+    patients: Path | None,
+    patient_column: str,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Adapt the bundle of RUN to its labelled films, and write a new one where films held back show a gain.
+
+    Works from the run's journal. What so many labels allow is tried from the top: a new head, recalibration, a
+    threshold. Without --labels or --verdicts the labels of the run itself count.
+
+    \b
+    cxrscan adapt cxrscan-out --labels truth.csv -o our-model --site "St Elsewhere"
+    cxrscan run films/ --model our-model
+    """
+    from training.adaptation.run import AdaptRequest, adapt_run
+    from training.dataset import read_patients
+
+    outcome = adapt_run(
+        AdaptRequest(
+            run=run_folder,
+            out=output,
+            parent=_parent(run_folder, bundle),
+            labels=_labels(run_folder, labels, verdicts),
+            site=site,
+            sensitivity=sensitivity,
+            rung=rung,
+            share=share,
+            patients={} if patients is None else read_patients(patients),
+            patient_column=patient_column,
+            force=force,
+        )
+    )
+    if as_json:
+        click.echo(json.dumps(_document(outcome)))
+    else:
+        for line in _story(outcome):
+            click.echo(printable(line))
+    if not quiet:
+        if outcome.joined is not None:
+            click.echo(printable(outcome.joined.sentence), err=True)
+        click.echo(f"Bundle   {output}\n{NOTICE}" if outcome.bundle else NOTICE, err=True)
+    if outcome.bundle is None and outcome.best is not None:
+        raise LabelError("no-gain", _refusal(outcome.best))
+    return 0
+
+
+def _parent(run_folder: Path, bundle: Path | None) -> Parent:
+    """The bundle to adapt: the one given, else that which the run names, else the shipped one."""
+    from scanner.model_bundle import DEFAULT_BUNDLE, read_weights
+    from scanner.runs.journal import Journal, stored_info
+    from scanner.trial import open_bundle
+    from training.adaptation.bundle import Parent
+
+    if bundle is None:
+        with Journal(run_folder, read_only=True) as journal:
+            named = stored_info(journal).arguments.get("bundle")
+        bundle = Path(named) if isinstance(named, str) else DEFAULT_BUNDLE
+    opened = open_bundle(bundle)
+    return Parent(opened.spec, opened.document, opened.files.weights or read_weights(opened.spec.folder))
+
+
+def _labels(run_folder: Path, labels: LabelRequest | None, verdicts: Path | None) -> Labels | None:
+    """Where the truth is; None for the run's own labels."""
+    from scanner.evaluation.labels import open_labels
+    from scanner.runs.journal import Journal, stored_info
+
+    if labels is not None and verdicts is not None:
+        raise click.UsageError("Give --labels or --verdicts, not both.")
+    if verdicts is not None:
+        return options.reader_labels(run_folder, verdicts)
+    if labels is None:
+        return None
+    with Journal(run_folder, read_only=True) as journal:
+        roots = stored_info(journal).roots
+    return open_labels(labels, tuple(map(Path, roots)))
+
+
+def _story(outcome: Outcome) -> Iterator[str]:
+    """What was found out, line by line."""
+    from reports.wording import difference_text, title_of, with_interval
+    from training.adaptation.forecast import N_MORE
+
+    films = outcome.films
+    if outcome.measured:
+        yield (
+            f"{films.n:,} labelled films of {films.n_patients:,} people: {films.n_positive:,} with pneumonia, "
+            f"{films.n_negative:,} without."
+        )
+    for step in outcome.steps:
+        yield f"  {'+' if step.is_allowed else '-'} {step.reason[0].upper()}{step.reason[1:]}"
+    yield outcome.promise
+    for measured in outcome.measured:
+        told = "" if measured.is_gain else "; the interval includes a loss"
+        yield (
+            f"{measured.rung}, {_gain_name(measured)}: {difference_text('auc', measured.gain)}{told}; "
+            f"AUC {difference_text('auc', measured.auc_gain)}"
+        )
+    if outcome.best is not None:
+        measured = outcome.best
+        before, after = (held.figures(films.truth, measured.point) for held in (measured.before, measured.after))
+        yield f"On films held back, {measured.rung}, operating point {measured.point}:"
+        yield f"  {'':26}{'before':26}after"
+        for key in before:
+            figures = (with_interval(key, figure[key]) for figure in (before, after))
+            yield f"  {title_of(key):26}{next(figures):26}{next(figures)}"
+    if outcome.baseline is not None:
+        told = ", ".join(outcome.baseline.known)
+        yield (
+            f"{told} alone: AUC {with_interval('auc', outcome.baseline.alone)}; with the old answer "
+            f"{with_interval('auc', outcome.baseline.with_parent)}"
+        )
+    if outcome.forecast is not None:
+        yield f"{N_MORE} more labels: AUC {difference_text('auc', outcome.forecast.gain)} for a head (power law)."
+    yield from (f"Mind: {warning}" for warning in outcome.warnings)
+
+
+def _gain_name(measured: Measured) -> str:
+    from training.adaptation.card import GAINS
+
+    return f"gain in {GAINS[measured.gain_of]}"
+
+
+def _refusal(measured: Measured) -> str:
+    return (
+        f"No bundle is written: on films held back the {_gain_name(measured)} by the {measured.rung} "
+        f"may be a loss ({measured.gain.low or 0:.3f} to {measured.gain.high or 0:.3f})."
+    )
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as JSON values."""
+    films = outcome.films
+    return {
+        "written": outcome.bundle is not None,
+        "n_films": films.n,
+        "n_positive": films.n_positive,
+        "n_patients": films.n_patients,
+        "n_copies": films.n_copies,
+        "ladder": [asdict(step) for step in outcome.steps],
+        "promise": outcome.promise,
+        "tried": [
+            {
+                "rung": measured.rung,
+                "point": measured.point,
+                "gain_of": measured.gain_of,
+                "gain": asdict(measured.gain),
+                "auc_gain": asdict(measured.auc_gain),
+                "is_chosen": measured is outcome.best,
+                "before": _figures(measured.before.figures(films.truth, measured.point)),
+                "after": _figures(measured.after.figures(films.truth, measured.point)),
+            }
+            for measured in outcome.measured
+        ],
+        "baseline": outcome.baseline and asdict(outcome.baseline),
+        "forecast": outcome.forecast and asdict(outcome.forecast.gain),
+        "warnings": list(outcome.warnings),
+    }
+
+
+def _figures(figures: Any) -> dict[str, Any]:
+    return {key: asdict(figure) for key, figure in figures.items()}

@@ -1,0 +1,142 @@
+"""What so many labelled films bring: draws of films, adapted to, and measured on the films of all other patients.
+
+    cxrscan run FILMS --model PARENT -o RUN
+    python -m tests.bench.adapt RUN LABELS.csv [--n 50,100,200,400] [--draws 20] [--natural] [--rung head]
+    python -m tests.bench.adapt RUN LABELS.csv --part view=AP --share 0.8      how often does it refuse?
+
+LABELS.csv has the columns path, label, patient, view and finding (``normal`` or another word). Draws hold as many films
+with pneumonia as without, unless ``--natural``.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from scanner.evaluation.labels import load_labels
+from scanner.metrics import auc_delong
+from scanner.model_bundle import ModelSpec
+from scanner.runs.journal import Journal, stored_model
+from training.adaptation.local_films import LocalFilms, read_local_films
+from training.adaptation.measure import Measured, measure
+from training.adaptation.run import SENSITIVITY, best_of
+from training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
+
+_COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA n.", "promise", "kept", "gain", "s")
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("labels", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--n", "sizes", default="50,100,200,400", show_default=True)
+@click.option("--draws", default=20, show_default=True)
+@click.option("--natural", is_flag=True, help="Draw films as they come.")
+@click.option("--rung", type=click.Choice(["threshold", "recalibration", "head"]), help="That one, gain or not.")
+@click.option("--part", metavar="COLUMN=VALUE", help="Films of one kind alone.")
+@click.option("--share", type=float, help="Draw this share of the patients instead of a number of films.")
+def main(
+    run: Path,
+    labels: Path,
+    sizes: str,
+    draws: int,
+    natural: bool,
+    rung: Rung | None,
+    part: str | None,
+    share: float | None,
+) -> None:
+    """Print the mean of each figure over the draws, for each number of films."""
+    with Journal(run, read_only=True) as journal:
+        spec, joined = stored_model(journal), journal.join(load_labels(labels))
+        films = read_local_films(journal, joined.truth, joined.rows)
+    rows = {row["path"]: row for row in csv.DictReader(labels.open())}
+    told = [rows[name] for name in films.names]
+    if part is not None:
+        column, _, value = part.partition("=")
+        kept = np.flatnonzero([row[column] == value for row in told])
+        films, told = films.part(kept), [told[i] for i in kept]
+    normal = np.array([row["finding"] == "normal" for row in told])
+    click.echo(f"{films.n} films of {films.n_patients} people, {films.n_positive} with pneumonia")
+    click.echo("  n  " + " ".join(f"{column:>7}" for column in (*_COLUMNS, "rungs, refused")))
+    _tell("0", [_figures(films, normal, None, spec, None, 0.0)], [])
+    with threadpool_limits(1):
+        for size in [0] if share else map(int, sizes.split(",")):
+            figures, rungs = [], []
+            for draw in range(draws):
+                drawn, others = _draw(films, size, draw, natural=natural, share=share)
+                started = time.perf_counter()
+                chosen = _adapt(films.part(drawn), spec, rung)
+                spent_s = time.perf_counter() - started
+                rungs.append(chosen.rung if chosen and chosen.is_gain else "refused")
+                adapted = chosen.adapted if chosen and (chosen.is_gain or rung) else None
+                figures.append(_figures(films.part(others), normal[others], adapted, spec, chosen, spent_s))
+            _tell(str(size or share), figures, rungs)
+
+
+def _adapt(films: LocalFilms, spec: ModelSpec, rung: Rung | None) -> Measured | None:
+    rungs = (rung,) if rung else allowed(ladder(films))
+    return best_of([measure(each, films, spec, "youden", SENSITIVITY) for each in rungs]) if rungs else None
+
+
+def _draw(
+    films: LocalFilms, size: int, seed: int, *, natural: bool, share: float | None
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Films to adapt to, and films of other patients."""
+    names = np.random.default_rng(seed).permutation(np.unique(films.patients))
+    place = {name: i for i, name in enumerate(names)}
+    order = np.array(sorted(range(films.n), key=lambda i: place[films.patients[i]]))
+    if share is not None:
+        drawn = order[[place[films.patients[i]] < share * len(names) for i in order]]
+    elif natural:
+        drawn = order[:size]
+    else:
+        ill = films.truth[order]
+        drawn = np.concatenate([order[ill][: size // 2], order[~ill][: size - size // 2]])
+    return drawn, np.flatnonzero(~np.isin(films.patients, films.patients[drawn]))
+
+
+def _figures(
+    films: LocalFilms,
+    normal: npt.NDArray[np.bool_],
+    adapted: Adapted | None,
+    spec: ModelSpec,
+    chosen: Measured | None,
+    spent_s: float,
+) -> list[float]:
+    truth = films.truth
+    prob = adapted.prob(films) if adapted else np.array([spec.probability(each) for each in films.log_odds])
+    points = adapted.points if adapted else spec.operating_points
+    called = prob >= points["youden" if adapted else spec.default_operating_point].threshold
+    views = np.array([str(each.get("view", "")) for each in films.circumstances])
+    parts = [np.ones(films.n, np.bool_), truth | normal, truth | ~normal, views == "AP", views == "PA"]
+    aucs = [auc_delong(truth[each], prob[each]).value if each.any() else None for each in parts]
+    sensitivity, of_normal = called[truth].mean(), (~called)[normal].mean() if normal.any() else np.nan
+    figures = [*(np.nan if auc is None else auc for auc in aucs), sensitivity, (~called)[~truth].mean(), of_normal]
+    figures.append((sensitivity + of_normal) / 2)
+    if adapted and PROMISE in points:
+        found = float((prob[truth] >= points[PROMISE].threshold).mean())
+        figures += [found, float(found >= SENSITIVITY)]
+    else:
+        figures += [np.nan, np.nan]
+    return [*map(float, figures), np.nan if chosen is None else float(chosen.gain.value or 0.0), spent_s]
+
+
+def _tell(name: str, figures: list[list[float]], rungs: list[str]) -> None:
+    means = [float(np.mean(known)) if known else np.nan for known in _known(figures)]
+    counted = ", ".join(f"{rung} {rungs.count(rung)}" for rung in dict.fromkeys(rungs))
+    click.echo(f"{name:>5}" + " ".join(f"{mean:7.3f}" for mean in means) + f" {counted}")
+
+
+def _known(figures: list[list[float]]) -> Iterator[list[float]]:
+    for column in zip(*figures, strict=True):
+        yield [value for value in column if not np.isnan(value)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""``cxrscan adapt`` from a run's journal to a bundle that every command takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from scanner.cli.main import cxrscan
+from scanner.errors import CxrscanError
+from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from tests.builders import write_film
+from tests.training.adaptation.films import made_films, write_labels, write_run
+
+LEARNS = made_films(200, signal=1.0)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("adapt") / "run", LEARNS)
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(cxrscan, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def refused(*arguments: object) -> CxrscanError:
+    with pytest.raises(CxrscanError) as caught:
+        invoke(*arguments)
+    return caught.value
+
+
+def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tmp_path: Path) -> None:
+    labels, bundle = write_labels(tmp_path / "truth.csv", LEARNS), tmp_path / "ours"
+    said = invoke("adapt", run, "--labels", labels, "-o", bundle, "--site", "St Elsewhere")
+    assert said.exit_code == 0
+    assert "200 labelled films of 200 people: 100 with pneumonia, 100 without." in said.stdout
+    assert "head, gain in cross-entropy saved" in said.stdout
+    spec = load_bundle(bundle)
+    (descent,) = spec.lineage
+    assert (descent.site, descent.rung, descent.n_films, descent.forced) == ("St Elsewhere", "head", 200, False)
+    assert descent.parent_sha256 == read_document(DEFAULT_BUNDLE)["weights_sha256"] != spec.weights_sha256
+    assert "St Elsewhere" in (bundle / "MODEL_CARD.md").read_text()
+    assert "OK" in invoke("model", "verify", bundle).stdout
+    assert "at St Elsewhere: head, 200 films" in invoke("model", "info", bundle).stdout
+    write_film(tmp_path / "films/1.png", 1, height=300, width=300)
+    for name, model in (("old", DEFAULT_BUNDLE), ("new", bundle)):
+        assert invoke("run", tmp_path / "films", "-o", tmp_path / name, "--model", model, "-q").exit_code == 0
+    truth = tmp_path / "one.csv"
+    truth.write_text("path,label\n1.png,1\n")
+    assert "1 film" in invoke("compare", tmp_path / "old", tmp_path / "new", "--labels", truth).output
+
+
+def test_where_nothing_is_gained_no_bundle_is_written_unless_forced(run: Path, tmp_path: Path) -> None:
+    wrong = replace(LEARNS, truth=np.random.default_rng(3).permutation(LEARNS.truth))
+    labels, bundle = write_labels(tmp_path / "truth.csv", wrong), tmp_path / "ours"
+    asked = ("adapt", run, "--labels", labels, "-o", bundle, "--rung", "threshold")
+    assert refused(*asked).code == "no-gain"
+    assert not bundle.exists()
+    said = invoke(*asked, "--force", "--json")
+    document = json.loads(said.stdout)
+    assert document["written"]
+    assert document["tried"][0]["gain"]["low"] < 0
+    assert any("may be chance" in warning for warning in document["warnings"])
+    assert load_bundle(bundle).lineage[0].forced
+    assert "Written by force" in (bundle / "MODEL_CARD.md").read_text()
+
+
+def test_a_promise_becomes_the_default_threshold_where_it_is_asked_for(run: Path, tmp_path: Path) -> None:
+    labels, bundle = write_labels(tmp_path / "truth.csv", LEARNS), tmp_path / "ours"
+    invoke("adapt", run, "--labels", labels, "-o", bundle, "--sensitivity", "0.95")
+    point = load_bundle(bundle).operating_points["promise"]
+    assert load_bundle(bundle).default_operating_point == "promise"
+    assert "0.95 with 95 % confidence" in point.rule
+    assert point.sensitivity.value is not None
+    assert point.sensitivity.value > 0.93
+
+
+def test_verdicts_of_readers_are_labels(run: Path, tmp_path: Path) -> None:
+    verdicts = tmp_path / "verdicts.csv"
+    rows = [
+        f"{name},{'pneumonia' if ill else 'no-pneumonia'}" for name, ill in zip(LEARNS.names, LEARNS.truth, strict=True)
+    ]
+    rows[0] = rows[0].replace("no-pneumonia", "unsure")
+    verdicts.write_text("path,verdict\n" + "\n".join(rows))
+    result = invoke("adapt", run, "--verdicts", verdicts, "-o", tmp_path / "ours")
+    assert "199 labelled films" in result.stdout
+    assert "199 of 200 films have a label (verdicts.csv)." in result.stderr
+    assert "199 films with label and call" in invoke("evaluate", run, "--verdicts", verdicts).stdout
+
+
+def test_without_labels_a_threshold_follows_a_share_and_says_so(run: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "ours"
+    assert refused("adapt", run, "-o", bundle).code == "labels-none"
+    said = invoke("adapt", run, "-o", bundle, "--positive-share", "0.2")
+    assert "No label has validated this threshold" in said.stdout
+    spec = load_bundle(bundle)
+    assert spec.default_operating_point == "share"
+    assert spec.operating_points["share"].sensitivity.value is None
+    assert "OK" in invoke("model", "verify", bundle).stdout
+
+
+def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
+    few, other = tmp_path / "few.csv", tmp_path / "other"
+    few.write_text("path,label\n" + "".join(f"{name},{i % 2}\n" for i, name in enumerate(LEARNS.names[:12])))
+    error = refused("adapt", run, "--labels", few, "-o", tmp_path / "ours")
+    assert error.code == "labels-few"
+    assert "4 more with pneumonia and 4 more without" in error.message
+    shutil.copytree(DEFAULT_BUNDLE, other)
+    document = read_document(DEFAULT_BUNDLE)
+    (other / "model.json").write_text(json.dumps({**document, "temperature": 2.0}))
+    labels = write_labels(tmp_path / "truth.csv", LEARNS)
+    assert refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--model", other).code == "other-bundle"
+    assert refused("adapt", run, "--labels", labels, "-o", other).code == "bundle-exists"

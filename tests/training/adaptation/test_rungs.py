@@ -1,0 +1,96 @@
+"""The ladder takes what the labels allow, and what it gains is measured on people that it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.training.adaptation.films import PARENT, made_films
+from training.adaptation.baseline import baseline
+from training.adaptation.forecast import forecast
+from training.adaptation.measure import measure
+from training.adaptation.run import best_of
+from training.adaptation.rungs import PROMISE, adapt, allowed, ladder, promise_text
+
+
+@pytest.mark.parametrize(
+    ("n", "rungs"),
+    [
+        (18, ()),
+        (20, ("threshold",)),
+        (90, ("recalibration", "threshold")),
+        (180, ("head", "recalibration", "threshold")),
+    ],
+)
+def test_more_films_allow_more(n: int, rungs: tuple[str, ...]) -> None:
+    steps = ladder(made_films(n))
+    assert allowed(steps) == rungs
+    assert all(" more " in step.reason for step in steps if not step.is_allowed)
+
+
+def test_which_promise_the_labels_allow_is_told() -> None:
+    assert "that takes 29 people with pneumonia, and there are 20" in promise_text(20, 0.90)
+    assert "with 1 of them missed; 61 would allow 2" in promise_text(50, 0.90)
+    assert "with 0 of them missed; 93 would allow 1" in promise_text(60, 0.95)
+
+
+def test_a_threshold_leaves_probabilities_as_they_are() -> None:
+    films = made_films(100)
+    adapted = adapt("threshold", films, PARENT, 0.90)
+    assert adapted.prob(films).tolist() == pytest.approx([PARENT.probability(each) for each in films.log_odds])
+    assert adapted.promise is not None
+    assert adapted.points[PROMISE].threshold < adapted.points["youden"].threshold
+
+
+def test_recalibration_finds_a_shift_and_a_slope() -> None:
+    films = made_films(400)
+    shifted = replace(films, log_odds=films.log_odds * 3 + 4)
+    mine, theirs = (adapt("recalibration", each, PARENT, 0.90) for each in (films, shifted))
+    assert mine.prob(films) == pytest.approx(theirs.prob(shifted), abs=0.02)
+    measured = measure("recalibration", shifted, PARENT, "youden", 0.90)
+    assert measured.gain_of == "cross_entropy"
+    assert measured.is_gain
+
+
+def test_a_head_gains_where_there_is_something_to_learn_and_not_where_there_is_not() -> None:
+    learns, knows = made_films(200, signal=1.0), made_films(200)
+    assert measure("head", learns, PARENT, "youden", 0.90).is_gain
+    calm = replace(knows, log_odds=knows.log_odds * PARENT.temperature)  # calibrated as it is
+    tried = [measure(rung, calm, PARENT, "youden", 0.90) for rung in ("head", "recalibration")]
+    assert not any(each.is_gain for each in tried)
+    assert best_of(tried) in tried
+
+
+def test_a_promise_that_the_old_threshold_does_not_keep_is_a_gain_in_itself() -> None:
+    films = made_films(120)
+    low = replace(films, log_odds=films.log_odds - 3.0)
+    measured = measure("threshold", low, PARENT, PROMISE, 0.90)
+    assert measured.gain_of == "promise"
+    assert measured.is_gain
+    found = measured.after.figures(low.truth, PROMISE)["sensitivity"]
+    assert found.value is not None
+    assert found.value > 0.9
+
+
+def test_what_the_view_alone_tells_is_shown() -> None:
+    films = made_films(200, knows=0.0)
+    rng = np.random.default_rng(0)
+    views = [{"view": "AP" if ill != (rng.random() < 0.2) else "PA", "age": 50.0} for ill in films.truth]
+    told = baseline(replace(films, circumstances=tuple(views)))
+    assert told is not None
+    assert told.known == ("view",)
+    assert told.alone.value is not None
+    assert 0.7 < told.alone.value < 0.9
+    assert baseline(films) is None
+
+
+def test_the_learning_curve_leads_up_where_there_is_more_to_learn() -> None:
+    told = forecast(made_films(200, signal=0.1, knows=0.5))
+    assert told is not None
+    assert told.gain.value is not None
+    assert 0 < told.gain.value < 0.2
+    assert told.gain.low is not None
+    assert told.gain.low <= told.gain.value
+    assert forecast(made_films(60)) is None

@@ -1,0 +1,234 @@
+"""The adapted bundle: the parent's description with what is new, its lineage, and the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scanner.errors import TrainingError
+from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, ModelSpec, OperatingPoint, check_document
+from scanner.records import Estimate
+from scanner.system.whole_files import write_whole
+from training.adaptation.card import CARD_NAME, render_adapted_card
+from training.adaptation.graph import read_head, with_head
+from training.adaptation.local_films import LocalFilms
+from training.adaptation.measure import Measured, share_estimate
+from training.adaptation.rungs import Adapted
+from training.calibrate import sigmoid
+
+SHARE = "share"
+"""Name of the operating point that calls a wanted share of the films; nobody has validated it."""
+_FEWEST_OF_A_VIEW = 20
+_MAX_LIMITS, _MAX_LINEAGE, _MAX_NAME = 32, 32, 64
+_HOTTEST = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The bundle that is adapted."""
+
+    spec: ModelSpec
+    document: Mapping[str, Any]
+    weights: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is written."""
+
+    document: Mapping[str, Any]
+    weights: bytes
+
+
+def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: str, *, forced: bool) -> Bundle:
+    """Make the bundle of a rung.
+
+    Parameters
+    ----------
+    films
+        Those that it was fitted on.
+    site
+        Where they come from, in words.
+    forced
+        Whether it is written although the interval of the gain holds a loss.
+    """
+    adapted = measured.adapted
+    weights, heat_scale, difference = _weights(parent, films, adapted)
+    scales = parent.spec.heat_scale, heat_scale
+    heat = _heat({"before": parent.weights, "after": weights}, scales, films.embeddings[~films.truth])
+    date = datetime.now(UTC).date().isoformat()
+    entry = {
+        "parent": _identity(parent),
+        "site": site,
+        "date": date,
+        "rung": measured.rung,
+        "n_films": films.n,
+        "n_positive": films.n_positive,
+        "n_patients": films.n_patients,
+        "gain_of": measured.gain_of,
+        "gain": _estimate(measured.gain),
+        "forced": forced,
+    }
+    after, before = (f"{site}, {when}" for when in ("films held back", "the same films before"))
+    document = {
+        **parent.document,
+        "version": _version(date, site),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "temperature": adapted.temperature,
+        "heat_scale": heat_scale,
+        "operating_points": {name: _point(point, films, measured) for name, point in adapted.points.items()},
+        "default_operating_point": measured.point,
+        "trained_on": _trained_on(parent.spec, films),
+        "validation": {
+            after: _figures(measured.after.figures(films.truth, measured.point)),
+            before: _figures(measured.before.figures(films.truth, measured.point)),
+            f"{site}, heat of the films without pneumonia": heat,
+        },
+        "export": {"max_abs_prob_difference": difference, "n_films": films.n, "weights": "float16"},
+        "limits": [*_limits(site, films, measured, forced=forced), *parent.document["limits"]][:_MAX_LIMITS],
+        "lineage": [*parent.document.get("lineage", []), entry][-_MAX_LINEAGE:],
+    }
+    if weights != parent.weights or adapted.temperature != parent.spec.temperature:
+        document.pop("reference", None)  # scores of the parent's validation films, which are no longer these
+    check_document(document, where=SPEC_NAME)
+    return Bundle(document, weights)
+
+
+def bundle_by_share(parent: Parent, log_odds: np.ndarray, share: float, site: str) -> Bundle:
+    """Make a bundle whose default threshold calls a wanted share of unlabelled films; its figures are not known."""
+    date = datetime.now(UTC).date().isoformat()
+    threshold = float(sigmoid(np.quantile(log_odds, 1 - share) / parent.spec.temperature))
+    entry = {"parent": _identity(parent), "site": site, "date": date, "rung": SHARE, "n_films": int(log_odds.size)}
+    point = {
+        "threshold": threshold,
+        "rule": f"calls {share:g} of the films; not validated",
+        "data": f"{log_odds.size} films of {site} without labels",
+        "sensitivity": {},
+        "specificity": {},
+    }
+    limit = f"The threshold `{SHARE}` was set at {site} by a share of positive calls. No label has validated it."
+    document = {
+        **parent.document,
+        "version": _version(date, site),
+        "operating_points": {**parent.document["operating_points"], SHARE: point},
+        "default_operating_point": SHARE,
+        "limits": [limit, *parent.document["limits"]][:_MAX_LIMITS],
+        "lineage": [*parent.document.get("lineage", []), entry][-_MAX_LINEAGE:],
+    }
+    check_document(document, where=SPEC_NAME)
+    return Bundle(document, parent.weights)
+
+
+def write_adapted(folder: Path, bundle: Bundle) -> None:
+    """Write ``model.tflite``, ``model.json`` and ``MODEL_CARD.md``.
+
+    Raises
+    ------
+    TrainingError
+        ``output-unwritable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    write_whole(folder / WEIGHTS_NAME, bundle.weights)
+    write_whole(folder / SPEC_NAME, (json.dumps(bundle.document, indent=2) + "\n").encode())
+    write_whole(folder / CARD_NAME, render_adapted_card(bundle.document).encode())
+
+
+def _weights(parent: Parent, films: LocalFilms, adapted: Adapted) -> tuple[bytes, float, float]:
+    """Weights, the top of the heat maps' colour scale, and how far float16 moves a probability."""
+    if not adapted.head.weights.size and not adapted.offset:
+        return parent.weights, parent.spec.heat_scale, 0.0
+    old = read_head(parent.weights)
+    new = old.extended(adapted.head, films.embeddings) if adapted.head.weights.size else old
+    weights = with_head(parent.weights, new.shifted(adapted.offset))
+    kept = read_head(weights)
+    hottest = [float(np.percentile(head.net_heat(films.embeddings[films.truth]), _HOTTEST)) for head in (old, kept)]
+    scale = parent.spec.heat_scale * hottest[1] / hottest[0] if min(hottest) > 0 else parent.spec.heat_scale
+    prob = sigmoid(kept.log_odds(films.embeddings) / adapted.temperature)
+    return weights, float(np.clip(scale, 1e-6, 1e6)), float(np.abs(prob - adapted.prob(films)).max())
+
+
+def _heat(
+    graphs: Mapping[str, bytes], scales: tuple[float, float], embeddings: npt.NDArray[np.float32]
+) -> dict[str, dict[str, float]]:
+    """Median of the heat over a film, in units of the colour scale, before and after."""
+    return {
+        when: {"value": float(np.median(read_head(graph).net_heat(embeddings))) / scale}
+        for (when, graph), scale in zip(graphs.items(), scales, strict=True)
+    }
+
+
+def _identity(parent: Parent) -> dict[str, str]:
+    return {
+        "name": parent.spec.name,
+        "version": parent.spec.version,
+        "weights_sha256": parent.spec.weights_sha256,
+        "description_sha256": parent.spec.description_sha256,
+    }
+
+
+def _version(date: str, site: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", site).strip("-") or "site"
+    return f"{date.replace('-', '.')}-{plain}"[:_MAX_NAME]
+
+
+def _point(point: OperatingPoint, films: LocalFilms, measured: Measured) -> dict[str, Any]:
+    """An operating point with what it does on films held back."""
+    called = measured.after.called[point.name]
+    found = replace(
+        point,
+        sensitivity=share_estimate(called[films.truth]),
+        specificity=share_estimate(~called[~films.truth]),
+    )
+    return {
+        "threshold": found.threshold,
+        "rule": found.rule,
+        "data": f"{found.data}; figures of films held back",
+        "sensitivity": _estimate(found.sensitivity),
+        "specificity": _estimate(found.specificity),
+    }
+
+
+def _trained_on(parent: ModelSpec, films: LocalFilms) -> dict[str, Any]:
+    """The parent's views and ages, and those of which there were enough films here."""
+    views = Counter(str(each["view"]).upper() for each in films.circumstances if "view" in each)
+    new = [view for view, n in views.items() if n >= _FEWEST_OF_A_VIEW and re.fullmatch(r"[A-Z]{1,16}", view)]
+    below = parent.trained_on.below_years
+    n_older = sum(
+        isinstance(each.get("age"), float) and below is not None and float(each["age"]) >= below
+        for each in films.circumstances
+    )
+    return {
+        "views": list(dict.fromkeys([*parent.trained_on.views, *new]))[:16],
+        "below_years": None if n_older >= _FEWEST_OF_A_VIEW else below,
+    }
+
+
+def _limits(site: str, films: LocalFilms, measured: Measured, *, forced: bool) -> list[str]:
+    limits = [f"Adapted to {films.n} films of {films.n_patients} people at {site}; other places are untested."]
+    if measured.adapted.head.weights.size:
+        limits.append("How it does on the films that its parent was validated on is not known.")
+    if forced:
+        limits.append("Written by force: on films held back the interval of the gain includes a loss.")
+    return limits
+
+
+def _figures(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
+    return {name: _estimate(estimate) for name, estimate in figures.items() if estimate.value is not None}
+
+
+def _estimate(estimate: Estimate) -> dict[str, float]:
+    known = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {name: float(value) for name, value in known.items() if value is not None}

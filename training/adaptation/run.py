@@ -1,0 +1,187 @@
+"""The story of adapting: labelled films -> ladder -> before and after -> bundle, or a reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from scanner.errors import BundleError, LabelError, TrainingError
+from scanner.evaluation.labels import LabelJoin, Labels
+from scanner.metrics import auc_delong
+from scanner.model_bundle import WEIGHTS_NAME
+from scanner.runs.embedded import embedded_films
+from scanner.runs.journal import Journal, stored_model
+from training.adaptation.baseline import Baseline, baseline
+from training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
+from training.adaptation.forecast import Forecast, forecast
+from training.adaptation.local_films import LocalFilms, read_local_films
+from training.adaptation.measure import Measured, measure
+from training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladder, promise_text
+
+SENSITIVITY = 0.90
+"""What a threshold promises unless another sensitivity is asked for."""
+_AS_GOOD = 0.005
+"""AUC by which an adapted model should surpass what view, age and acquisition add to its parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptRequest:
+    """What the user asked for."""
+
+    run: Path
+    out: Path
+    parent: Parent
+    labels: Labels | None = None
+    """None for the run's own."""
+    site: str = "this site"
+    sensitivity: float | None = None
+    """Where given, the threshold that promises it becomes the default one."""
+    rung: Rung | None = None
+    """None for the highest that gains."""
+    share: float | None = None
+    """Without labels: share of the films that shall be called positive."""
+    patients: Mapping[str, str] = field(default_factory=dict)
+    """File name -> patient, where the user has a table of them."""
+    patient_column: str = "patient"
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was found out, and whether a bundle was written."""
+
+    films: LocalFilms
+    steps: tuple[Step, ...]
+    promise: str
+    """Which promise of sensitivity the labels allow."""
+    measured: tuple[Measured, ...]
+    """The rungs that were tried, the highest first; empty without labels."""
+    best: Measured | None
+    """The one of them that counts."""
+    bundle: Bundle | None
+    """None: nothing was gained for certain, and none was written."""
+    baseline: Baseline | None = None
+    forecast: Forecast | None = None
+    warnings: tuple[str, ...] = ()
+    joined: LabelJoin | None = None
+
+
+def adapt_run(request: AdaptRequest) -> Outcome:
+    """Adapt a run's bundle to its labelled films.
+
+    Raises
+    ------
+    CxrscanError
+        The run, the labels or the bundle cannot be used, there are too few labels, or the output cannot be written.
+    """
+    if not request.force and (request.out / WEIGHTS_NAME).exists():
+        raise TrainingError("bundle-exists", f"{request.out} holds a bundle.")
+    with Journal(request.run, read_only=True) as journal:
+        _refuse_other_bundle(journal, request.parent)
+        joined = journal.join(request.labels) if request.labels is not None else None
+        if joined is not None:
+            joined.refuse_misfit()
+        if joined is None and not journal.is_labelled():
+            return _by_share(journal, request)
+        truth = None if joined is None else joined.truth
+        films = read_local_films(journal, truth, joined.rows if joined else {}, request.patient_column)
+    films = _with_patients(films, request.patients)
+    with threadpool_limits(1, user_api="blas"):  # small products; threads would wait for each other
+        return replace(_adapt(films, request), joined=joined)
+
+
+def _adapt(films: LocalFilms, request: AdaptRequest) -> Outcome:
+    steps = ladder(films)
+    sensitivity = request.sensitivity or SENSITIVITY
+    promise = promise_text(len({*films.patients[films.truth].tolist()}), sensitivity)
+    point = PROMISE if request.sensitivity is not None else "youden"
+    rungs = _rungs(steps, request.rung)
+    measured = tuple(measure(rung, films, request.parent.spec, point, sensitivity) for rung in rungs)
+    best = best_of(measured)
+    bundle = None
+    if best.is_gain or request.force:
+        bundle = adapted_bundle(request.parent, films, best, request.site, forced=not best.is_gain)
+        write_adapted(request.out, bundle)
+    told = baseline(films)
+    return Outcome(films, steps, promise, measured, best, bundle, told, forecast(films), _warnings(films, best, told))
+
+
+def best_of(measured: Sequence[Measured]) -> Measured:
+    """The rung to take: of those that gain for certain the one with the least loss, a threshold where none else does.
+
+    A head that does no better on films held back than a recalibration is not worth its thousand weights.
+    """
+    gaining = [each for each in measured if each.is_gain] or list(measured)
+    return min(gaining, key=lambda each: (each.rung == "threshold", each.loss))
+
+
+def _rungs(steps: Sequence[Step], wanted: Rung | None) -> tuple[Rung, ...]:
+    """Rungs to try, the highest first.
+
+    Raises
+    ------
+    LabelError
+        ``labels-few``.
+    """
+    rungs = allowed(steps)
+    if wanted is not None:
+        rungs = tuple(rung for rung in rungs if rung == wanted)
+    if not rungs:
+        asked = steps[0] if wanted is None else next(step for step in steps if step.rung == wanted)
+        raise LabelError("labels-few", f"{asked.reason[0].upper()}{asked.reason[1:]}")
+    return rungs
+
+
+def _by_share(journal: Journal, request: AdaptRequest) -> Outcome:
+    """Without labels: a threshold that calls a wanted share of the films."""
+    if request.share is None:
+        raise LabelError("labels-none", f"{request.run} has no labels, and no --positive-share was given.")
+    log_odds = np.array([film.log_odds for film in embedded_films(journal)])
+    if not log_odds.size:
+        raise LabelError("labels-few", f"{request.run} holds no scored film.")
+    bundle = bundle_by_share(request.parent, log_odds, request.share, request.site)
+    write_adapted(request.out, bundle)
+    films = read_local_films(journal, {}, {})
+    warning = f"No label has validated this threshold: it calls {request.share:g} of the films, right or wrong."
+    return Outcome(films, ladder(films), promise_text(0, SENSITIVITY), (), None, bundle, warnings=(warning,))
+
+
+def _refuse_other_bundle(journal: Journal, parent: Parent) -> None:
+    run = stored_model(journal)
+    if run.weights_sha256 != parent.spec.weights_sha256 or run.temperature != parent.spec.temperature:
+        raise BundleError(
+            "other-bundle",
+            f"{journal.folder} was made with {run.label}, and {parent.spec.folder} holds another bundle.",
+        )
+
+
+def _with_patients(films: LocalFilms, patients: Mapping[str, str]) -> LocalFilms:
+    if not patients:
+        return films
+    names = [patients.get(Path(name).name, own) for name, own in zip(films.names, films.patients.tolist(), strict=True)]
+    return replace(films, patients=np.array(names, dtype=np.str_))
+
+
+def _warnings(films: LocalFilms, measured: Measured, told: Baseline | None) -> tuple[str, ...]:
+    """What the adapting cannot mend, and what it may owe to other things than disease."""
+    warnings = []
+    auc = auc_delong(films.truth, measured.after.prob)
+    if auc.low is not None and auc.low <= 0.5:
+        warnings.append(
+            f"An AUC of {auc.value:.2f} (from {auc.low:.2f}) may be chance. "
+            "No threshold and no recalibration mends that."
+        )
+    if told is not None and told.with_parent.value is not None and auc.value is not None:
+        before = auc_delong(films.truth, measured.before.prob).value or 0.0
+        if auc.value - before > _AS_GOOD and told.with_parent.value > auc.value - _AS_GOOD:
+            warnings.append(
+                f"{', '.join(told.known)}, added to the old answer, give an AUC of {told.with_parent.value:.3f}: "
+                "the gain may be no more than how the films were taken."
+            )
+    if films.n_patients == films.n:
+        warnings.append("Each film counts as a person of its own. If some share one, tell with --patients FILE.csv.")
+    return tuple(warnings)

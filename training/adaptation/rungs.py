@@ -1,0 +1,169 @@
+"""The ladder: what so many labelled films allow, and fitting each rung."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from scanner.metrics import FloatArray
+from scanner.model_bundle import ModelSpec, OperatingPoint
+from scanner.records import Estimate
+from training.adaptation.folds import patient_folds, splits
+from training.adaptation.head import LinearHead, choose_head
+from training.adaptation.local_films import LocalFilms
+from training.adaptation.promise import Promise, positives_needed, promised_threshold
+from training.calibrate import Scored, choose_operating_points, cross_entropy, fit_calibration, sigmoid
+
+Rung = Literal["threshold", "recalibration", "head"]
+
+PROMISE = "promise"
+"""Name of the operating point whose sensitivity is promised."""
+FEWEST: dict[Rung, int] = {"threshold": 10, "recalibration": 45, "head": 90}
+"""Films of each class that a rung needs."""
+_WHAT: dict[Rung, str] = {
+    "threshold": "thresholds of your own",
+    "recalibration": "recalibrated probabilities",
+    "head": "a new linear head on the network's embedding",
+}
+_N_FOLDS = 4
+_NO_HEAD = LinearHead(np.zeros(0), 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rung, and whether the labels allow it."""
+
+    rung: Rung
+    is_allowed: bool
+    reason: str
+
+
+def ladder(films: LocalFilms) -> tuple[Step, ...]:
+    """Every rung with its reason, the lowest first."""
+    return tuple(_step(rung, films) for rung in FEWEST)
+
+
+def _step(rung: Rung, films: LocalFilms) -> Step:
+    fewest = FEWEST[rung]
+    more = [
+        f"{fewest - n} more {name}"
+        for n, name in ((films.n_positive, "with pneumonia"), (films.n_negative, "without"))
+        if n < fewest
+    ]
+    has = f"{films.n_positive} films with pneumonia and {films.n_negative} without"
+    if more:
+        return Step(rung, False, f"{_WHAT[rung]} needs {' and '.join(more)}; there are {has}.")
+    return Step(rung, True, f"{_WHAT[rung]}: {has} are enough.")
+
+
+def promise_text(n_positive: int, sensitivity: float) -> str:
+    """Which promise so many people with pneumonia allow, and what the next would need."""
+    n_missed = 0
+    while positives_needed(sensitivity, n_missed) <= n_positive:
+        n_missed += 1
+    needed = positives_needed(sensitivity, n_missed)
+    if not n_missed:
+        return (
+            f"No promise of a sensitivity of {sensitivity:.2f}: that takes {needed} people with pneumonia, and there "
+            f"are {n_positive}."
+        )
+    return (
+        f"{n_positive} people with pneumonia allow the promise of a sensitivity of {sensitivity:.2f} (95 % confidence) "
+        f"with {n_missed - 1} of them missed; {needed} would allow {n_missed}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What a rung made of the labelled films."""
+
+    rung: Rung
+    head: LinearHead
+    """That of the threshold and the recalibration leaves the parent's log-odds as they are."""
+    temperature: float
+    offset: float
+    """Probability = sigmoid((log-odds + offset) / temperature)."""
+    points: dict[str, OperatingPoint]
+    """Their figures are of the films that chose them; ``measure`` has those of films that were held back."""
+    promise: Promise | None
+
+    def log_odds(self, films: LocalFilms) -> FloatArray:
+        """Shape (N,), uncalibrated."""
+        return self.head.log_odds(films) if self.head.weights.size else films.log_odds
+
+    def prob(self, films: LocalFilms) -> FloatArray:
+        """Shape (N,), calibrated."""
+        return sigmoid((self.log_odds(films) + self.offset) / self.temperature)
+
+
+def adapt(rung: Rung, films: LocalFilms, parent: ModelSpec, sensitivity: float, *, seed: int = 0) -> Adapted:
+    """Fit a rung.
+
+    Parameters
+    ----------
+    films
+        Of both classes.
+    sensitivity
+        What the threshold with a promise is to find.
+    """
+    head, scores = _NO_HEAD, films.log_odds
+    temperature, offset = parent.temperature, 0.0
+    if rung == "head":
+        chosen = choose_head(films, seed=seed)
+        head, scores = chosen.head, chosen.out_of_fold
+        temperature, offset = fit_calibration([Scored(films.truth, scores)])
+    elif rung == "recalibration":
+        temperature, offset = _recalibrate(films, parent, seed)
+    prob = sigmoid((scores + offset) / temperature)
+    promise = promised_threshold(films.truth, scores, films.patients, sensitivity)
+    points = choose_operating_points([Scored(films.truth, prob)], f"{films.n} films of this site")
+    if promise is not None:
+        points[PROMISE] = _promise_point(promise, float(sigmoid(np.array((promise.log_odds + offset) / temperature))))
+    return Adapted(rung, head, temperature, offset, points, promise)
+
+
+def _promise_point(promise: Promise, threshold: float) -> OperatingPoint:
+    rule = (
+        f"sensitivity of at least {promise.sensitivity:g} with 95 % confidence: {promise.n_missed} of "
+        f"{promise.n_positive} people with pneumonia missed"
+    )
+    return OperatingPoint(PROMISE, threshold, rule, f"{promise.n_positive} people", Estimate(None), Estimate(None))
+
+
+def _recalibrate(films: LocalFilms, parent: ModelSpec, seed: int) -> tuple[float, float]:
+    """Temperature and offset: the offset alone unless a slope of its own does better on films held back."""
+    ways = (lambda part: (parent.temperature, _offset(part, parent.temperature)), _both)
+    losses = []
+    for way in ways:
+        said = np.empty(films.n)
+        for fitted, held in splits(patient_folds(films.truth, films.patients, _N_FOLDS, seed)):
+            temperature, offset = way(films.part(fitted))
+            said[held] = (films.log_odds[held] + offset) / temperature
+        losses.append(cross_entropy(films.truth, said))
+    return ways[int(np.argmin(losses))](films)
+
+
+def _both(films: LocalFilms) -> tuple[float, float]:
+    return fit_calibration([Scored(films.truth, films.log_odds)])
+
+
+def _offset(films: LocalFilms, temperature: float) -> float:
+    """Log-odds to add to each film, at a given temperature."""
+    from scipy.optimize import minimize_scalar
+
+    low, high = np.quantile(films.log_odds, [0.0, 1.0])
+    reach = float(high - low) + 20.0 * temperature
+    found = minimize_scalar(
+        lambda offset: cross_entropy(films.truth, (films.log_odds + offset) / temperature),
+        bounds=(-float(high) - reach, -float(low) + reach),
+        method="bounded",
+    )
+    return float(found.x)
+
+
+def allowed(steps: Sequence[Step]) -> tuple[Rung, ...]:
+    """Rungs that the labels allow, the highest first."""
+    return tuple(step.rung for step in reversed(steps) if step.is_allowed)
