@@ -112,8 +112,15 @@ def initial_weights(config: TrainConfig) -> str:
 
 def _portable(config: TrainConfig) -> dict[str, Any]:
     """The configuration without the paths of this machine."""
-    weights = config.weights if config.weights in {"imagenet", "none"} else Path(config.weights).name
-    return {**asdict(config), "weights": weights}
+    return {
+        **asdict(config),
+        "weights": _without_folder(config.weights),
+        "style_weights": _without_folder(config.style_weights),
+    }
+
+
+def _without_folder(weights: str) -> str:
+    return weights if weights in {"imagenet", "none", ""} else Path(weights).name
 
 
 def _estimate(estimate: Estimate) -> dict[str, float]:

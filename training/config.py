@@ -93,6 +93,8 @@ class TrainConfig(NetworkConfig):
     """Draw films so that populations, classes and views come equally often, instead of each film once."""
     style_balance: float = 1.0
     """How many times as often a film is drawn, at most, when its class is rare among films of its style; 1: no more."""
+    style_weights: str = ""
+    """Weights that were trained on photographs, to tell styles with; empty: ``weights``, which then must be such."""
     films_per_epoch: int = 0
     """How many films an epoch draws when ``balanced``; 0: as many as there are."""
     operating_point: str = "sens95"
@@ -122,6 +124,12 @@ class TrainConfig(NetworkConfig):
         """Whether Grad-CAM counts in the loss."""
         return max(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat) > 0
 
+    @property
+    def sees_styles(self) -> bool:
+        """Whether there are weights that were trained on photographs."""
+        weights = self.style_weights or self.weights
+        return not (weights == "none" or weights.endswith(".keras"))
+
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
         NetworkConfig.__post_init__(self)
@@ -142,8 +150,8 @@ class TrainConfig(NetworkConfig):
             ),
             (self.style_balance >= 1, "style_balance must be at least 1"),
             (
-                self.style_balance == 1 or not (self.weights == "none" or self.weights.endswith(".keras")),
-                "style_balance needs initial weights that were trained on photographs",
+                self.style_balance == 1 or self.sees_styles,
+                "style_balance needs weights that were trained on photographs: initial ones, or style_weights",
             ),
             (self.films_per_epoch >= 0, "films_per_epoch must not be negative"),
             (0 <= self.label_smoothing < 1, "label_smoothing must lie in [0, 1)"),
@@ -161,7 +169,8 @@ def load_config(file: str | None, overrides: Mapping[str, Any]) -> TrainConfig:
     Parameters
     ----------
     file
-        Path, or the name of one of the configurations that come with the package.
+        Path, or the name of one of the configurations that come with the package; ``base`` in it names another of
+        these, over which it is laid.
     overrides
         Setting -> value; ``augment.zoom`` names a setting inside a table.
 
@@ -170,16 +179,7 @@ def load_config(file: str | None, overrides: Mapping[str, Any]) -> TrainConfig:
     TrainingError
         ``config-invalid``: the file cannot be read, a key is unknown, or a value has the wrong type.
     """
-    document: dict[str, Any] = {}
-    if file is not None:
-        path = Path(file) if file.endswith(".toml") else CONFIGS / f"{file}.toml"
-        known = sorted(each.stem for each in CONFIGS.glob("*.toml"))
-        if path.parent == CONFIGS and file not in known:
-            raise TrainingError("config-invalid", f"{file} is no settings file, nor any of {', '.join(known)}.")
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrainingError("config-invalid", f"{path} cannot be read: {error}.") from error
+    document = _document(file) if file is not None else {}
     table = document.pop("augment", {})
     if not isinstance(table, dict):
         raise TrainingError("config-invalid", "augment must be a table.")
@@ -187,6 +187,29 @@ def load_config(file: str | None, overrides: Mapping[str, Any]) -> TrainConfig:
         prefix, _, inner = key.rpartition(".")
         (table if prefix == "augment" else document)[inner if prefix == "augment" else key] = value
     return _checked(replace(TrainConfig(), augment=_checked(AugmentConfig(), table, "augment.")), document, "")
+
+
+def _document(file: str) -> dict[str, Any]:
+    """What a TOML file says, laid over the configuration that it names as its ``base``."""
+    path = Path(file) if file.endswith(".toml") else CONFIGS / f"{file}.toml"
+    known = sorted(each.stem for each in CONFIGS.glob("*.toml"))
+    if path.parent == CONFIGS and path.stem not in known:
+        raise TrainingError("config-invalid", f"{file} is no settings file, nor any of {', '.join(known)}.")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError("config-invalid", f"{path} cannot be read: {error}.") from error
+    base = document.pop("base", None)
+    if base is not None and base not in known:
+        raise TrainingError("config-invalid", f"base must be one of {', '.join(known)}, not {base!r}.")
+    return document if base is None else _laid_over(_document(base), document)
+
+
+def _laid_over(base: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Both together; single settings of ``augment`` too."""
+    augment = document.get("augment", {})
+    both = {**base.get("augment", {}), **augment} if isinstance(augment, dict) else augment
+    return {**base, **document, "augment": both}
 
 
 def _checked(config: _Config, values: Mapping[str, Any], prefix: str) -> _Config:

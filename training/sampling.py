@@ -54,7 +54,7 @@ def shares_of(loaded: LoadedFilms, train: IndexArray, config: TrainConfig) -> Fl
         for population in loaded.populations:
             mine = np.array([film.population == population for film in films])
             pixels = loaded.pixels[[loaded.rows[i][0] for i in train[mine]]]
-            clusters = style_clusters(style_statistics(pixels, config.weights))
+            clusters = style_clusters(style_statistics(pixels, config.style_weights or config.weights))
             factors[mine] = style_factors(clusters, loaded.truth[train[mine]], config.style_balance)
     return balanced_shares(films, factors)
 

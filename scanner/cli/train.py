@@ -58,7 +58,9 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
     help="Table with the columns path and patient; without, file names or DICOM headers tell the patient.",
 )
 @click.option(
-    "--config", metavar="NAME|FILE.toml", help="Settings: `robust`, `lungs` or a file; without: the plain recipe."
+    "--config",
+    metavar="NAME|FILE.toml",
+    help="Settings: `robust`, `lungs`, `settled` or a file; without: the plain recipe.",
 )
 @click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")
 @click.option("--epochs", type=int, help="Passes over the films; default: 12.")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ def test_single_settings_win_over_the_file(tmp_path: Path) -> None:
         ({"operating_point": "best"}, "operating_point must be one of youden, sens95"),
         ({"style_balance": 0.5}, "style_balance must be at least 1"),
         ({"style_balance": 2.0, "weights": "none"}, "trained on photographs"),
+        ({"style_balance": 2.0, "weights": "a.keras"}, "trained on photographs"),
+        ({"style_balance": 2.0, "style_weights": "none"}, "trained on photographs"),
         ({"point_temperature": 0.0}, "point_temperature must be positive"),
         ({"findings": -1.0}, "must not be negative"),
     ],
@@ -68,3 +71,23 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be read"):
         load_config(str(tmp_path / "none.toml"), {})
+
+
+def test_a_network_settles_on_what_it_was_trained_on() -> None:
+    first = load_config("lungs", {})
+    then = load_config("settled", {"weights": "lungs/model.keras", "style_weights": "photographs.h5"})
+    differing = {f.name for f in fields(TrainConfig) if getattr(first, f.name) != getattr(then, f.name)}
+    pace = {"epochs", "films_per_epoch", "learning_rate", "warmup_epochs", "cosine", "ema"}
+    assert differing == pace | {"name", "seed", "weights", "style_weights", "weights_source"}
+
+
+@pytest.mark.parametrize("base", ['"settle"', "3", '""', "[]"])
+def test_a_base_that_does_not_exist_is_refused(tmp_path: Path, base: str) -> None:
+    with pytest.raises(TrainingError, match="base must be one of lungs, robust, settled"):
+        load_config(written(tmp_path, f"base = {base}"), {})
+
+
+def test_a_file_is_laid_over_its_base(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, 'base = "lungs"\nepochs = 1\n[augment]\nzoom = 0.5\n'), {"seed": 7})
+    lungs = load_config("lungs", {})
+    assert config == replace(lungs, epochs=1, seed=7, augment=replace(lungs.augment, zoom=0.5))
