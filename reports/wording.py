@@ -47,6 +47,16 @@ METRICS = (
 )
 """In the order of the report."""
 
+_OF_MODELS = (
+    Metric(
+        "ece_at_prior",
+        "Calibration error at the assumed share",
+        "The same, as if that share of the films had pneumonia which the probabilities assume",
+        "score",
+    ),
+)
+"""Those of validation films only."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutcomeTitle:
@@ -98,7 +108,7 @@ OUTCOMES = {
 }
 """In the order of the report."""
 
-_BY_KEY = {metric.key: metric for metric in METRICS}
+_BY_KEY = {metric.key: metric for metric in (*METRICS, *_OF_MODELS)}
 
 
 def figure_text(value: float | None, form: Form) -> str:

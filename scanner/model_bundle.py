@@ -49,6 +49,27 @@ class OperatingPoint:
     specificity: Estimate
 
 
+def log_odds(probability: float) -> float:
+    """Log-odds of a probability in [0, 1]; those of 0 and 1 are finite, as floats are."""
+    inside = min(max(probability, sys.float_info.min), 1.0 - sys.float_info.epsilon / 2)
+    return math.log(inside) - math.log1p(-inside)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Log-odds of pneumonia = scale * log-odds of the network + offset (Platt 1999)."""
+
+    scale: float
+    offset: float = 0.0
+
+    def probability(self, logit: float) -> float:
+        """Calibrated probability of pneumonia in [0, 1] from the network's log-odds."""
+        scaled = self.scale * logit + self.offset
+        if scaled >= 0:
+            return 1.0 / (1.0 + math.exp(-scaled))
+        return math.exp(scaled) / (1.0 + math.exp(scaled))
+
+
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
     """Whose films a model was trained on, in words that DICOM headers use too."""
@@ -85,8 +106,8 @@ class ModelSpec:
     version: str
     weights_sha256: str
     input_px: int
-    temperature: float
-    """Probability = sigmoid(logit / temperature)."""
+    calibrations: dict[str, Calibration]
+    """Population -> its calibration; a single one, without a name, where no populations are told apart."""
     heat_scale: float
     """Grad-CAM value, in logit units, at the top of the colour scale."""
     operating_points: dict[str, OperatingPoint]
@@ -100,6 +121,10 @@ class ModelSpec:
     licence: str
     initial_weights: str
     trained_on: TrainedOn = TrainedOn()
+    prior: float = 0.5
+    """Share of films with pneumonia that the probabilities assume, in (0, 1)."""
+    finder: dict[str, Any] | None = None
+    """What tells the populations apart; see ``scanner.calibration``."""
     reference: dict[str, Any] | None = field(default=None, repr=False)
     """What its validation films look like, for ``cxrscan drift``; None: the bundle does not say."""
     lineage: tuple[Descent, ...] = ()
@@ -121,17 +146,37 @@ class ModelSpec:
         """The LiteRT flatbuffer."""
         return self.folder / WEIGHTS_NAME
 
-    def probability(self, logit: float) -> float:
-        """Calibrated probability of pneumonia in [0, 1] from the network's log-odds."""
-        scaled = logit / self.temperature
-        if scaled >= 0:
-            return 1.0 / (1.0 + math.exp(-scaled))
-        return math.exp(scaled) / (1.0 + math.exp(scaled))
+    def probability(self, logit: float, population: str = "") -> float:
+        """Calibrated probability of pneumonia in [0, 1] from the network's log-odds for a film of a population."""
+        return self._calibration(population).probability(logit)
 
-    def log_odds(self, probability: float) -> float:
-        """The network's log-odds behind a calibrated probability; those of 0 and 1 are finite, as floats are."""
-        inside = min(max(probability, sys.float_info.min), 1.0 - sys.float_info.epsilon / 2)
-        return self.temperature * (math.log(inside) - math.log1p(-inside))
+    @property
+    def calibration(self) -> Calibration:
+        """The only calibration, or the first."""
+        return next(iter(self.calibrations.values()))
+
+    def of_population(self, population: str) -> ModelSpec:
+        """The same model as if all films were of one population."""
+        return replace(self, calibrations={"": self._calibration(population)}, finder=None)
+
+    def _calibration(self, population: str) -> Calibration:
+        """That of a population; the first one for a population that the model does not know."""
+        return self.calibrations.get(population, self.calibration)
+
+    @property
+    def calibration_text(self) -> str:
+        """The calibration in words: ``log-odds x 1.20 + 0.00``, population by population."""
+        texts = [
+            f"{name and f'{name}: '}log-odds x {each.scale:.3g} {'+' if each.offset >= 0 else '-'} "
+            f"{abs(each.offset):.3g}"
+            for name, each in self.calibrations.items()
+        ]
+        return "; ".join(texts)
+
+    def log_odds(self, probability: float, population: str = "") -> float:
+        """The network's log-odds behind a film's calibrated probability; those of 0 and 1 are finite, as floats are."""
+        calibration = self._calibration(population)
+        return (log_odds(probability) - calibration.offset) / calibration.scale
 
     def threshold(self, wanted: str | None) -> tuple[str, float]:
         """Name and probability of an operating point, from its name, a number in [0, 1], or None for the default.
@@ -278,6 +323,9 @@ def check_document(document: Any, *, where: str) -> None:
         raise BundleError("bundle-invalid", f"{where}: {printable(problem.json_path)[:100]} breaks {rule[:200]}.")
     if document["default_operating_point"] not in document["operating_points"]:
         raise BundleError("bundle-invalid", f"{where}: the default operating point is not among the operating points.")
+    calibration = document.get("calibration")
+    if calibration and len(calibration["populations"]) > 1 and "finder" not in calibration:
+        raise BundleError("bundle-invalid", f"{where}: nothing tells the calibration's populations apart.")
 
 
 def _check_bounds(document: Any, where: str) -> None:
@@ -336,6 +384,13 @@ def spec_from_document(document: dict[str, Any], folder: Path) -> ModelSpec:
         for films, metrics in document["validation"].items()
     }
     fields["limits"] = tuple(document["limits"])
+    if "calibration" in document:
+        said = document["calibration"]
+        fields["calibrations"] = {name: Calibration(**each) for name, each in said["populations"].items()}
+        fields["prior"] = said["prior"]
+        fields["finder"] = said.get("finder") if len(said["populations"]) > 1 else None
+    else:  # of versions that had a temperature only
+        fields["calibrations"] = {"": Calibration(1.0 / document["temperature"])}
     if "trained_on" in document:
         said = document["trained_on"]
         fields["trained_on"] = TrainedOn(tuple(said["views"]), said["below_years"])

@@ -238,6 +238,8 @@ class ScanResult:
     attributes: FilmAttributes = field(default_factory=FilmAttributes)
     prob_pneumonia: float | None = None
     """Calibrated probability in [0, 1]; None unless the film was scored."""
+    population: str = ""
+    """Population of the training films whose calibration was used; empty unless scored by a model that tells some."""
     heat_map: HeatMap | None = None
     """Where the probability came from; None unless scored."""
     thumbnail: bytes = b""

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from scanner.calibration import PopulationFinder, open_finder
 from scanner.engines import open_engine
 from scanner.engines.base import Engine
 from scanner.errors import CxrscanError, FilmError, NotAFilmError
@@ -63,7 +64,7 @@ def scan_chunk(sources: Sequence[ImageSource], settings: ScanSettings) -> list[S
     statistics = None if settings.gate == "off" else _open_gate(settings)
     outcomes = [outcome for source in _at_hand(sources) for outcome in _prepare(source, spec, statistics, settings)]
     waiting = [film for film in outcomes if isinstance(film, _Prepared) and film.model_input is not None]
-    scored = iter(_classify(waiting, spec, engine, statistics, settings))
+    scored = iter(_classify(waiting, engine, statistics, settings))
     return [
         outcome if isinstance(outcome, Skip) else outcome.result if outcome.model_input is None else next(scored)
         for outcome in outcomes
@@ -91,6 +92,11 @@ def open_model(settings: ScanSettings) -> tuple[ModelSpec, Engine]:
 def _open_gate(settings: ScanSettings) -> GateStatistics | None:
     spec, _ = open_model(settings)
     return GateStatistics.from_document(spec.gate) if spec.gate is not None else None
+
+
+@lru_cache(maxsize=1)
+def _open_finder(settings: ScanSettings) -> PopulationFinder | None:
+    return open_finder(open_model(settings)[0])
 
 
 def _prepare(
@@ -242,7 +248,6 @@ def _decode(data: bytes, spec: ModelSpec, settings: ScanSettings) -> list[Radiog
 
 def _classify(
     films: Sequence[_Prepared],
-    spec: ModelSpec,
     engine: Engine,
     statistics: GateStatistics | None,
     settings: ScanSettings,
@@ -250,6 +255,7 @@ def _classify(
     """Run the network over the films of a chunk, let the gate complete its verdicts, and complete the results."""
     if not films:
         return []
+    spec, finder = open_model(settings)[0], _open_finder(settings)
     watch = Stopwatch()
     given = [film.model_input for film in films if film.model_input is not None]
     upright = {i: film.look.upright for i, film in enumerate(films) if film.look and film.look.upright is not None}
@@ -264,14 +270,17 @@ def _classify(
                 embedding = said.embeddings[seen_in.get(i, i)]
                 decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
                 result = _with_verdict(result, decision, settings)
-            result = _complete(result, float(said.logits[i]), said.heat_maps[i], spec)
+            population = finder.find(said.embeddings[i]) if finder else next(iter(spec.calibrations))
+            result = _complete(result, float(said.logits[i]), population, said.heat_maps[i], spec)
             kept = settings.embeddings and result.status == "scored"
             results.append(replace(result, embedding=_as_kept(said.embeddings[i])) if kept else result)
     share = Stopwatch({stage: seconds / len(films) for stage, seconds in watch.seconds.items()})
     return [_timed(result, share) for result in results]
 
 
-def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floating], spec: ModelSpec) -> ScanResult:
+def _complete(
+    result: ScanResult, logit: float, population: str, heat_map: npt.NDArray[np.floating], spec: ModelSpec
+) -> ScanResult:
     """Add what the network said of a film."""
     with np.errstate(over="ignore"):
         heat_map = np.asarray(heat_map, dtype="<f2")
@@ -282,7 +291,8 @@ def _complete(result: ScanResult, logit: float, heat_map: npt.NDArray[np.floatin
     if result.status == "rejected":
         return result
     kept = HeatMap(heat_map.tobytes(), len(heat_map))
-    return replace(result, prob_pneumonia=spec.probability(logit), heat_map=kept)
+    probability = spec.probability(logit, population)
+    return replace(result, prob_pneumonia=probability, population=population, heat_map=kept)
 
 
 def _as_kept(embedding: npt.NDArray[np.floating]) -> bytes:

@@ -54,26 +54,10 @@ def write_bundle(
         "input_px": config.input_px,
         "pixel_range": [0, 1],
         "class_names": ["NORMAL", "PNEUMONIA"],
-        "temperature": evaluation.temperature,
-        "heat_scale": evaluation.heat_scale,
-        "operating_points": {
-            name: {
-                "threshold": point.threshold,
-                "rule": point.rule,
-                "data": point.data,
-                "sensitivity": _estimate(point.sensitivity),
-                "specificity": _estimate(point.specificity),
-            }
-            for name, point in evaluation.operating_points.items()
-        },
-        "default_operating_point": evaluation.default_operating_point,
+        **described(evaluation),
         "gate": None,
         "trained_on": {"views": config.views.split(), "below_years": config.below_years or None},
         "training": {**training, "config": _portable(config)},
-        "validation": {
-            films: {metric: _estimate(estimate) for metric, estimate in metrics.items()}
-            for films, metrics in evaluation.validation.items()
-        },
         "export": {
             "max_abs_prob_difference": evaluation.max_abs_prob_difference,
             "n_films": evaluation.n_films,
@@ -97,6 +81,29 @@ def write_bundle(
     write_whole(folder / WEIGHTS_NAME, graph)
     write_whole(folder / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
     write_whole(folder / CARD_NAME, render_card(document).encode())
+
+
+def described(evaluation: Evaluation) -> dict[str, Any]:
+    """What ``model.json`` says of calibration, operating points and validation films."""
+    return {
+        "calibration": evaluation.calibrated.to_document(),
+        "heat_scale": evaluation.heat_scale,
+        "operating_points": {
+            name: {
+                "threshold": point.threshold,
+                "rule": point.rule,
+                "data": point.data,
+                "sensitivity": _estimate(point.sensitivity),
+                "specificity": _estimate(point.specificity),
+            }
+            for name, point in evaluation.operating_points.items()
+        },
+        "default_operating_point": evaluation.default_operating_point,
+        "validation": {
+            films: {metric: _estimate(estimate) for metric, estimate in metrics.items()}
+            for films, metrics in evaluation.validation.items()
+        },
+    }
 
 
 def initial_weights(config: TrainConfig) -> str:

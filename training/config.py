@@ -101,6 +101,8 @@ class TrainConfig(NetworkConfig):
     """The default one: ``sens95``, ``youden``, ``spec95`` or ``half``. In a new place the normal films drift towards
     pneumonia, so that specificity is what gets lost; hence the highest threshold that still finds 95 % of the shifted
     films with pneumonia. Where one population is much harder than another, that is too low for the easy one."""
+    prior: float = 0.5
+    """Share of films with pneumonia that the probabilities assume."""
     validation_fraction: float = 0.16
     """Share of the films held out, whole patients at a time."""
     split_seed: int = 0
@@ -138,6 +140,7 @@ class TrainConfig(NetworkConfig):
             (self.batch_size >= 1, "batch_size must be at least 1"),
             (self.learning_rate > 0, "learning_rate must be positive"),
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
+            (0 < self.prior < 1, "prior must lie between 0 and 1"),
             (0 <= self.ema < 1, "ema must lie in [0, 1)"),
             (
                 min(self.stray_heat, self.outer_heat, self.missing_heat, self.point_heat, self.findings) >= 0,

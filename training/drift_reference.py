@@ -15,6 +15,7 @@ import click
 import cv2
 import numpy as np
 
+from scanner.calibration import find_populations
 from scanner.engines.base import Engine
 from scanner.engines.litert import LiteRTEngine
 from scanner.errors import CxrscanError
@@ -28,7 +29,7 @@ from scanner.system.whole_files import followed, write_whole
 from scanner.thumbnail import make_thumbnail
 from training.dataset import find_all_films, load_films, parse_data_set
 from training.films import FilmFile
-from training.gate_statistics import read_split, split_again
+from training.splits import read_split, split_again
 
 _THUMBNAIL_PX = 320
 """As a run makes them."""
@@ -66,12 +67,15 @@ def _scan(films: Iterable[FilmFile], spec: ModelSpec, engine: Engine) -> Iterato
 
     def classified() -> Iterator[tuple[FilmFile, Film]]:
         said = engine.predict(np.stack([model_input for _, _, model_input in batch]))
-        for (film, thumbnail, _), logit, embedding in zip(batch, said.logits, said.embeddings, strict=True):
+        populations = find_populations(spec, said)
+        answers = zip(batch, said.logits, said.embeddings, populations, strict=True)
+        for (film, thumbnail, _), logit, embedding, population in answers:
             result = ScanResult(
                 name=film.name,
                 kind=None,
                 attributes=FilmAttributes(ids=(("patient_id", film.patient),)),
-                prob_pneumonia=spec.probability(float(logit)),
+                prob_pneumonia=spec.probability(float(logit), population),
+                population=population,
                 thumbnail=thumbnail,
                 embedding=embedding.astype("<f2").tobytes(),
             )

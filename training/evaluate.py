@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
 
 from scanner.metrics import BoolArray, FloatArray, summarise, wilson_interval
 from scanner.model_bundle import OperatingPoint
-from scanner.records import Estimate, FloatImage
+from scanner.records import Estimate, FloatImage, Predictions
 from training.augment import shifted_copy
-from training.calibrate import Scored, choose_operating_points, fit_calibration, sigmoid
+from training.calibrate import Calibrated, Scored, choose_operating_points, error_at_prior, fit_calibration, fit_finder
 from training.export import run_graph
 from training.films import LoadedFilms
-from training.fit import predict_logits
 from training.heat_figures import hits, shares_inside
 from training.splits import IndexArray
 
 _SHIFT_SEED = 2018
+_EVERY_NTH = 2  # training film that tells what films of its population look like
 _LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 
 
@@ -27,44 +26,38 @@ _LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 class Evaluation:
     """What was measured of an exported graph on the validation films."""
 
-    temperature: float
+    calibrated: Calibrated
     heat_scale: float
     operating_points: dict[str, OperatingPoint]
     default_operating_point: str
     validation: dict[str, dict[str, Estimate]]
     """Set of films -> metric -> figure, at the default operating point."""
-    max_abs_prob_difference: float
-    """Largest difference in probability between the exported graph and Keras."""
+    max_abs_prob_difference: float | None
+    """Largest difference in probability between the exported graph and Keras; None where that is not at hand."""
     n_films: int
-
-
-def calibrate(network: keras.Model, loaded: LoadedFilms, validation: IndexArray) -> float:
-    """Fit offset and temperature on the plain and the shifted validation films.
-
-    The offset goes into the network's last bias; the temperature is returned, for ``model.json``.
-    """
-    films, _ = _validation_films(loaded, validation)
-    logits = [predict_logits(network, copy) for copy in (films, shifted_copy(films, _SHIFT_SEED))]
-    temperature, offset = fit_calibration(_by_population(loaded, validation, logits))
-    bias = network.get_layer("logit").bias
-    bias.assign(np.float16(bias.numpy() + offset))  # as the exported graph holds it
-    return temperature
 
 
 def evaluate(
     graph: bytes,
-    network: keras.Model,
-    temperature: float,
     loaded: LoadedFilms,
+    train: IndexArray,
     validation: IndexArray,
     *,
     operating_point: str,
+    prior: float,
+    keras_logits: FloatArray | None = None,
 ) -> Evaluation:
-    """Choose the operating points of an exported graph, measure it, and hold it against Keras."""
-    films, truth = _validation_films(loaded, validation)
-    plain = run_graph(graph, films)
-    prob = _probability(plain.logits, temperature)
-    shifted_prob = _probability(run_graph(graph, shifted_copy(films, _SHIFT_SEED)).logits, temperature)
+    """Calibrate an exported graph, choose its operating points, measure it, and hold it against Keras.
+
+    Parameters
+    ----------
+    keras_logits
+        shape (N,), what Keras says of the validation films.
+    """
+    films, truth = validation_films(loaded, validation)
+    plain, shifted_said = run_graph(graph, films), run_graph(graph, shifted_copy(films, _SHIFT_SEED))
+    calibrated = _calibrate(graph, loaded, train, validation, (plain, shifted_said), prior)
+    prob, shifted_prob = calibrated.probabilities(plain), calibrated.probabilities(shifted_said)
     worst = "the worse of plain and shifted copies"
     if len(loaded.populations) > 1:
         worst = f"the worst of {' and '.join(loaded.populations)}, plain and shifted,"
@@ -74,11 +67,14 @@ def evaluate(
     threshold = points[operating_point].threshold
     figures = {}
     for name, chosen in _populations(loaded, validation).items():
-        figures[name or "plain"] = _estimates(truth[chosen], prob[chosen], threshold)
+        figures[name or "plain"] = _estimates(truth[chosen], prob[chosen], threshold, prior)
         shifted = f"{name}, shifted" if name else "shifted"
-        figures[shifted] = _estimates(truth[chosen], shifted_prob[chosen], threshold)
+        figures[shifted] = _estimates(truth[chosen], shifted_prob[chosen], threshold, prior)
     for name, chosen in _parts(loaded, validation).items():
-        figures[name] = _estimates(truth[chosen], prob[chosen], threshold)
+        figures[name] = _estimates(truth[chosen], prob[chosen], threshold, prior)
+    if calibrated.finder is not None:
+        told = {"plain": calibrated.populations(plain), "shifted": calibrated.populations(shifted_said)}
+        figures["films whose population is found"] = _found(told, [loaded.films[i].population for i in validation])
     boxed = [(k, loaded.ill(i)) for k, i in enumerate(validation) if i in loaded.boxes]
     if boxed:
         places, masks = zip(*boxed, strict=True)
@@ -87,18 +83,53 @@ def evaluate(
     others = [(k, row) for k, i in enumerate(validation) for row in loaded.rows[i][1:]]
     if others:
         first, rows = map(list, zip(*others, strict=True))
-        other_prob = _probability(run_graph(graph, loaded.pixels[rows]).logits, temperature)
+        other_prob = calibrated.probabilities(run_graph(graph, loaded.pixels[rows]))
         figures["other versions of the same films"] = _agreement(prob[first], other_prob, threshold)
-    keras_prob = sigmoid(predict_logits(network, films) / temperature)
+    keras_prob = (
+        None
+        if keras_logits is None
+        else calibrated.probabilities(replace(plain, logits=keras_logits.astype(np.float32)))
+    )
     return Evaluation(
-        temperature=temperature,
+        calibrated=calibrated,
         heat_scale=heat_scale(plain.heat_maps[truth]),
         operating_points=points,
         default_operating_point=operating_point,
         validation=figures,
-        max_abs_prob_difference=float(np.abs(keras_prob - prob).max()),
+        max_abs_prob_difference=None if keras_prob is None else float(np.abs(keras_prob - prob).max()),
         n_films=truth.size,
     )
+
+
+def _calibrate(
+    graph: bytes,
+    loaded: LoadedFilms,
+    train: IndexArray,
+    validation: IndexArray,
+    copies: Sequence[Predictions],
+    prior: float,
+) -> Calibrated:
+    """Fit a calibration for each population on validation films, and what finds a population on training films."""
+    truth = loaded.truth[validation]
+    calibrations = {
+        name: fit_calibration([Scored(truth[chosen], said.logits[chosen].astype(np.float64)) for said in copies], prior)
+        for name, chosen in _populations(loaded, validation).items()
+    }
+    finder = None
+    if len(calibrations) > 1:
+        some = train[::_EVERY_NTH]
+        embeddings = run_graph(graph, loaded.pixels[[loaded.rows[i][0] for i in some]]).embeddings
+        finder = fit_finder(embeddings, [loaded.films[i].population for i in some])
+    return Calibrated(prior, calibrations, finder)
+
+
+def _found(told: Mapping[str, Sequence[str]], populations: Sequence[str]) -> dict[str, Estimate]:
+    """Share of each copy of the films whose population is found rightly."""
+    shares = {}
+    for copy, names in told.items():
+        n_right = sum(name == population for name, population in zip(names, populations, strict=True))
+        shares[copy] = Estimate(n_right / len(populations), *wilson_interval(n_right, len(populations)))
+    return shares
 
 
 def heat_scale(heat_maps: np.ndarray) -> float:
@@ -130,7 +161,7 @@ def heat_spread(heat_maps: np.ndarray) -> float:
     return float(np.median(lit.std(axis=(1, 2)) / lit.mean(axis=(1, 2))))
 
 
-def _validation_films(loaded: LoadedFilms, validation: IndexArray) -> tuple[FloatImage, BoolArray]:
+def validation_films(loaded: LoadedFilms, validation: IndexArray) -> tuple[FloatImage, BoolArray]:
     """Pixels of the training folder's version, shape (N, S, S, 1), and truth."""
     return loaded.pixels[[loaded.rows[i][0] for i in validation]], loaded.truth[validation]
 
@@ -183,12 +214,11 @@ def _heat_in_boxes(heat_maps: FloatImage, masks: Sequence[FloatImage]) -> dict[s
     }
 
 
-def _probability(logits: np.ndarray, temperature: float) -> FloatArray:
-    return sigmoid(logits.astype(np.float64) / temperature)
-
-
-def _estimates(truth: BoolArray, prob: FloatArray, threshold: float) -> dict[str, Estimate]:
-    return {name: e for name, e in summarise(truth, prob, threshold).estimates.items() if _says_something(e)}
+def _estimates(truth: BoolArray, prob: FloatArray, threshold: float, prior: float) -> dict[str, Estimate]:
+    estimates = summarise(truth, prob, threshold).estimates
+    if 0 < truth.mean() < 1:
+        estimates = estimates | {"ece_at_prior": Estimate(error_at_prior(truth, prob, prior))}
+    return {name: e for name, e in estimates.items() if _says_something(e)}
 
 
 def _says_something(estimate: Estimate) -> bool:

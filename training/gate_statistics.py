@@ -1,42 +1,34 @@
 """Fit what the gate remembers of the training films, and set its limits on the validation films.
 
-``cxrscan train`` ends with this. To fit an existing bundle again:
-
-    python -m training.gate_statistics BUNDLE DATA… --also OTHER_VERSIONS
-
-The films are split as the bundle's training run split them: by its ``splits.csv`` where ``--splits`` names it, else by
-the seed and the share that ``model.json`` keeps.
+``cxrscan train`` ends with this, and ``training.refit`` does it again.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import click
-import cv2
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from scanner.calibration import root
 from scanner.engines.base import Engine
 from scanner.engines.litert import LiteRTEngine
-from scanner.errors import BundleError, TrainingError
 from scanner.gate import evidence
-from scanner.gate.evidence import GREY_PX, MIRRORED, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
-from scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales, root
-from scanner.model_bundle import SPEC_NAME, check_document, spec_from_document
+from scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
+from scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales
+from scanner.model_bundle import SPEC_NAME, check_document, read_document, spec_from_document
 from scanner.preprocess import resize
 from scanner.records import FloatImage, Predictions
 from scanner.system.whole_files import followed, write_whole
 from training.augment import augment
 from training.config import AugmentConfig
-from training.dataset import find_all_films, load_films, parse_data_set
+from training.counterexamples import part, shapes, shuffled, solids, swirled, texture, waves
 from training.films import LoadedFilms
-from training.splits import IndexArray, split_by_patient
+from training.splits import IndexArray
 
 MOVED = AugmentConfig(
     rotation_deg=5.0, zoom=0.2, shift=0.08, flip=False, brightness=0.1, contrast=0.3, gamma=0.4, noise=0.02, border=0.2
@@ -45,15 +37,16 @@ MOVED = AugmentConfig(
 
 _SEED = 1913
 _BATCH = 32
-_N_FEATURE_COMPONENTS, _N_EDGE_COMPONENTS = 32, 16
-_EVERY_NTH = 8  # training film that is made into one picture of each kind
-_N_TEXTURES = 400
-_INVERSE_REGULARISATION = 0.1
+_N_FEATURE_COMPONENTS, _N_EDGE_COMPONENTS = 32, 64
+_EVERY_NTH = 12  # training film that is made into one picture of each kind
+_EVERY_NTH_CHEST, _EVERY_NTH_TURNED = 4, 8
+_REGULARISATION = 0.03
+_INVERSE_REGULARISATION = 0.01
 _UNSCALED = Scale(0.0, 1.0)
 _EVERY_NTH_FEATURE = 2  # version of a training film that the network looks at
 # Shares of the validation films that each limit may cost. Misfits are counted among MOVED copies, which are to be
 # scored with a warning, not rejected.
-_MISFITS, _MISFITS_WITH_EDGES, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.005, 0.02, 0.025, 0.004, 0.003, 0.002
+_MISFITS, _MISFITS_WITH_EDGES, _STRANGERS, _MIRRORED, _HOT_EDGES, _FAULTY = 0.002, 0.005, 0.025, 0.004, 0.003, 0.002
 _SLACK = 1.1  # beyond the quantile, for limits so rare that a few validation films decide on them
 
 
@@ -65,23 +58,18 @@ def add_gate(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: I
     train, validation
         Indices of the films; all their versions are used.
     """
-    document = _without_gate(bundle)
-    engine = LiteRTEngine(spec_from_document(document, bundle), n_threads=2)
-    statistics = fit_gate(engine, loaded, train, validation)
-    document["gate"] = statistics.to_document()
+    document = read_document(bundle)
+    document["gate"] = fit_gate_of(bundle, document, loaded, train, validation).to_document()
     check_document(document, where=SPEC_NAME)
     write_whole(followed(bundle) / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
 
 
-def _without_gate(bundle: Path) -> dict[str, Any]:
-    """Read a ``model.json`` whose gate may be of another version, or damaged."""
-    try:
-        document = json.loads((bundle / SPEC_NAME).read_text(encoding="utf-8"))
-        document["gate"] = None
-    except (OSError, ValueError, TypeError) as error:
-        raise BundleError("bundle-invalid", f"{bundle / SPEC_NAME} cannot be read: {error}.") from error
-    check_document(document, where=str(bundle / SPEC_NAME))
-    return dict(document)
+def fit_gate_of(
+    bundle: Path, document: Mapping[str, Any], loaded: LoadedFilms, train: IndexArray, validation: IndexArray
+) -> GateStatistics:
+    """Fit the gate of a bundle with that content of ``model.json``; see ``add_gate``."""
+    engine = LiteRTEngine(spec_from_document(dict(document), bundle), n_threads=2)
+    return fit_gate(engine, loaded, train, validation)
 
 
 def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation: IndexArray) -> GateStatistics:
@@ -92,10 +80,14 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
     edges = np.stack([evidence.edge_layout(small) for small in smalls])
     features = root(_predict(engine, loaded.pixels, rows[::_EVERY_NTH_FEATURE]).embeddings)
     feature_mean, feature_basis = _principal_components(features, _N_FEATURE_COMPONENTS)
-    edge_mean, edge_basis = _principal_components(edges, _N_EDGE_COMPONENTS)
+    rng = np.random.default_rng(_SEED)
+    moved = [_small(augment(loaded.pixels[row, ..., 0], rng, MOVED)) for row in rows[::2]]
+    moved_edges = np.stack([evidence.edge_layout(small) for small in moved])
+    edge_mean, edge_basis = _principal_components(np.concatenate([edges, moved_edges]), _N_EDGE_COMPONENTS)
+    anatomy_weights, embedding_weights = _fit_anatomy(engine, loaded, rows)
     fitted = GateStatistics(
-        anatomy_weights=_fit_anatomy([loaded.pixels[row, ..., 0] for row in rows], smalls),
-        grey_template=_fit_template(greys[::_EVERY_NTH]),
+        anatomy_weights=anatomy_weights,
+        grey_template=_fit_template(greys[::_EVERY_NTH_TURNED]),
         grey_mean=greys.mean(axis=0),
         edge_mean=edge_mean,
         edge_basis=edge_basis,
@@ -103,6 +95,7 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
         feature_basis=feature_basis,
         scales=Scales(**{field.name: _UNSCALED for field in fields(Scales)}),
         limits=Limits(**dict.fromkeys((field.name for field in fields(Limits)), 0.0)),
+        embedding_weights=embedding_weights,
     )
     populations = [
         [i for i in validation if loaded.films[i].population == population] for population in loaded.populations
@@ -111,11 +104,12 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
     others = [row for i in validation for row in loaded.rows[i][1:]]
     held_out = [*plain, loaded.pixels[others]] if others else plain
     rounded = GateStatistics.from_document(fitted.to_document())  # as the scanner will have it
-    return _limit_strangeness(_scale_and_limit_faults(rounded, engine, held_out), engine, held_out, plain)
+    scaled = _scale_and_limit_faults(rounded, embedding_weights, engine, held_out)
+    return _limit_strangeness(scaled, engine, held_out, plain)
 
 
 def _scale_and_limit_faults(
-    statistics: GateStatistics, engine: Engine, held_out: Sequence[FloatImage]
+    statistics: GateStatistics, embedding_weights: FloatArray, engine: Engine, held_out: Sequence[FloatImage]
 ) -> GateStatistics:
     """Scale the measures, and limit what is seen in a picture alone."""
     films = [film[..., 0] for version in held_out for film in version]
@@ -125,8 +119,9 @@ def _scale_and_limit_faults(
     embeddings = [each for version in held_out for each in _predict(engine, version, range(len(version))).embeddings]
     leads = np.stack([statistics.turn_leads(grey) for grey in greys])
     others = [turn for turn in range(N_TURNS) if turn not in {0, MIRRORED}]
+    in_features = [statistics.anatomy_in(each, embedding_weights) for each in embeddings]
     scales = Scales(
-        anatomy=_scale([statistics.anatomy(each) for each in edges]),
+        anatomy=_scale([statistics.anatomy(each) + more for each, more in zip(edges, in_features, strict=True)]),
         features=_scale([statistics.features(each) for each in embeddings]),
         brightness=_scale([statistics.brightness(grey) for grey in greys]),
         edges=_scale([statistics.edges(each) for each in edges]),
@@ -174,18 +169,34 @@ def _measure(statistics: GateStatistics, engine: Engine, films: FloatImage) -> t
     return distances, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
 
 
-def _fit_anatomy(films: Sequence[FloatImage], smalls: Sequence[FloatImage]) -> FloatArray:
-    """Tell chest films, however framed and exposed, from pictures of the same make that show no chest."""
+def _fit_anatomy(engine: Engine, loaded: LoadedFilms, rows: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    """Tell chest films, however framed and exposed, from pictures that show no chest; weights of edges and features.
+
+    Least squares with both sides counting the same: the regularised linear discriminant (Friedman 1989).
+    """
     rng = np.random.default_rng(_SEED)
+    films = [loaded.pixels[row, ..., 0] for row in rows]
+    chests = [*films[::_EVERY_NTH_CHEST], *(augment(film, rng, MOVED) for film in films[1::_EVERY_NTH_CHEST])]
     some = films[::_EVERY_NTH]
-    chests = [*smalls, *(_small(augment(film, rng, MOVED)) for film in films)]
-    spoilt = [_small(spoil(film, rng)) for spoil in (_shuffled, _shuffled, _swirled, _part, _part) for film in some]
-    turns = [evidence.turned(small, turn) for turn in (1, 2, 3) for small in smalls[::_EVERY_NTH]]
-    others = [*spoilt, *turns, *(_texture(rng) for _ in range(_N_TEXTURES))]
-    layouts = np.stack([evidence.edge_layout(small) for small in (*chests, *others)])
-    classifier = LogisticRegression(C=_INVERSE_REGULARISATION, class_weight="balanced", max_iter=1000)
-    classifier.fit(layouts, np.arange(len(layouts)) >= len(chests))
-    return np.append(classifier.coef_, classifier.intercept_).astype(np.float32)
+    made = [make(film, rng) for make in (shuffled, shuffled, swirled, part, part) for film in some]
+    turns = [evidence.turned(film, turn) for turn in (1, 2, 3) for film in some[::2]]
+    drawn = [draw(rng) for draw in (solids, shapes, texture, waves) for _ in some]
+    sides = [_measured(engine, loaded, each) for each in (chests, [*made, *turns, *drawn])]
+    middle = (sides[0].mean(axis=0) + sides[1].mean(axis=0)) / 2
+    spread = np.mean([(side - middle).T @ (side - middle) / len(side) for side in sides], axis=0)
+    apart = (sides[1].mean(axis=0) - sides[0].mean(axis=0)) / 2
+    weights = np.linalg.solve(spread + _REGULARISATION * np.eye(len(middle)), apart)
+    of_edges = np.append(weights[:N_EDGES], -middle @ weights)
+    return of_edges.astype(np.float32), weights[N_EDGES:].astype(np.float32)
+
+
+def _measured(engine: Engine, loaded: LoadedFilms, films: Sequence[FloatImage]) -> FloatArray:
+    """Edges and roots of features, side by side, of pictures of any size; shape (N, N_EDGES + C)."""
+    side = loaded.pixels.shape[1]
+    pixels = np.stack([resize(np.ascontiguousarray(film, dtype=np.float32), side, side) for film in films])
+    edges = np.stack([evidence.edge_layout(_small(film)) for film in pixels])
+    features = root(_predict(engine, pixels[..., np.newaxis], range(len(films))).embeddings)
+    return np.concatenate([edges, features], axis=1)
 
 
 def _fit_template(greys: FloatImage) -> FloatImage:
@@ -196,51 +207,9 @@ def _fit_template(greys: FloatImage) -> FloatImage:
         for turn in range(1, N_TURNS)
     ]
     signed = np.stack(gains).reshape(len(gains), -1)
-    classifier = LogisticRegression(C=_INVERSE_REGULARISATION / 10, fit_intercept=False, max_iter=1000)
+    classifier = LogisticRegression(C=_INVERSE_REGULARISATION, fit_intercept=False, max_iter=1000)
     classifier.fit(np.concatenate([signed, -signed]), np.repeat([True, False], len(signed)))
     return np.asarray(classifier.coef_, dtype=np.float32).reshape(GREY_PX, GREY_PX)
-
-
-def _shuffled(film: FloatImage, rng: np.random.Generator) -> FloatImage:
-    """Cut a film into 4 or 16 tiles and lay them out anew."""
-    n = int(rng.choice([2, 4]))
-    side = len(film) // n
-    tiles = [
-        np.rot90(film[i * side : (i + 1) * side, j * side : (j + 1) * side], int(rng.integers(4)))
-        for i in range(n)
-        for j in range(n)
-    ]
-    order = rng.permutation(n * n)
-    return np.vstack([np.hstack([tiles[k] for k in row]) for row in order.reshape(n, n)])
-
-
-def _swirled(film: FloatImage, rng: np.random.Generator) -> FloatImage:
-    """Wind a film up around its centre."""
-    side = len(film)
-    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
-    radius = np.hypot(y, x)
-    angle = np.arctan2(y, x) + rng.choice([-1, 1]) * rng.uniform(1.5, 4.0) * np.exp(-radius / 0.6)
-    columns, rows = ((radius * part + 1) * (side - 1) / 2 for part in (np.cos(angle), np.sin(angle)))
-    return np.asarray(
-        cv2.remap(
-            film, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-        )
-    )
-
-
-def _part(film: FloatImage, rng: np.random.Generator) -> FloatImage:
-    """A quarter to a half of a film's width and height, turned at random."""
-    side = int(len(film) * rng.uniform(0.25, 0.5))
-    top, left = rng.integers(0, len(film) - side, 2)
-    return np.rot90(film[top : top + side, left : left + side], int(rng.integers(4)))
-
-
-def _texture(rng: np.random.Generator) -> FloatImage:
-    """Noise whose amplitude falls with frequency like that of some natural picture."""
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SMALL_PX), np.fft.fftfreq(SMALL_PX))) + 0.01
-    waves = np.fft.fft2(rng.normal(size=(SMALL_PX, SMALL_PX))) / frequency ** rng.uniform(0.0, 2.0)
-    noise = np.fft.ifft2(waves).real
-    return np.asarray(np.clip(0.5 + 0.2 * noise / noise.std(), 0.0, 1.0), dtype=np.float32)
 
 
 def _small(film: FloatImage) -> FloatImage:
@@ -268,77 +237,3 @@ def _high(values: Sequence[float] | FloatArray, share: float) -> float:
 def _scale(values: Sequence[float]) -> Scale:
     median, high = float(np.median(values)), _high(values, 0.005)
     return Scale(median, max(high, median + 1e-6))
-
-
-def read_split(path: Path, loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]:
-    """Indices of the training and of the validation films, from the ``splits.csv`` of a training run.
-
-    Raises
-    ------
-    TrainingError
-        ``data-unusable``: the file cannot be read, or leaves one side empty.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            split_of = {row["film"]: row["split"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingError("data-unusable", f"{path} cannot be read as splits.csv: {error}.") from error
-    train, validation = (
-        np.array([i for i, film in enumerate(loaded.films) if split_of.get(film.name) == split], dtype=np.intp)
-        for split in ("train", "validation")
-    )
-    if not train.size or not validation.size:
-        raise TrainingError("data-unusable", f"{path} names no film of the data as train, or none as validation.")
-    return train, validation
-
-
-def split_again(document: Mapping[str, Any], loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]:
-    """Split films as the training run behind a ``model.json`` did; indices of the training and the validation films.
-
-    Raises
-    ------
-    TrainingError
-        ``data-unusable``: the document does not say how, or the films are not those of the run.
-    """
-    account = document["training"]
-    try:
-        fraction, seed = float(account["config"]["validation_fraction"]), int(account["split_seed"])
-        counts = account["n_train"], account["n_validation"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise TrainingError("data-unusable", f"{SPEC_NAME} does not say how the films were split: {error}.") from error
-    train, validation = split_by_patient(loaded, fraction, seed)
-    if (len(train), len(validation)) != counts:
-        raise TrainingError(
-            "data-unusable",
-            f"The films split into {len(train)} and {len(validation)}, those of the bundle into {counts[0]} and "
-            f"{counts[1]}: these are other films.",
-        )
-    return train, validation
-
-
-_folder = click.Path(exists=True, file_okay=False, path_type=Path)
-
-
-@click.command()
-@click.argument("bundle", type=_folder)
-@click.argument("data", nargs=-1, required=True, metavar="[NAME=]DATA...")
-@click.option(
-    "--splits",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="splits.csv of the training run; without it the films are split again, as model.json says.",
-)
-@click.option("--also", type=_folder, multiple=True, help="Other versions of the same films; may be repeated.")
-def main(bundle: Path, data: tuple[str, ...], splits: Path | None, also: tuple[Path, ...]) -> None:
-    """Fit the gate of BUNDLE on the films of DATA, as `cxrscan train` takes them, again."""
-    cv2.setNumThreads(1)
-    document = _without_gate(bundle)
-    loaded = load_films(
-        find_all_films([parse_data_set(text) for text in data], also), spec_from_document(document, bundle)
-    )
-    train, validation = read_split(splits, loaded) if splits else split_again(document, loaded)
-    add_gate(bundle, loaded, train, validation)
-    click.echo(f"Gate of {bundle} fitted on {len(train)} films, limits set on {len(validation)}.", err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from scanner.model_bundle import spec_from_document
 from scanner.system.text import count, duration_text, field_title
 
 CARD_NAME = "MODEL_CARD.md"
@@ -15,6 +17,7 @@ _METRICS = {
     "specificity": "specificity",
     "brier": "Brier score",
     "ece": "calibration error",
+    "ece_at_prior": "the same, at the assumed share",
 }
 _SHARES = frozenset({"accuracy", "sensitivity", "specificity"})
 
@@ -27,7 +30,7 @@ def render_card(document: Mapping[str, Any]) -> str:
     document
         Checked content of ``model.json``.
     """
-    training = document["training"]
+    training, spec = document["training"], spec_from_document(dict(document), Path())
     sections = [
         f"# {document['name']} {document['version']}",
         f"{document['intended_use']}\n\nPositive class: pneumonia. Input: one grey film, {document['input_px']} x "
@@ -47,9 +50,10 @@ def render_card(document: Mapping[str, Any]) -> str:
         "## For whom these figures hold\n\n"
         f"At the default operating point `{document['default_operating_point']}`, with 95 % intervals. *Shifted*: the "
         "same films with other brightness, contrast, gamma, crop, border, resampling, blur, noise and JPEG quality.\n\n"
-        + _figures(document["validation"]),
+        f"Probabilities assume that a share of {spec.prior:.2g} of the films shows pneumonia. Where fewer do, they are "
+        "too high. The last column counts films as if that share did.\n\n" + _figures(document["validation"]),
         "## Operating points\n\n"
-        f"Temperature {document['temperature']:.3f}. Chosen on: "
+        f"Calibration: {spec.calibration_text}. Chosen on: "
         f"{next(iter(document['operating_points'].values()))['data']}.\n\n"
         + _operating_points(document["operating_points"], document["default_operating_point"]),
         "## Export\n\n"

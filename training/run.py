@@ -26,10 +26,10 @@ from training.config import TrainConfig
 from training.curves import draw_curves, write_log
 from training.dataset import DataSet, find_all_films, load_films, read_patients
 from training.drift_reference import add_reference
-from training.evaluate import Evaluation, calibrate, evaluate
+from training.evaluate import Evaluation, evaluate, validation_films
 from training.export import export_graph, round_to_float16
 from training.films import LoadedFilms
-from training.fit import EpochLog, Progress, fit
+from training.fit import EpochLog, Progress, fit, predict_logits
 from training.gate_statistics import add_gate
 from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
 
@@ -114,9 +114,16 @@ def train(
     network, logs = _fit(loaded, train_films, validation, config, work, resume=resume, say=say, progress=progress)
     say("Exporting and measuring.")
     round_to_float16(network)
-    temperature = calibrate(network, loaded, validation)
     graph = export_graph(network)
-    evaluation = evaluate(graph, network, temperature, loaded, validation, operating_point=config.operating_point)
+    evaluation = evaluate(
+        graph,
+        loaded,
+        train_films,
+        validation,
+        operating_point=config.operating_point,
+        prior=config.prior,
+        keras_logits=predict_logits(network, validation_films(loaded, validation)[0]),
+    )
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
     write_bundle(folder, graph, evaluation, config, account, name=name)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scanner.errors import TrainingError
 from scanner.metrics import BoolArray
+from scanner.model_bundle import SPEC_NAME
 from scanner.records import NEGATIVE, POSITIVE
 from scanner.system.beneath import open_regular
 from scanner.system.whole_files import replacing_text
@@ -115,6 +117,52 @@ def write_splits(path: Path, loaded: LoadedFilms, validation: Sequence[int] | In
             rows = loaded.rows[i]
             told = (film.name, film.population, film.patient, label, film.view, split)
             writer.writerow([*told, len(rows), loaded.digests[rows[0]]])
+
+
+def read_split(path: Path, loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]:
+    """Indices of the training and of the validation films, from the ``splits.csv`` of a training run.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: the file cannot be read, or leaves one side empty.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            split_of = {row["film"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, ValueError) as error:
+        raise TrainingError("data-unusable", f"{path} cannot be read as splits.csv: {error}.") from error
+    train, validation = (
+        np.array([i for i, film in enumerate(loaded.films) if split_of.get(film.name) == split], dtype=np.intp)
+        for split in ("train", "validation")
+    )
+    if not train.size or not validation.size:
+        raise TrainingError("data-unusable", f"{path} names no film of the data as train, or none as validation.")
+    return train, validation
+
+
+def split_again(document: Mapping[str, Any], loaded: LoadedFilms) -> tuple[IndexArray, IndexArray]:
+    """Split films as the training run behind a ``model.json`` did; indices of the training and the validation films.
+
+    Raises
+    ------
+    TrainingError
+        ``data-unusable``: the document does not say how, or the films are not those of the run.
+    """
+    account = document["training"]
+    try:
+        fraction, seed = float(account["config"]["validation_fraction"]), int(account["split_seed"])
+        counts = account["n_train"], account["n_validation"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError("data-unusable", f"{SPEC_NAME} does not say how the films were split: {error}.") from error
+    train, validation = split_by_patient(loaded, fraction, seed)
+    if (len(train), len(validation)) != counts:
+        raise TrainingError(
+            "data-unusable",
+            f"The films split into {len(train)} and {len(validation)}, those of the bundle into {counts[0]} and "
+            f"{counts[1]}: these are other films.",
+        )
+    return train, validation
 
 
 def _groups(loaded: LoadedFilms) -> list[list[int]]:

@@ -171,7 +171,7 @@ def known_facts(evaluation: Evaluation, run: Run, counts: Counts) -> dict[str, s
         "values in [0, 1]; the steps for each file are in the journal.",
         "index_test": f"cxrscan {info.version}, model {model.label} (weights SHA-256 {model.weights_sha256}): "
         "MobileNetV2 with a dense head, calibrated probability of pneumonia "
-        f"(temperature {significant(model.temperature, 4)}).",
+        f"({model.calibration_text}; assumed share with pneumonia {significant(model.prior, 3)}).",
         "software": ", ".join(f"{library} {version}" for library, version in info.versions.items()) + ".",
         "hardware": "Platform as above; the scan needs no graphics processor.",
         "licence": f"cxrscan: Apache-2.0. Model: {model.licence}.",

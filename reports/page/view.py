@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,6 +47,8 @@ from scanner.system.text import count, duration_text, field_title
 if TYPE_CHECKING:
     from reports.page.drift import DriftView
     from scanner.evaluation.drift import Drift
+
+_FIGURES_OF_SETS = ("auc", "sensitivity", "specificity", "brier", "ece", "ece_at_prior")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,16 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class FigureTable:
+    """Figures of several sets of films."""
+
+    titles: tuple[str, ...]
+    """One for each figure."""
+    rows: tuple[tuple[str, tuple[str, ...]], ...]
+    """Set of films -> figures, each with its interval; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """The model, described for a reader who decides whether to trust it."""
 
@@ -138,8 +150,10 @@ class ModelCard:
     intended_use: str
     limits: tuple[str, ...]
     points: tuple[PointView, ...]
+    holds_for: FigureTable
+    """For whom the figures hold: sets of validation films side by side."""
     validation: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-    """Set of films -> (metric, figure with interval)."""
+    """What else was measured: set of films -> (metric, figure with interval)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -491,7 +505,8 @@ def model_card(run: Run) -> ModelCard:
         facts=(
             ("Weights, SHA-256", run.model.weights_sha256),
             ("Input", f"{run.model.input_px} x {run.model.input_px} pixels, grey"),
-            ("Temperature", significant(run.model.temperature, 4)),
+            ("Calibration", run.model.calibration_text),
+            ("Share with pneumonia that probabilities assume", significant(run.model.prior, 3)),
             ("Initial weights", run.model.initial_weights),
             *((field_title(name), plain_text(value)) for name, value in training.items()),
             ("Licence", run.model.licence),
@@ -511,12 +526,28 @@ def model_card(run: Run) -> ModelCard:
             )
             for point in run.model.operating_points.values()
         ),
+        holds_for=_side_by_side({films: each for films, each in run.model.validation.items() if "auc" in each}),
         validation=tuple(
             (
                 set_title(films),
                 tuple((title_of(key), with_interval(key, estimate)) for key, estimate in metrics.items()),
             )
             for films, metrics in run.model.validation.items()
+            if "auc" not in metrics
+        ),
+    )
+
+
+def _side_by_side(sets: Mapping[str, Mapping[str, Estimate]]) -> FigureTable:
+    """A row for each set of films."""
+    return FigureTable(
+        titles=tuple(title_of(key) for key in _FIGURES_OF_SETS),
+        rows=tuple(
+            (
+                set_title(films),
+                tuple(with_interval(key, metrics[key]) if key in metrics else "" for key in _FIGURES_OF_SETS),
+            )
+            for films, metrics in sets.items()
         ),
     )
 

@@ -229,6 +229,14 @@ COLUMNS: tuple[Column, ...] = (
         lambda film, run: film.result.gate_distance,
         decimals=3,
     ),
+    Column(
+        "population",
+        "Population",
+        "text",
+        "Population of the training films that the film looks like, whose calibration gives the probability. "
+        "Empty unless scored by a model that was calibrated for several.",
+        lambda film, run: film.result.population,
+    ),
 )
 
 

@@ -36,7 +36,7 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
     "--by",
     metavar="NAME,...",
     callback=split_names,
-    help="Subgroups: view_position, patient_sex, age_band, manufacturer, kind, folder, gate, "
+    help="Subgroups: view_position, patient_sex, age_band, manufacturer, population, kind, folder, gate, "
     "or a column of the label file.",
 )
 @click.option(

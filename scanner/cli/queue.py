@@ -34,6 +34,7 @@ def queue(run_folder: Path, n: int, output: Path | None, again: bool, seed: int,
     """
     from scanner.errors import RunFolderError
     from scanner.evaluation.reading_list import choose_films
+    from scanner.model_bundle import log_odds
     from scanner.populations.pool import pool_of
     from scanner.runs.journal import Journal, stored_info, stored_model
     from scanner.system.text import count
@@ -47,7 +48,7 @@ def queue(run_folder: Path, n: int, output: Path | None, again: bool, seed: int,
         pool = pool_of(journal.films, model, read, str(run_folder))
     if not pool.names:
         raise RunFolderError("queue-empty", f"{run_folder} has no film to read.")
-    chosen = choose_films(pool.log_odds, pool.features, model.log_odds(threshold), n, seed=seed)
+    chosen = choose_films(pool.log_odds, pool.features, log_odds(threshold), n, seed=seed)
     path = followed(output or run_folder / FILE_NAME)
     write_reading_list(path, [(pool.names[i], pool.sha256[i]) for i in chosen])
     if not quiet:

@@ -45,7 +45,7 @@ class Answer:
         stated = {
             "threshold": f"{self.threshold:.4f}",
             "operating point": self.threshold_name,
-            "temperature": f"{self.model.temperature:.4f}",
+            "calibration": self.model.calibration_text,
             "referred band": refer or "",
             "gate": "rejected" if self.call is None else "caveats" if self.gate_reasons else "passed",
             "gate reasons": " ".join(self.gate_reasons),

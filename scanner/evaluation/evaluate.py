@@ -49,6 +49,7 @@ ATTRIBUTES: dict[str, Callable[[ScanResult], str]] = {
     "patient_sex": lambda result: result.attributes.patient_sex,
     "age_band": lambda result: age_band(result.attributes.patient_age_years),
     "manufacturer": lambda result: result.attributes.manufacturer,
+    "population": lambda result: result.population,
     "kind": lambda result: result.kind or "",
     "folder": lambda result: str(PurePosixPath(result.name).parent),
     "gate": lambda result: result.gate or "",

@@ -1,15 +1,15 @@
 """The training films as the gate remembers them, and how far a picture lies from them.
 
-Three measures tell a chest film from anything else, anatomy and features together as well as all three:
+Two measures tell a chest film from anything else, the first alone as well as both together:
 
-- anatomy: a linear classifier on the layout of edges. It was taught chest films against pictures made of the same
-  films that show no chest: shuffled, swirled, turned, or parts of them.
+- anatomy: a linear classifier on the layout of edges and on the network's pooled features, after a square root (the
+  Hellinger distance's), which keeps single strong features from ruling. It was taught chest films against pictures
+  without a chest that were made of the same films or drawn: see ``training/counterexamples.py``.
 - edges: what of the layout of edges lies outside the training films' principal components.
-- features: what of the network's pooled features lies outside the training films' principal components, after a
-  square root (the Hellinger distance's), which keeps single strong features from ruling.
 
-Three tell a chest film like those of training from another: edges and features again, and
+Three tell a chest film like those of training from another: edges again, and
 
+- features: what of the network's features lies outside the training films' principal components.
 - brightness: distance of the brightness layout from the training films' mean.
 
 Each is 0 for the median validation film and 1 for the strangest in 200, and those of a question are added.
@@ -18,7 +18,6 @@ Each is 0 for the median validation film and 1 for the strangest in 200, and tho
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -27,8 +26,8 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from scanner.calibration import root
 from scanner.errors import BundleError
 from scanner.gate import evidence
 from scanner.gate.evidence import (
@@ -41,6 +40,7 @@ from scanner.gate.evidence import (
     TURNS_OF_GREY,
     FloatArray,
 )
+from scanner.packed_arrays import pack, unpack
 from scanner.preprocess import resize
 from scanner.records import FloatImage
 
@@ -58,7 +58,11 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         """0 for the median validation film, 1 for one of the strangest."""
-        return (value - self.median) / (self.high - self.median)
+        return self.part(value - self.median)
+
+    def part(self, value: float) -> float:
+        """What a part of a measure adds to it."""
+        return value / (self.high - self.median)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Limits:
     """Where the gate speaks up; quantiles over validation films."""
 
     misfit: float
-    """Anatomy and features together: beyond it, a picture is no chest film."""
+    """Anatomy: beyond it, a picture is no chest film."""
     strangeness: float
     """Features, brightness and edges together: beyond it, a film is unlike the training films."""
     turned: float
@@ -92,7 +96,7 @@ class Limits:
     outer_heat_lead: float
     """Lead of the outermost cells' heat, in logit units."""
     misfit_with_edges: float | None = None
-    """Anatomy, features and edges together, as ``misfit``; None in bundles of versions that knew no such limit. Smooth
+    """Anatomy and edges together, as ``misfit``; None in bundles of versions that knew no such limit. Smooth
     pictures have few edges that could be unusual."""
 
 
@@ -105,7 +109,7 @@ class Look:
     upright: FloatImage | None
     """The picture without its border, upright and positive, for the network; None when it is so already."""
     anatomy: float
-    """This measure and those below: scaled."""
+    """What edges say of it; this measure and those below: scaled."""
     brightness: float
     edges: float
 
@@ -138,6 +142,9 @@ class GateStatistics:
     """shape (k, C), orthonormal rows."""
     scales: Scales
     limits: Limits
+    embedding_weights: FloatArray | None = None
+    """shape (C,), of the embedding's square roots in the anatomy; None in bundles of versions that added the features
+    instead."""
 
     @cached_property
     def is_blind(self) -> bool:
@@ -163,6 +170,8 @@ class GateStatistics:
             "edge_basis": (len(arrays["edge_basis"]), N_EDGES),
             "feature_basis": (len(arrays["feature_basis"]), len(arrays["feature_mean"])),
         }
+        if "embedding_weights" in arrays:
+            shapes["embedding_weights"] = arrays["feature_mean"].shape
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise BundleError("bundle-invalid", f"The gate's {name} has shape {arrays[name].shape}, not {shape}.")
@@ -235,15 +244,23 @@ class GateStatistics:
             shape (C,), the network's pooled features.
         """
         features = math.nan if self.is_blind else self.scales.features(self.features(embedding))
+        weights = self.embedding_weights
+        part = features if weights is None else self.scales.anatomy.part(self.anatomy_in(embedding, weights))
+        anatomy = look.anatomy + part
         return Distances(
-            misfit=look.anatomy + features,
-            misfit_with_edges=look.anatomy + features + look.edges,
+            misfit=anatomy,
+            misfit_with_edges=anatomy + look.edges,
             strangeness=features + look.edges + look.brightness,
         )
 
     def anatomy(self, edges: FloatArray) -> float:
-        """Log-odds that an edge layout is no chest's."""
+        """What an edge layout says for a picture without a chest."""
         return float(edges @ self.anatomy_weights[:-1] + self.anatomy_weights[-1])
+
+    @staticmethod
+    def anatomy_in(embedding: FloatArray, weights: FloatArray) -> float:
+        """What the network's features say for a picture without a chest."""
+        return float(root(embedding) @ weights)
 
     def brightness(self, grey: FloatImage) -> float:
         """Logarithm of the distance from the mean brightness layout."""
@@ -292,11 +309,6 @@ class GateStatistics:
         return faults
 
 
-def root(embeddings: FloatArray) -> FloatArray:
-    """Square roots of pooled features, which are never negative but for rounding."""
-    return np.asarray(np.sqrt(np.maximum(embeddings, 0.0)))
-
-
 def _log_residual(centred: FloatArray, basis: FloatArray) -> float:
     inside = basis @ centred
     return float(np.log(max(float(centred @ centred - inside @ inside), 0.0) ** 0.5 + _TINY))
@@ -307,31 +319,3 @@ def _crop(picture: FloatImage, box: tuple[slice, slice]) -> FloatImage:
     side = len(picture)
     rows, columns = (slice(part.start * side // SMALL_PX, part.stop * side // SMALL_PX) for part in box)
     return resize(picture[rows, columns], side, side)
-
-
-def pack(array: npt.NDArray[Any]) -> dict[str, Any]:
-    """Make an array JSON-ready: base64 of little-endian float16.
-
-    Raises
-    ------
-    BundleError
-        ``bundle-invalid``: float16 does not hold it.
-    """
-    if not (np.abs(array) <= np.finfo(np.float16).max).all():  # NaN too
-        raise BundleError("bundle-invalid", "The gate's statistics hold a number that float16 does not.")
-    return {"shape": list(array.shape), "float16": base64.b64encode(array.astype("<f2").tobytes()).decode("ascii")}
-
-
-def unpack(name: str, packed: Mapping[str, Any]) -> FloatArray:
-    """Make an array of what ``pack`` made; ``name`` is told in the error.
-
-    Raises
-    ------
-    BundleError
-        ``bundle-invalid``: it is no array of the shape that it names.
-    """
-    try:
-        values = np.frombuffer(base64.b64decode(packed["float16"], validate=True), dtype="<f2")
-        return np.asarray(values.reshape(packed["shape"]), dtype=np.float32)
-    except ValueError as error:
-        raise BundleError("bundle-invalid", f"The gate's {name} is no array of the shape that it names.") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scanner.errors import RunFolderError
 from scanner.evaluation.patients import whose
 from scanner.metrics import FloatArray
-from scanner.model_bundle import ModelSpec
+from scanner.model_bundle import ModelSpec, log_odds
 from scanner.populations.portrait import as_kept, embedded_features
 from scanner.records import Film
 
@@ -67,7 +67,7 @@ def pool_of(films: Callable[[], Iterable[Film]], model: ModelSpec, read: Collect
     return Pool(
         tuple(result.name for result in results),
         tuple(result.sha256 for result in results),
-        as_kept([model.log_odds(result.prob_pneumonia or 0.0) for result in results]),
+        as_kept([log_odds(result.prob_pneumonia or 0.0) for result in results]),
         as_kept([[]]) if features is None else features,
         n_left_out,
     )

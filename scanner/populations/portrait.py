@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scanner.calibration import root
 from scanner.evaluation.drift import HEADER_FIELDS, PICTURE_FIGURES, Portrait
 from scanner.evaluation.evaluate import age_band
 from scanner.evaluation.patients import whose
 from scanner.gate import evidence
-from scanner.gate.statistics import GateStatistics, root
+from scanner.gate.statistics import GateStatistics
 from scanner.metrics import FloatArray
 from scanner.model_bundle import ModelSpec
 from scanner.preprocess import resize
@@ -60,7 +61,7 @@ def portray(
     ]
     return Portrait(
         name=name,
-        log_odds=as_kept([model.log_odds(result.prob_pneumonia or 0.0) for result in results]),
+        log_odds=as_kept([model.log_odds(result.prob_pneumonia or 0.0, result.population) for result in results]),
         truth=np.array([-1 if truth is None else truth == POSITIVE for truth in truths], dtype=np.int8),
         features=features,
         pictures=as_kept(pictures) if pictures and len(pictures) == len(results) else None,

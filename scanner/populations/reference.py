@@ -9,9 +9,9 @@ import numpy as np
 
 from scanner.errors import BundleError
 from scanner.evaluation.drift import PICTURE_FIGURES, Portrait
-from scanner.gate.statistics import pack, unpack
 from scanner.metrics import FloatArray
 from scanner.model_bundle import ModelSpec
+from scanner.packed_arrays import pack, unpack
 from scanner.populations.portrait import coordinates_id
 
 MAX_FILMS = 500

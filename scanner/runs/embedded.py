@@ -38,12 +38,13 @@ def embedded_films(journal: Journal) -> Iterator[EmbeddedFilm]:
     n_bytes = n_scored = 0
     for film in journal.films():
         prob, kept = film.result.prob_pneumonia, film.result.embedding
+        population = film.result.population
         n_scored += prob is not None
         if prob is None or not kept:
             continue
         n_bytes = n_bytes or len(kept)
         if len(kept) != n_bytes:
             raise journal.unfit("length of an embedding")
-        yield EmbeddedFilm(film, model.log_odds(prob), np.frombuffer(kept, "<f2").astype(np.float32))
+        yield EmbeddedFilm(film, model.log_odds(prob, population), np.frombuffer(kept, "<f2").astype(np.float32))
     if n_scored and not n_bytes:
         raise RunFolderError("no-embeddings", f"{journal.folder} keeps no embeddings of its films.")

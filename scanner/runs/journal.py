@@ -55,7 +55,7 @@ _SCHEMA = (
     " attributes TEXT NOT NULL,"  # JSON
     " heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL, embedding BLOB NOT NULL,"
     " gate TEXT, gate_reasons TEXT NOT NULL,"  # separated by spaces
-    " gate_distance REAL,"
+    " gate_distance REAL, population TEXT NOT NULL,"
     " failure_stage TEXT, failure_code TEXT, failure_message TEXT,"
     " duration_ms REAL NOT NULL)",
 )

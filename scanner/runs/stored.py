@@ -39,9 +39,10 @@ from scanner.system.text import is_printable, printable
 #: Columns of the table of films that a row's hash covers, in its order.
 HASHED = (
     *("name", "size_bytes", "mtime_ns", "etag", "result_key", "prob_pneumonia", "kind", "sha256", "width_px"),
-    *("height_px", "pixel_path", "attributes", "gate", "gate_reasons", "gate_distance", "failure_stage"),
-    *("failure_code", "failure_message", "duration_ms", "heat_map", "thumbnail", "embedding"),
+    *("height_px", "pixel_path", "attributes", "gate", "gate_reasons", "gate_distance", "population"),
+    *("failure_stage", "failure_code", "failure_message", "duration_ms", "heat_map", "thumbnail", "embedding"),
 )
+_TEXTS = ("etag", "result_key", "pixel_path", "population")
 N_TEXTS = len(HASHED) - 3
 """Of HASHED; the rest are bytes."""
 HASH_BYTES = 16
@@ -100,6 +101,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.gate,
         " ".join(result.gate_reasons),
         _real(result.gate_distance),
+        result.population,
         failure and failure.stage,
         failure and failure.code,
         failure and failure.message,
@@ -148,6 +150,7 @@ def film_of(row: tuple[Any, ...]) -> Film:
         pixel_path=said["pixel_path"],
         attributes=_attributes(said["attributes"]),
         prob_pneumonia=said["prob_pneumonia"],
+        population=said["population"],
         heat_map=_heat_map(said["heat_map"]),
         thumbnail=_small_jpeg(said["thumbnail"]),
         embedding=_embedding(said["embedding"]),
@@ -173,7 +176,7 @@ def _hash_again(values: tuple[Any, ...]) -> bytes:
 def _require_fitting(said: Mapping[str, Any]) -> None:
     """Hold the simple values of a row against their types and ranges."""
     _require(_is_text(said["name"], _MAX_NAME) and said["name"], "name")
-    _require(all(_is_text(said[each], _MAX_TEXT) for each in ("etag", "result_key", "pixel_path")), "text")
+    _require(all(_is_text(said[each], _MAX_TEXT) for each in _TEXTS), "text")
     _require(said["mtime_ns"] is None or type(said["mtime_ns"]) is int, "time of a file")
     _require(_is_count(said["size_bytes"], _MAX_N), "size of a file")
     _require(_is_count(said["width_px"], _MAX_PX) and _is_count(said["height_px"], _MAX_PX), "size of a picture")

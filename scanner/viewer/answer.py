@@ -13,7 +13,7 @@ from html import escape
 from typing import Literal
 
 from reports.page.colour_scale import OPACITIES, STOPS, heat_word
-from reports.page.view import ModelCard
+from reports.page.view import FigureTable, ModelCard
 from reports.tables.columns import COLUMNS, format_cell
 from reports.tables.csv_file import write_rows
 from reports.wording import (
@@ -75,14 +75,22 @@ def truth_text(film: Film, threshold: float, refer: Band | None = None) -> str:
     return f"Labelled {film.truth}" + (f": a {OUTCOMES[cell].title.lower()}." if cell else ".")
 
 
-def certainty(prob: float, run: Run) -> tuple[str, ...]:
+def certainty(prob: float, run: Run, population: str = "") -> tuple[str, ...]:
     """Say how sure the number is: the model's calibration error, and what its operating point did on validation films.
 
     A call is close when the threshold is nearer than the calibration error, the mean distance between stated and
-    observed frequencies (Naeini, Cooper and Hauskrecht 2015), of the worst set of validation films.
+    observed frequencies (Naeini, Cooper and Hauskrecht 2015), of the worst set of validation films. Where the model
+    tells populations apart, the sets are those of the film's.
     """
+    model = run.model
     sentences = []
-    errors = [metrics["ece"].value for metrics in run.model.validation.values() if "ece" in metrics]
+    if population:
+        sentences.append(
+            f"Calibrated as for the {population} among the training films, of whom a share of "
+            f"{significant(model.prior, 2)} is assumed to have pneumonia."
+        )
+    sets = {population, f"{population}, shifted"} & model.validation.keys() or model.validation.keys()
+    errors = [model.validation[name]["ece"].value for name in sets if "ece" in model.validation[name]]
     error = max((value for value in errors if value is not None), default=None)
     if error is not None:
         sentences.append(f"On validation films the stated probabilities were off by {fixed(error, 2)} on average.")
@@ -237,6 +245,16 @@ def table_html(rows: Iterable[tuple[str, str]], caption: str) -> str:
     return f'<table class="cxr-table"><caption>{escape(caption)}</caption>{body}</table>'
 
 
+def figures_html(figures: FigureTable, caption: str) -> str:
+    """A table of figures with a row for each set of films."""
+    head = "".join(f"<th>{escape(title)}</th>" for title in ("Films", *figures.titles))
+    body = "".join(
+        f"<tr><th>{escape(films)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for films, cells in figures.rows
+    )
+    return f'<table class="cxr-table"><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>'
+
+
 def model_card_html(card: ModelCard) -> str:
     """The model, for a reader who decides whether to trust it."""
     limits = "".join(f"<li>{escape(limit)}</li>" for limit in card.limits)
@@ -251,6 +269,7 @@ def model_card_html(card: ModelCard) -> str:
     return (
         f'<div class="cxr-card"><h3>{escape(card.label)}</h3><p>{escape(card.intended_use)}</p><ul>{limits}</ul>'
         + table_html(points, "Operating points")
+        + figures_html(card.holds_for, "For whom these figures hold")
         + "".join(table_html(metrics, f"Validation: {films}") for films, metrics in card.validation)
         + table_html(card.facts, "Facts")
         + "</div>"

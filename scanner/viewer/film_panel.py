@@ -89,7 +89,7 @@ def _show_answer(film: Film, run: Run) -> None:
     st.html(answer.call_html(film, run.info))
     st.html(answer.bar_html(prob, run))
     with st.expander("How sure is this number?"):
-        st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run)))
+        st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run, film.result.population)))
 
 
 def _load_once(key: str, load: Callable[[], tuple[Radiograph | None, str]]) -> tuple[Radiograph | None, str]:

@@ -31,7 +31,7 @@ from tests.builders import encode
 from training.augment import shifted_copy
 from training.dataset import find_all_films, load_films, parse_data_set
 from training.films import LoadedFilms
-from training.gate_statistics import split_again
+from training.splits import split_again
 
 _BATCH = 16
 _SHIFT_SEED = 77  # not the one that any threshold was chosen with

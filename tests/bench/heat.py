@@ -21,9 +21,9 @@ from scanner.model_bundle import load_bundle
 from scanner.records import FloatImage
 from training.dataset import find_all_films, load_films, parse_data_set
 from training.films import LoadedFilms
-from training.gate_statistics import _predict, read_split
+from training.gate_statistics import _predict
 from training.heat_figures import enlarge, hits, shares_inside
-from training.splits import IndexArray
+from training.splits import IndexArray, read_split
 
 _SHEET_COLUMNS, _SHEET_CELL_PX = 8, 224
 

@@ -23,9 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import scale
 
+from scanner.calibration import root
 from scanner.evaluation.reading_list import choose_films
-from scanner.gate.statistics import root
 from scanner.metrics import BoolArray, FloatArray
+from scanner.model_bundle import log_odds as log_odds_of
 from scanner.populations.portrait import embedded_features
 from scanner.runs.embedded import embedded_films
 from scanner.runs.journal import Journal, stored_info, stored_model
@@ -75,14 +76,14 @@ def main(run: Path, folder: Path) -> None:
     embeddings = scale(root(np.stack([film.embedding for film in films])).astype(np.float64))
     rows = PCA(_N_COMPONENTS, random_state=0).fit_transform(embeddings)  # keeps distances, and is quick to learn from
     features = embedded_features([film.film.result for film in films], model)
-    log_odds = np.array([film.log_odds for film in films])
+    log_odds = np.array([log_odds_of(film.film.result.prob_pneumonia or 0.0) for film in films])
     truth = np.array([table[film.film.result.name]["radiologist"] == "opacity" for film in films])
     patients = np.array([table[film.film.result.name]["patient"] for film in films])
     assert features is not None
     ways: dict[str, Callable[[IndexArray, int], IndexArray]] = {
         "random": lambda pool, seed: np.random.default_rng(seed).permutation(pool)[: SIZES[-1]],
         "queue": lambda pool, seed: pool[
-            choose_films(log_odds[pool], features[pool], model.log_odds(threshold), SIZES[-1], seed=seed)
+            choose_films(log_odds[pool], features[pool], log_odds_of(threshold), SIZES[-1], seed=seed)
         ],
     }
     aucs = {way: np.zeros((N_DRAWS, len(SIZES))) for way in ways}

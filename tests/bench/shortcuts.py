@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from pydicom import uid
 
+from scanner.calibration import probabilities
 from scanner.engines import open_engine
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
 from scanner.preprocess import to_model_input
@@ -57,7 +58,7 @@ def main(films: Path, bundle: Path, sides: int, close: float, json_path: Path | 
 
     def probability(film: Radiograph) -> float:
         batch = to_model_input(film.pixels, spec.input_px)[np.newaxis]
-        return spec.probability(float(engine.predict(batch).logits[0]))
+        return probabilities(spec, engine.predict(batch))[0]
 
     rows = []
     for name, encode in (("JPEG", as_jpeg), ("JPEG 2000", as_jpeg_2000)):

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from scanner.calibration import probabilities
 from scanner.engines.litert import LiteRTEngine
 from scanner.metrics import BoolArray, FloatArray
 from scanner.model_bundle import load_bundle
@@ -32,8 +33,8 @@ from scanner.network.config import NetworkConfig
 from scanner.records import NEGATIVE, POSITIVE
 from training.dataset import find_all_films, load_films, parse_data_set
 from training.films import LoadedFilms
-from training.gate_statistics import _predict, read_split
-from training.splits import IndexArray, split_by_patient
+from training.gate_statistics import _predict
+from training.splits import IndexArray, read_split, split_by_patient
 from training.style import style_clusters, style_log_odds, style_statistics
 from training.table import TRAIN, VALIDATION
 
@@ -151,7 +152,8 @@ def main(bundle_and_data: tuple[str, ...], weights: str, splits: Path | None, ho
         click.echo(f"\n## {name or 'films'}\n")
         said = _predict(engine, loaded.pixels, [loaded.rows[i][0] for i in chosen])
         threshold = spec.operating_points[spec.default_operating_point].threshold
-        report(loaded, chosen, said.logits / spec.temperature, threshold, weights)
+        prob = np.clip(probabilities(spec, said), 1e-9, 1 - 1e-9)
+        report(loaded, chosen, np.log(prob) - np.log1p(-prob), threshold, weights)
 
 
 if __name__ == "__main__":

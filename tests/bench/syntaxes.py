@@ -20,6 +20,7 @@ from statistics import median
 
 import click
 
+from scanner.calibration import probabilities
 from scanner.engines import open_engine
 from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
 from scanner.preprocess import to_model_input
@@ -78,7 +79,7 @@ def changes(folder: Path, bundle: Path, n_different: int, close: float) -> tuple
     def probability(data: bytes, options: ReadOptions) -> float:
         (film,) = read_film(data, options)
         batch = to_model_input(film.pixels, spec.input_px)[None]
-        return spec.probability(float(engine.predict(batch).logits[0]))
+        return probabilities(spec, engine.predict(batch))[0]
 
     largest, n_flips = 0.0, 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file())[:n_different]:

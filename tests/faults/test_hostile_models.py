@@ -141,8 +141,12 @@ def shipped(**changes: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"temperature": 0},
-        {"temperature": 10**9},
+        {"temperature": 1},  # beside a calibration
+        {"calibration__populations__children__scale": 0},
+        {"calibration__populations__children__offset": 10**9},
+        {"calibration__prior": 1},
+        {"calibration__finder": None},
+        {"calibration__finder__weights__shape": [2**40]},
         {"heat_scale": 1e-320},
         {"name": "\x1b]0;pwned\x07"},
         {"name": "x;=HYPERLINK(1)"},
@@ -261,7 +265,7 @@ def test_a_bundle_that_crashes_hangs_or_swells_is_told_by_its_trial(
 
 
 def test_a_bundle_that_changes_after_it_was_opened_changes_nothing(films: Path, tmp_path: Path) -> None:
-    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, temperature=1.0)
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, heat_scale=1.0)
     settings = open_bundle(bundle).hold(ScanSettings(gate="off"))
     before = scan_chunk([ImageSource(films / "1.png", "1.png", "png")], settings)
     shutil.rmtree(bundle)
@@ -271,9 +275,9 @@ def test_a_bundle_that_changes_after_it_was_opened_changes_nothing(films: Path, 
 
 
 def test_a_worker_takes_no_other_bundle_than_the_run_began_with(films: Path, tmp_path: Path) -> None:
-    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, temperature=1.0)
+    bundle = bundle_of(tmp_path / "bundle", WEIGHTS, heat_scale=1.0)
     settings = replace(open_bundle(bundle).hold(ScanSettings()), model_files=None)  # as of the shipped bundle
-    bundle_of(tmp_path / "other", WEIGHTS, temperature=5.0).joinpath("model.json").replace(bundle / "model.json")
+    bundle_of(tmp_path / "other", WEIGHTS, heat_scale=5.0).joinpath("model.json").replace(bundle / "model.json")
     with pytest.raises(BundleError) as caught:
         scan_chunk([ImageSource(films / "1.png", "1.png", "png")], settings)
     assert caught.value.code == "bundle-changed"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scanner.model_bundle import ModelSpec, OperatingPoint
+from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
 from scanner.records import (
     Estimate,
     Failure,
@@ -44,7 +44,7 @@ MODEL = ModelSpec(
     version="1.0",
     weights_sha256="ab" * 32,
     input_px=224,
-    temperature=1.5,
+    calibrations={"": Calibration(2 / 3)},
     heat_scale=HEAT_SCALE,
     operating_points={
         "balanced": OperatingPoint(

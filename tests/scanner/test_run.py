@@ -195,12 +195,13 @@ def test_workers_give_the_same_rows_as_one_process(tmp_path: Path) -> None:
     assert len(results[0]) == 40
 
 
-def test_the_same_weights_with_another_temperature_are_another_model(films: Path, tmp_path: Path) -> None:
+def test_the_same_weights_with_another_calibration_are_another_model(films: Path, tmp_path: Path) -> None:
     bundles = [tmp_path / name for name in ("old", "new")]
-    for bundle, temperature in zip(bundles, (1.0, 3.0), strict=True):
+    for bundle, scale in zip(bundles, (1.0, 0.3), strict=True):
         bundle.mkdir()
         (bundle / WEIGHTS_NAME).write_bytes(read_weights(DEFAULT_BUNDLE))
-        document = {**read_document(DEFAULT_BUNDLE), "temperature": temperature}
+        calibration = {"prior": 0.5, "populations": {"": {"scale": scale, "offset": 0.0}}}
+        document = {**read_document(DEFAULT_BUNDLE), "calibration": calibration}
         (bundle / SPEC_NAME).write_text(json.dumps(document))
 
     def probabilities(bundle: Path, out: str, **options: Any) -> list[str]:
@@ -209,7 +210,7 @@ def test_the_same_weights_with_another_temperature_are_another_model(films: Path
 
     old, new = probabilities(bundles[0], "out"), probabilities(bundles[1], "new")
     assert old != new
-    with pytest.raises(CxrscanError, match="settings: model: temperature") as caught:
+    with pytest.raises(CxrscanError, match="settings: model: calibration") as caught:
         merge_runs([tmp_path / "out", tmp_path / "new"], tmp_path / "merged")
     assert caught.value.code == "runs-differ"
     assert probabilities(bundles[1], "out") == new

@@ -3,7 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibrate import Scored, choose_operating_points, cross_entropy, fit_calibration, sigmoid
+from scanner.metrics.calibration import expected_calibration_error
+from scanner.model_bundle import Calibration
+from scanner.records import Predictions
+from training.calibrate import (
+    Calibrated,
+    Scored,
+    choose_operating_points,
+    cross_entropy,
+    error_at_prior,
+    fit_calibration,
+    fit_finder,
+    sigmoid,
+)
 
 
 def drawn_films(n: int = 4000, distance: float = 3.0) -> tuple[np.ndarray, np.ndarray]:
@@ -19,15 +31,53 @@ def drawn_films(n: int = 4000, distance: float = 3.0) -> tuple[np.ndarray, np.nd
 def test_calibration_undoes_exaggeration_and_offset_in_spite_of_unequal_classes(factor: float, offset: float) -> None:
     truth, logits = drawn_films()
     found = fit_calibration([Scored(truth, logits * factor - offset)])
-    assert found[0] == pytest.approx(factor, rel=0.06)
-    assert found[1] == pytest.approx(offset, abs=0.2 * factor)
+    assert found.scale == pytest.approx(1 / factor, rel=0.06)
+    assert found.offset * factor == pytest.approx(offset, abs=0.2 * factor)
 
 
-def test_separable_films_give_a_finite_temperature() -> None:
+def test_separable_films_give_a_finite_scale() -> None:
     truth = np.array([False, False, True, True])
-    temperature, offset = fit_calibration([Scored(truth, np.array([-2.0, -1.0, 1.0, 2.0]))])
-    assert 0.05 <= temperature < 0.1
-    assert abs(offset) < 0.9
+    found = fit_calibration([Scored(truth, np.array([-2.0, -1.0, 1.0, 2.0]))])
+    assert 10 < found.scale <= 20 + 1e-6
+    assert abs(found.offset) < 0.9 * 20
+
+
+@pytest.mark.parametrize("prior", [0.1, 0.2, 0.7])
+def test_probabilities_are_right_where_the_assumed_share_of_films_shows_pneumonia(prior: float) -> None:
+    truth, logits = drawn_films(20_000)
+    found = fit_calibration([Scored(truth, logits)], prior)
+    prob = sigmoid(found.scale * logits + found.offset)
+    assert error_at_prior(truth, prob, prior) < 0.01
+    weights = np.where(truth, prior / truth.mean(), (1 - prior) / (1 - truth.mean()))
+    assert np.average(prob, weights=weights) == pytest.approx(prior, abs=0.01)
+
+
+def test_the_calibration_error_at_a_share_is_the_usual_one_where_the_films_have_that_share() -> None:
+    truth, logits = drawn_films()
+    prob = sigmoid(logits * 0.5 + 1)
+    assert error_at_prior(truth, prob, truth.mean()) == pytest.approx(expected_calibration_error(truth, prob).value)
+    assert error_at_prior(truth, prob, 0.1) > error_at_prior(truth, prob, truth.mean()) + 0.1
+
+
+def test_each_population_gets_its_calibration_and_is_found_by_its_features() -> None:
+    rng = np.random.default_rng(3)
+    names = ["small", "large", "old"] * 200
+    embeddings = rng.random((600, 8)).astype(np.float32)
+    for place, name in enumerate(("small", "large", "old")):
+        embeddings[np.array(names) == name, place] += 4
+    finder = fit_finder(embeddings, names)
+    assert finder is not None
+    assert [finder.find(embedding) for embedding in embeddings[:30]] == names[:30]
+    calibrations = {"small": Calibration(1.0), "large": Calibration(2.0, 1.0), "old": Calibration(0.5, -1.0)}
+    said = Predictions(np.full(3, 1.5, np.float32), embeddings[:3], np.zeros((3, 7, 7), np.float32))
+    prob = Calibrated(0.3, calibrations, finder).probabilities(said)
+    assert prob == pytest.approx(sigmoid(np.array([1.5, 4.0, -0.25])))
+
+
+def test_one_population_needs_no_finder() -> None:
+    assert fit_finder(np.ones((4, 8), np.float32), [""] * 4) is None
+    said = Predictions(np.array([0.0], np.float32), np.ones((1, 8), np.float32), np.zeros((1, 7, 7), np.float32))
+    assert Calibrated(0.5, {"": Calibration(1.0)}, None).probabilities(said) == pytest.approx([0.5])
 
 
 def test_cross_entropy_counts_both_classes_the_same() -> None:
@@ -88,8 +138,9 @@ def test_a_point_holds_for_the_worst_population_whatever_its_size() -> None:
     assert points["sens95"].sensitivity.value >= 0.95
 
 
-def test_populations_count_the_same_in_calibration() -> None:
+def test_copies_count_the_same_in_calibration() -> None:
     truth, logits = drawn_films()
     few = slice(0, 400)
-    offset = fit_calibration([Scored(truth, logits), Scored(truth[few], logits[few] - 2)])[1]
+    found = fit_calibration([Scored(truth, logits), Scored(truth[few], logits[few] - 2)])
+    offset = found.offset / found.scale
     assert offset == pytest.approx(1, abs=0.3)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydicom import uid
 
+from scanner.calibration import probabilities
 from scanner.errors import TrainingError
 from scanner.records import HeatMap, ImageSource, ScanResult
 from scanner.settings import ScanSettings
@@ -54,7 +55,7 @@ def test_training_and_scanning_see_the_same_pixels_bit_for_bit(tmp_path: Path) -
         (scanned,) = scan_chunk([ImageSource(film.paths[0], film.name, None)], settings)
         assert isinstance(scanned, ScanResult)
         trained_on = engine.predict(loaded.pixels[[row]])
-        assert scanned.prob_pneumonia == spec.probability(float(trained_on.logits[0])), film.name
+        assert [scanned.prob_pneumonia] == probabilities(spec, trained_on), film.name
         assert scanned.heat_map == HeatMap(trained_on.heat_maps[0].astype("<f2").tobytes(), 7), film.name
 
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ SHARE = "share"
 _FEWEST_OF_A_VIEW = 20
 _MAX_LIMITS, _MAX_LINEAGE, _MAX_NAME = 32, 32, 64
 _HOTTEST = 99
+_PRIOR = 0.5  # both classes count the same where a site's films are fitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         **parent.document,
         "version": _version(date, site),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        "temperature": adapted.temperature,
+        "calibration": {
+            "prior": parent.spec.prior if measured.rung == "threshold" else _PRIOR,
+            "populations": {"": asdict(adapted.calibration)},
+        },
         "heat_scale": heat_scale,
         "operating_points": {name: _point(point, films, measured) for name, point in adapted.points.items()},
         "default_operating_point": measured.point,
@@ -98,7 +102,8 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         "limits": [*_limits(site, films, measured, forced=forced), *parent.document["limits"]][:_MAX_LIMITS],
         "lineage": [*parent.document.get("lineage", []), entry][-_MAX_LINEAGE:],
     }
-    if weights != parent.weights or adapted.temperature != parent.spec.temperature:
+    document.pop("temperature", None)  # of a parent that states no calibration
+    if weights != parent.weights or adapted.calibration != parent.spec.calibration:
         document.pop("reference", None)  # scores of the parent's validation films, which are no longer these
     check_document(document, where=SPEC_NAME)
     return Bundle(document, weights)
@@ -107,7 +112,7 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
 def bundle_by_share(parent: Parent, log_odds: np.ndarray, share: float, site: str) -> Bundle:
     """Make a bundle whose default threshold calls a wanted share of unlabelled films; its figures are not known."""
     date = datetime.now(UTC).date().isoformat()
-    threshold = float(sigmoid(np.quantile(log_odds, 1 - share) / parent.spec.temperature))
+    threshold = parent.spec.calibration.probability(float(np.quantile(log_odds, 1 - share)))
     entry = {"parent": _identity(parent), "site": site, "date": date, "rung": SHARE, "n_films": int(log_odds.size)}
     point = {
         "threshold": threshold,
@@ -148,15 +153,15 @@ def write_adapted(folder: Path, bundle: Bundle) -> None:
 
 def _weights(parent: Parent, films: LocalFilms, adapted: Adapted) -> tuple[bytes, float, float]:
     """Weights, the top of the heat maps' colour scale, and how far float16 moves a probability."""
-    if not adapted.head.weights.size and not adapted.offset:
+    if not adapted.head.weights.size:
         return parent.weights, parent.spec.heat_scale, 0.0
     old = read_head(parent.weights)
-    new = old.extended(adapted.head, films.embeddings) if adapted.head.weights.size else old
-    weights = with_head(parent.weights, new.shifted(adapted.offset))
+    weights = with_head(parent.weights, old.extended(adapted.head, films.embeddings))
     kept = read_head(weights)
     hottest = [float(np.percentile(head.net_heat(films.embeddings[films.truth]), _HOTTEST)) for head in (old, kept)]
     scale = parent.spec.heat_scale * hottest[1] / hottest[0] if min(hottest) > 0 else parent.spec.heat_scale
-    prob = sigmoid(kept.log_odds(films.embeddings) / adapted.temperature)
+    calibration = adapted.calibration
+    prob = sigmoid(calibration.scale * kept.log_odds(films.embeddings) + calibration.offset)
     return weights, float(np.clip(scale, 1e-6, 1e6)), float(np.abs(prob - adapted.prob(films)).max())
 
 

@@ -8,7 +8,7 @@ away again. So the format of the graph, its way back to Keras and Grad-CAM's clo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -66,10 +66,6 @@ class GraphHead:
         lost = float(says[:, least].mean())
         bias = head.parent * (self.out_bias + lost) + head.bias - lift
         return GraphHead(hidden, hidden_bias, out, bias)
-
-    def shifted(self, offset: float) -> GraphHead:
-        """Answer with higher log-odds."""
-        return replace(self, out_bias=self.out_bias + offset)
 
 
 def read_head(graph: bytes) -> GraphHead:

@@ -92,7 +92,7 @@ def measure(rung: Rung, films: LocalFilms, parent: ModelSpec, point: str, sensit
         prob[held] = adapted.prob(films.part(held))
         for name in thresholds.keys() & adapted.points.keys():
             thresholds[name][held] = adapted.points[name].threshold
-    was = sigmoid(films.log_odds / parent.temperature)
+    was = sigmoid(parent.calibration.scale * films.log_odds + parent.calibration.offset)
     called_then = was >= parent.operating_points[parent.default_operating_point].threshold
     before = HeldBack(was, dict.fromkeys(thresholds, called_then))
     after = HeldBack(prob, {name: prob >= each for name, each in thresholds.items()})

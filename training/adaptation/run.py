@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -82,6 +83,7 @@ def adapt_run(request: AdaptRequest) -> Outcome:
         raise TrainingError("bundle-exists", f"{request.out} holds a bundle.")
     with Journal(request.run, read_only=True) as journal:
         _refuse_other_bundle(journal, request.parent)
+        request = replace(request, parent=_as_at_site(request.parent, journal))
         joined = journal.join(request.labels) if request.labels is not None else None
         if joined is not None:
             joined.refuse_misfit()
@@ -152,11 +154,18 @@ def _by_share(journal: Journal, request: AdaptRequest) -> Outcome:
 
 def _refuse_other_bundle(journal: Journal, parent: Parent) -> None:
     run = stored_model(journal)
-    if run.weights_sha256 != parent.spec.weights_sha256 or run.temperature != parent.spec.temperature:
+    if run.weights_sha256 != parent.spec.weights_sha256 or run.calibrations != parent.spec.calibrations:
         raise BundleError(
             "other-bundle",
             f"{journal.folder} was made with {run.label}, and {parent.spec.folder} holds another bundle.",
         )
+
+
+def _as_at_site(parent: Parent, journal: Journal) -> Parent:
+    """The parent with one calibration: that of the population which most of the films look like."""
+    seen = Counter(film.result.population for film in journal.films() if film.result.status == "scored")
+    population = seen.most_common(1)[0][0] if seen else ""
+    return replace(parent, spec=parent.spec.of_population(population))
 
 
 def _with_patients(films: LocalFilms, patients: Mapping[str, str]) -> LocalFilms:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from scanner.metrics import FloatArray
-from scanner.model_bundle import ModelSpec, OperatingPoint
+from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
 from scanner.records import Estimate
 from training.adaptation.folds import patient_folds, splits
 from training.adaptation.head import LinearHead, choose_head
@@ -90,6 +90,11 @@ class Adapted:
     """Their figures are of the films that chose them; ``measure`` has those of films that were held back."""
     promise: Promise | None
 
+    @property
+    def calibration(self) -> Calibration:
+        """The same, as a bundle states it."""
+        return Calibration(1.0 / self.temperature, self.offset / self.temperature)
+
     def log_odds(self, films: LocalFilms) -> FloatArray:
         """Shape (N,), uncalibrated."""
         return self.head.log_odds(films) if self.head.weights.size else films.log_odds
@@ -110,11 +115,11 @@ def adapt(rung: Rung, films: LocalFilms, parent: ModelSpec, sensitivity: float, 
         What the threshold with a promise is to find.
     """
     head, scores = _NO_HEAD, films.log_odds
-    temperature, offset = parent.temperature, 0.0
+    temperature, offset = temperature_and_offset(parent.calibration)
     if rung == "head":
         chosen = choose_head(films, seed=seed)
         head, scores = chosen.head, chosen.out_of_fold
-        temperature, offset = fit_calibration([Scored(films.truth, scores)])
+        temperature, offset = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
     elif rung == "recalibration":
         temperature, offset = _recalibrate(films, parent, seed)
     prob = sigmoid((scores + offset) / temperature)
@@ -135,7 +140,8 @@ def _promise_point(promise: Promise, threshold: float) -> OperatingPoint:
 
 def _recalibrate(films: LocalFilms, parent: ModelSpec, seed: int) -> tuple[float, float]:
     """Temperature and offset: the offset alone unless a slope of its own does better on films held back."""
-    ways = (lambda part: (parent.temperature, _offset(part, parent.temperature)), _both)
+    temperature_then, _ = temperature_and_offset(parent.calibration)
+    ways = (lambda part: (temperature_then, _offset(part, temperature_then)), _both)
     losses = []
     for way in ways:
         said = np.empty(films.n)
@@ -147,7 +153,12 @@ def _recalibrate(films: LocalFilms, parent: ModelSpec, seed: int) -> tuple[float
 
 
 def _both(films: LocalFilms) -> tuple[float, float]:
-    return fit_calibration([Scored(films.truth, films.log_odds)])
+    return temperature_and_offset(fit_calibration([Scored(films.truth, films.log_odds)]))
+
+
+def temperature_and_offset(calibration: Calibration) -> tuple[float, float]:
+    """The same calibration as sigmoid((log-odds + offset) / temperature)."""
+    return 1.0 / calibration.scale, calibration.offset / calibration.scale
 
 
 def _offset(films: LocalFilms, temperature: float) -> float:

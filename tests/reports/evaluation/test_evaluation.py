@@ -20,7 +20,7 @@ from scanner.errors import LabelError
 from scanner.evaluation.compare import compare_runs
 from scanner.evaluation.evaluate import LabelledFilms, age_band, collect_films, evaluate
 from scanner.metrics import wilson_interval
-from scanner.model_bundle import ModelSpec, OperatingPoint
+from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
 from scanner.records import NEGATIVE, POSITIVE, Counts, Estimate, Failure, Film, FilmAttributes, RunInfo, ScanResult
 from scanner.run_record import Run
 
@@ -45,7 +45,7 @@ MODEL = ModelSpec(
     version="7",
     weights_sha256="ab" * 32,
     input_px=224,
-    temperature=1.5,
+    calibrations={"": Calibration(2 / 3)},
     heat_scale=1.0,
     operating_points={"balanced": POINT, "sens95": replace(POINT, name="sens95", threshold=0.2)},
     default_operating_point="balanced",

@@ -10,8 +10,8 @@ import pytest
 
 from scanner.errors import BundleError
 from scanner.evaluation.drift import PICTURE_FIGURES, find_drift, nearest
-from scanner.gate.statistics import pack
 from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, check_document, load_bundle, read_document
+from scanner.packed_arrays import pack
 from scanner.populations.portrait import picture_figures, portray
 from scanner.populations.reference import reference_document, references
 from scanner.records import FilmAttributes

@@ -16,7 +16,7 @@ from tests.reports.films import INFO, scored
 from training.adaptation.graph import GraphHead, read_head
 from training.adaptation.local_films import LocalFilms
 
-PARENT = load_bundle(DEFAULT_BUNDLE)
+PARENT = load_bundle(DEFAULT_BUNDLE).of_population("children")
 
 
 @cache

@@ -57,7 +57,9 @@ def test_recalibration_finds_a_shift_and_a_slope() -> None:
 def test_a_head_gains_where_there_is_something_to_learn_and_not_where_there_is_not() -> None:
     learns, knows = made_films(200, signal=1.0), made_films(200)
     assert measure("head", learns, PARENT, "youden", 0.90).is_gain
-    calm = replace(knows, log_odds=knows.log_odds * PARENT.temperature)  # calibrated as it is
+    calm = replace(
+        knows, log_odds=(knows.log_odds - PARENT.calibration.offset) / PARENT.calibration.scale
+    )  # calibrated as it is
     tried = [measure(rung, calm, PARENT, "youden", 0.90) for rung in ("head", "recalibration")]
     assert not any(each.is_gain for each in tried)
     assert best_of(tried) in tried

@@ -15,8 +15,9 @@ from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_b
 from tests.training.films import write_data
 from training.dataset import find_films, load_films
 from training.films import LoadedFilms
-from training.gate_statistics import main, read_split, split_again
-from training.splits import split_by_patient, write_splits
+from training.model_card import CARD_NAME, render_card
+from training.refit import main, next_version
+from training.splits import read_split, split_again, split_by_patient, write_splits
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +66,36 @@ def test_films_of_another_run_are_not_split_again(loaded: LoadedFilms, training:
     assert caught.value.code == "data-unusable"
 
 
+def test_each_fit_is_a_version_of_its_own() -> None:
+    assert next_version("2026.11.26-lungs") == "2026.11.26-lungs.2"
+    assert next_version("2026.11.26-lungs.2") == "2026.11.26-lungs.3"
+    assert next_version("1.0") == "1.0.2"
+
+
 def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
     _, validation = split_by_patient(loaded, 0.3, seed=0)
     write_splits(bundle / "splits.csv", loaded, validation)
     described = json.loads((bundle / SPEC_NAME).read_text(encoding="utf-8"))
     described["gate"] = {"of": "another version"}
     (bundle / SPEC_NAME).write_text(json.dumps(described), encoding="utf-8")
-    documents = []
+    documents, cards = [], []
     for _ in range(2):
-        outcome = CliRunner().invoke(main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv")])
+        outcome = CliRunner().invoke(
+            main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv"), "--prior", "0.3"]
+        )
         assert outcome.exit_code == 0, outcome.output
         documents.append(read_document(bundle))
-    assert documents[0] == documents[1]
-    assert documents[0] | {"gate": None} == read_document(DEFAULT_BUNDLE) | {"gate": None}
+        cards.append((bundle / CARD_NAME).read_text(encoding="utf-8"))
+    fitted = ("gate", "calibration", "heat_scale", "operating_points", "validation")
+    before = read_document(DEFAULT_BUNDLE)
+    assert [documents[0][name] for name in fitted] == [documents[1][name] for name in fitted]
+    assert [document["version"] for document in documents] == [
+        next_version(before["version"]),
+        next_version(next_version(before["version"])),
+    ]
+    assert all(documents[0][name] == before[name] for name in ("weights_sha256", "training", "export", "limits"))
+    assert cards[0] == render_card(documents[0])
+    assert documents[0]["calibration"]["prior"] == 0.3
+    assert "share of 0.3" in cards[0]
     statistics = GateStatistics.from_document(documents[0]["gate"])
     assert np.linalg.norm(statistics.feature_basis, axis=1) == pytest.approx(1.0, abs=1e-2)
