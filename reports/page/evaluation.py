@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.page.charts import Chart, decision_chart
+from reports.tables.columns import COLUMNS
 from reports.wording import figure_text, form_of, interval_text, title_of, with_interval
 from scanner.evaluation.evaluate import Evaluation
 from scanner.metrics import Summary
 from scanner.records import Estimate
-from scanner.system.text import count
+from scanner.system.text import count, field_title
 
 _FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 """Metrics that stand side by side for several subgroups."""
+_TITLES = {column.name: column.title for column in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def _subgroups(attribute: str, groups: list[tuple[str, Summary]]) -> FigureTable
         (name, f"{summary.n:,}", *(with_interval(key, summary.estimates[key]) for key in _FRONT))
         for name, summary in groups
     )
-    return FigureTable(f"By {attribute}", (attribute, "Films", *map(title_of, _FRONT)), rows)
+    title = _TITLES.get(attribute, field_title(attribute))
+    return FigureTable(f"By {title.lower()}", (title, "Films", *map(title_of, _FRONT)), rows)
 
 
 def _elsewhere(elsewhere: tuple[tuple[float, Estimate, Estimate], ...]) -> FigureTable:

@@ -508,7 +508,7 @@ def model_card(run: Run) -> ModelCard:
             ("Calibration", run.model.calibration_text),
             ("Share with pneumonia that probabilities assume", significant(run.model.prior, 3)),
             ("Initial weights", run.model.initial_weights),
-            *((field_title(name), plain_text(value)) for name, value in training.items()),
+            *(_training_fact(name, value) for name, value in training.items()),
             ("Licence", run.model.licence),
         ),
         intended_use=run.model.intended_use,
@@ -550,6 +550,29 @@ def _side_by_side(sets: Mapping[str, Mapping[str, Estimate]]) -> FigureTable:
             for films, metrics in sets.items()
         ),
     )
+
+
+_TRAINING = {
+    "date": "Trained on",
+    "n_train": "Films trained on",
+    "n_train_patients": "Their patients",
+    "n_train_positive": "With pneumonia, of the films trained on",
+    "n_validation": "Films held out for validation",
+    "n_validation_patients": "Patients held out",
+    "n_validation_positive": "With pneumonia, of the films held out",
+    "n_versions": "Files, with several versions of a film",
+    "split_seed": "Seed of the split",
+    "duration_s": "Training took",
+    "images_per_s": "Films per second",
+}
+"""What a bundle says of its training -> what that is."""
+
+
+def _training_fact(name: str, value: str | float) -> tuple[str, str]:
+    title = _TRAINING.get(name, field_title(name))
+    if isinstance(value, str):
+        return title, value
+    return title, duration_text(value) if name == "duration_s" else f"{value:,}"
 
 
 def _methods(survey: Survey, summary: Summary | None, run: Run) -> str:

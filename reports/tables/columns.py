@@ -94,7 +94,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "gate_reasons",
-        "Why (input checks)",
+        "Reasons",
         "text",
         "Why the gate warns or rejects: codes separated by spaces.",
         lambda film, run: " ".join(film.result.gate_reasons),

@@ -31,7 +31,7 @@ def test_intervals_by_patient_subgroups_and_other_prevalences_are_tables():
     assert view.patients == "60 films of 30 patients."
     assert by_patient.header == ("", "Value", "Films as independent", "Clustered by patient")
     assert by_patient.rows[0][0] == "Sensitivity"
-    assert by_gate.caption == "By gate"
+    assert by_gate.caption == "By input checks"
     assert by_gate.rows[0][:2] == ("ok", "60")
     assert elsewhere.rows[0][0] == "2.0 %"
     assert "Net benefit" in view.chart.alt

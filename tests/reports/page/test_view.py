@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.page.view import ReportView, build_view
+from reports.page.view import ReportView, build_view, model_card
 from reports.tables.columns import COLUMNS
 from reports.wording import figure_text, interval_text, probability_text, title_of, with_interval
 from scanner.evaluation.survey import survey_films
@@ -145,6 +145,17 @@ def test_a_report_says_what_was_scanned_and_not_where_it_lay(root):
     view = view_of(small_run(), replace(INFO, roots=(root,), arguments=arguments))
     assert dict(view.facts)["Folder"] == "films"
     assert "mueller" not in repr(view)
+
+
+def test_what_a_bundle_says_of_its_training_is_in_words():
+    training = {"n_train": 7402, "duration_s": 1352.0, "images_per_s": 35.4, "site": "north"}
+    card = model_card(Run(INFO, replace(MODEL, training=training)))
+    assert {
+        ("Films trained on", "7,402"),
+        ("Training took", "22 min 32 s"),
+        ("Films per second", "35.4"),
+        ("Site", "north"),
+    } <= set(card.facts)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_an_evaluation_stays_in_the_report_when_it_is_rendered_again(run_folder:
     cxrscan_evaluate(run_folder, "--labels", labels, "--by", "site", "--prevalence", "0.02")
     evaluated = shown_evaluation(run_folder)
     assert "6 films of 3 patients." in evaluated
-    assert "By site site Films" in evaluated
+    assert "By site Site Films" in evaluated
     assert "2.0 %" in evaluated
     labels.unlink()
     cxrscan_again("report", run_folder)
@@ -113,16 +113,16 @@ def test_an_evaluation_stays_in_the_report_when_it_is_rendered_again(run_folder:
     cxrscan_again("report", run_folder, "--threshold", "1")
     assert "Sensitivity 0.0 %" in shown_evaluation(run_folder)
     cxrscan_again("report", run_folder, "--labels", "folders")
-    assert "By site site Films Sensitivity Specificity PPV NPV Accuracy not stated 6" in shown_evaluation(run_folder)
+    assert "By site Site Films Sensitivity Specificity PPV NPV Accuracy not stated 6" in shown_evaluation(run_folder)
     assert Path(films).is_dir()
 
 
 def test_a_scan_that_goes_on_keeps_the_evaluation_and_one_without_labels_has_none(run_folder: Path) -> None:
     films = json.loads((run_folder / "run.json").read_text())["roots"][0]
     cxrscan_evaluate(run_folder, "--labels", "folders", "--by", "kind")
-    assert "By kind" in shown_evaluation(run_folder)
+    assert "By format" in shown_evaluation(run_folder)
     cxrscan_again("run", films, "-o", run_folder, "--keep-labels")
-    assert "By kind" in shown_evaluation(run_folder)
+    assert "By format" in shown_evaluation(run_folder)
     cxrscan_again("run", films, "-o", run_folder, "--fresh")
     assert shown_evaluation(run_folder) == ""
 
