@@ -16,7 +16,7 @@ from reports.tables.formats import TABLES, TableFormat
 from scanner import NOTICE
 from scanner.errors import CxrscanError, LabelError
 from scanner.system.addresses import is_address
-from scanner.system.text import printable
+from scanner.system.text import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -310,6 +310,7 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     sentences += [tally.labels.sentence] if tally.labels is not None else []
     sentences += [_figures(tally)] if outputs.figures else []
     sentences += [tally.advice] if tally.advice else []
+    sentences += [_pictures(outputs)] if _n_pictures(outputs) else []
     sentences += ["Run the same command again to continue."] if info.exit_reason != "finished" else []
     for sentence in sentences:
         click.echo(printable(sentence), err=True)
@@ -331,6 +332,17 @@ def _answer(film: Film, info: RunInfo) -> str:
     called = prediction(result, info.threshold, info.refer)
     caveat = f" (caveat: {', '.join(result.gate_reasons)})" if result.gate_reasons else ""
     return f"{film_probability_text(result.prob_pneumonia):>6}  {called}{caveat}  {result.name}"
+
+
+def _n_pictures(outputs: Outputs) -> int:
+    """How many pictures lie beside the report."""
+    return sum(path.parent != outputs.html.parent for path in outputs.others)
+
+
+def _pictures(outputs: Outputs) -> str:
+    """How the report is passed on when it does not hold all its pictures."""
+    pictures = count(_n_pictures(outputs), "picture of the report lies", "pictures of the report lie")
+    return f"{pictures} beside it: pass the folder on as a whole, or put all into the page with --embed all."
 
 
 def _figures(tally: Tally) -> str:

@@ -7,7 +7,7 @@ import { allOf, byId, download, element, fieldById, fieldOf } from "./elements.m
 import { chooseFilms, collator, valueOf } from "./filters.mjs";
 import { isFiltered, number, within } from "./fragment.mjs";
 import { paintLegend } from "./heat.mjs";
-import { Gallery, Table } from "./list.mjs";
+import { differs, Gallery, Table } from "./list.mjs";
 import { goTo } from "./navigation.mjs";
 import { reading, rememberState, START, state } from "./state.mjs";
 import { importVerdicts, keepSheet, sheet, verdictRows } from "./verdicts.mjs";
@@ -127,7 +127,7 @@ export class Browser {
   fillSelects() {
     const option = (/** @type {{name: string, title: string}} */ { name, title }) => element("option", { value: name }, title);
     byId("sort").append(...this.table.columns.map(option));
-    byId("add-filter").append(option({ name: "", title: "+ Filter by column" }), ...config.columns.map(option));
+    byId("add-filter").append(option({ name: "", title: "+ Filter by column" }), ...config.columns.filter(({ name }) => differs(name)).map(option));
   }
 
   /** @param {string} key */

@@ -178,10 +178,15 @@ const TABLE_LEFT_OUT = new Set(["path", "prediction", "prob_pneumonia", "truth",
 
 /** @typedef {{name: string, title: string, width: number}} TableColumn  Width in CSS pixels */
 
+/** Whether films differ in a column of their own.
+ * @param {string} name */
+export function differs(name) {
+  return films.some((film) => (cellOf(film, name) ?? "") !== (cellOf(films[0], name) ?? ""));
+}
+
 /** The columns of the table: the findings, then every column in which the films differ.
  * @returns {TableColumn[]} */
 function tableColumns() {
-  const differs = (/** @type {string} */ name) => films.some((film) => (cellOf(film, name) ?? "") !== (cellOf(films[0], name) ?? ""));
   return [
     { name: "path", title: "File", width: 320 },
     { name: "prediction", title: "Call", width: 110 },

@@ -29,6 +29,13 @@ def films(tmp_path: Path) -> Path:
     return tmp_path / "my films"
 
 
+def test_a_report_whose_pictures_lie_beside_it_says_so(films: Path, tmp_path: Path) -> None:
+    done = cxrscan("run", films, "-o", tmp_path / "out", "--embed", "none")
+    assert "2 pictures of the report lie beside it: pass the folder on as a whole" in done.stderr
+    again = cxrscan("report", tmp_path / "out", "--embed", "all")
+    assert "beside it" not in again.stderr
+
+
 def test_the_installed_command_scans_a_folder(films: Path, tmp_path: Path) -> None:
     command = Path(sys.executable).with_name("cxrscan")
     done = subprocess.run([command, "run", films], cwd=tmp_path, capture_output=True, text=True, check=False)

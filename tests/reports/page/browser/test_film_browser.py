@@ -103,6 +103,13 @@ def test_filters_by_text_and_by_number_of_any_column_combine(page, labelled):
     assert shown_names(page) == ["PNEUMONIA/f.jpg", "PNEUMONIA/g.jpg", "PNEUMONIA/h.jpg"]
 
 
+def test_columns_in_which_all_films_agree_are_not_offered_as_filters(page, labelled):
+    open_report(page, labelled)
+    offered = page.locator("#add-filter option").evaluate_all("all => all.map(option => option.value)")
+    assert {"kind", "width_px", "truth", "error_code"} <= set(offered)
+    assert not {"model", "threshold", "patient_sex", "manufacturer"} & set(offered)
+
+
 def test_sorting_puts_empty_cells_last_in_both_directions(page, labelled):
     open_report(page, labelled, "#view=table")
     page.get_by_role("columnheader", name="Probability").get_by_role("button").click()
