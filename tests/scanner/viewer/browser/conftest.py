@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reports.outputs import write_outputs
+from scanner.evaluation.labels import LabelRequest
+from scanner.run import RunRequest, run
+from scanner.settings import ScanSettings
+from tests.builders import write_film
 from tests.chromium import ignored
 
 if TYPE_CHECKING:
@@ -58,6 +63,37 @@ def open_page(browser: Browser, address: str, width: int, height: int) -> Iterat
     yield page
     context.close()
     assert trouble == []
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished run over three films."""
+    folder = tmp_path_factory.mktemp("run")
+    for number, label in enumerate(("NORMAL", "NORMAL", "PNEUMONIA")):
+        write_film(folder / "films" / label / f"{number}.png", seed=number, height=300, width=320)
+    request = RunRequest(
+        roots=(folder / "films",),
+        out=folder / "out",
+        settings=ScanSettings(),
+        n_workers=1,
+        labels=LabelRequest("folders"),
+    )
+    return run(request, write_outputs).outputs.csv.parent
+
+
+@pytest.fixture(scope="session")
+def run_address(run_folder: Path) -> Iterator[str]:
+    """Address of a viewer that pages through that run from its second film on."""
+    command = [*COMMAND, str(run_folder), "--film", "NORMAL/1.png"]
+    with subprocess.Popen(command, cwd=run_folder, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        yield server.stderr.readline().split()[2]
+        server.terminate()
+
+
+@pytest.fixture
+def run_page(browser: Browser, run_address: str) -> Iterator[Page]:
+    yield from open_page(browser, run_address, 1440, 900)
 
 
 @pytest.fixture
