@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ def import_matplotlib() -> Any:
     the charts, or stop the report.
     """
     if "matplotlib" not in sys.modules:
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would tell of a home that cannot be written
         with _without_settings():
             import matplotlib  # noqa: F401
     return sys.modules["matplotlib"]

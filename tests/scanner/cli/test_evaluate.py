@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,6 +197,13 @@ def test_a_checklist_is_written_beside_the_figures(run_folder: Path, tmp_path: P
     cxrscan_evaluate(run_folder, "--labels", "folders", "--checklist", "claim", "-o", tmp_path / "figures")
     assert "| 42 | Funding |" in (tmp_path / "figures" / "checklist-claim.md").read_text()
     assert (tmp_path / "figures" / "metrics.csv").is_file()
+
+
+def test_a_home_that_cannot_be_written_is_no_matter(run_folder: Path) -> None:
+    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "evaluate", str(run_folder), "-q"]
+    env = {"PATH": os.environ["PATH"], "HOME": "/proc/1/nowhere"}
+    done = subprocess.run([*command, "--labels", "folders"], capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_threshold_changes_the_calls(run_folder: Path) -> None:
