@@ -56,7 +56,8 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
             folder.mkdir(exist_ok=True)
             os.link(originals[number % 50], folder / f"{number:06}.png")
             if (number + 1) % (N_FILMS // 10) == 0:
-                wait_until(lambda n=number: service.counts("scanned") > n, f"film {number}")
+                while (n_before := service.counts("scanned")) <= number:
+                    wait_until(lambda n=n_before: service.counts("scanned") > n, f"film {number}")
                 at[number + 1] = resident_mb(service.process.pid)
                 print(f"{number + 1:,} films: {at[number + 1]:.0f} MB")  # noqa: T201
         assert service.stop() == 0
