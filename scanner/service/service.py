@@ -207,6 +207,7 @@ class Service:
         )
         if request.writes_results:
             self._prepare_results()
+            workers.stand_by()
         page = StatusPage(request.status_address, self.status, self.ailment) if request.status_address else None
         try:
             self._scanning.keep_info()

@@ -37,6 +37,8 @@ def main() -> None:
     """Print the rates."""
     films = sorted(path for path in Path(sys.argv[1]).iterdir() if path.is_file())
     workers = sys.argv[2] if len(sys.argv) > 2 else "2"
+    n_bytes = sum(len(film.read_bytes()) for film in films)  # from here on the disk's cache holds them
+    tell(f"{len(films)} films, {n_bytes / 1e6:.0f} MB")
     work = Path(tempfile.mkdtemp())
     tell(f"from disk: {from_disk(films, work, int(workers)):.1f} films/s")
     (work / "pacs").mkdir()
