@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from scanner.records import Band
     from scanner.run import RunRequest
     from scanner.service.clock import SteadyClock
-    from scanner.service.service import Arrivals, ServiceRequest
+    from scanner.service.desk import Arrivals
+    from scanner.service.service import ServiceRequest
 
 LOG_FOLDER = "log"
 _file = options.LocalPath(exists=True, dir_okay=False, path_type=Path)

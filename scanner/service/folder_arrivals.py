@@ -9,9 +9,9 @@ from threading import Event
 from scanner.records import ImageSource
 from scanner.run import Session
 from scanner.service.clock import SteadyClock
+from scanner.service.desk import Desk
 from scanner.service.folder_watch import FolderWatch
 from scanner.service.ledger import Arrival
-from scanner.service.service import Desk
 from scanner.service.study_mark import HEAD_BYTES, ROUTINE, StudyMark, read_study_mark
 from scanner.sources.filters import Filter
 from scanner.system.beneath import open_regular

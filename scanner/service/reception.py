@@ -21,9 +21,9 @@ from scanner.run import Session
 from scanner.service.audit import AuditEntry, AuditLog
 from scanner.service.bounded_peer import BoundedMessages, BoundedServer, Bounds, address_of
 from scanner.service.clock import SteadyClock
+from scanner.service.desk import Desk
 from scanner.service.folder_arrivals import FolderArrivals
 from scanner.service.inbox import Inbox
-from scanner.service.service import Desk
 from scanner.system.uids import is_uid
 
 _SUCCESS, _INVALID_UID, _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0x0000, 0x0117, 0xA700, 0xC000

@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, Full, Queue
+from queue import Empty, Queue
 from threading import Event, Thread
-from typing import Protocol
 
 from scanner import __version__
 from scanner.dicom_results.film_results import ResultsRequest, Wanted
@@ -20,12 +18,13 @@ from scanner.dicom_results.outgoing import Destination
 from scanner.errors import RunFolderError
 from scanner.executors.processes import Limits, ProcessExecutor, WarmWorkers
 from scanner.records import ScanResult, Skip
-from scanner.run import RunRequest, Session, WriteOutputs, open_growing
+from scanner.run import RunRequest, WriteOutputs, open_growing
 from scanner.run_record import Run
 from scanner.runs.growing import owning
 from scanner.runs.layout import RESULTS_NAME
 from scanner.service.answering import Answering, FilmToAnswer, write_results_of
 from scanner.service.clock import SteadyClock
+from scanner.service.desk import Arrivals, Desk
 from scanner.service.events import Events, utc_now
 from scanner.service.ledger import Arrival, Ledger
 from scanner.service.rendering import Rendering
@@ -68,63 +67,6 @@ class ServiceRequest:
     def films(self) -> Path:
         """Folder of the films."""
         return Path(str(self.run.roots[0]))
-
-
-class Arrivals(Protocol):
-    """Where films come from: the network, or a folder."""
-
-    def open(self, session: Session) -> None:
-        """Get ready, in the thread that the journal belongs to."""
-        ...
-
-    def run(self, desk: Desk) -> None:
-        """Hand films in until ``stop``; in a thread of its own."""
-        ...
-
-    def stop(self) -> None:
-        """Take nothing new, finish what has begun, and let ``run`` end."""
-        ...
-
-    @property
-    def n_connections(self) -> int:
-        """Connections that are open."""
-        ...
-
-    @property
-    def n_moving(self) -> int:
-        """Files that do not rest yet."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where arrived films are handed in; for several threads."""
-
-    ledger: Ledger
-    events: Events
-    clock: SteadyClock
-    _found: Queue[Arrival]
-    _wake: Event
-    _stopping: Event
-
-    def find(self, film: Arrival) -> None:
-        """Hand in a film that was found in a folder; it may be a known one under another name."""
-        while not self._stopping.is_set():  # what is not handed in is found after the next start
-            with suppress(Full):
-                self._found.put(film, timeout=_LOOK_EVERY_S)
-                self._wake.set()
-                return
-
-    def receive(self, film: Arrival) -> None:
-        """Hand in a film that came by itself; it is noted when this returns.
-
-        Raises
-        ------
-        RunFolderError
-            ``output-unwritable``.
-        """
-        self.ledger.arrive(film, self.clock.now_s())
-        self._wake.set()
 
 
 class Service:
