@@ -234,8 +234,10 @@ upkeep = options.as_one(
 
 def work(request: ServiceRequest, arrivals: Arrivals, clock: SteadyClock, upkeep: Upkeep, told: str) -> int:
     """Run a service until SIGTERM or Ctrl-C; a second one ends it at once. Returns the exit code."""
+    import os
     import signal
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # here and in the workers: threads that nobody uses take CPU
     from scanner.service.events import start_log
     from scanner.service.service import Service
     from scanner.system.text import printable
