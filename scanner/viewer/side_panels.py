@@ -43,7 +43,7 @@ def choose_threshold(run: Run, wanted: str | None) -> Run:
         value = st.slider("Own threshold", 0.0, 1.0, start, 0.01, key="threshold")
     else:
         value = points[name].threshold
-        st.caption(answer.plain_markdown(f"{points[name].rule}: {points[name].does}"))
+        st.caption(answer.plain_markdown(f"{points[name].rule} ({points[name].does})."))
     return replace(run, info=replace(run.info, threshold=value, threshold_name=name))
 
 
