@@ -31,6 +31,7 @@ SHARE = "share"
 _FEWEST_OF_A_VIEW = 20
 _MAX_LIMITS, _MAX_LINEAGE, _MAX_NAME = 32, 32, 64
 _HOTTEST = 99
+_LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 _PRIOR = 0.5  # both classes count the same where a site's films are fitted to
 
 
@@ -231,7 +232,13 @@ def _limits(site: str, films: LocalFilms, measured: Measured, *, forced: bool) -
 
 
 def _figures(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
-    return {name: _estimate(estimate) for name, estimate in figures.items() if estimate.value is not None}
+    return {name: _estimate(estimate) for name, estimate in figures.items() if _says_something(estimate)}
+
+
+def _says_something(estimate: Estimate) -> bool:
+    """Whether there is a figure; that of films which are told apart without a fault may have no end."""
+    known = [value for value in (estimate.value, estimate.low, estimate.high) if value is not None]
+    return estimate.value is not None and all(abs(value) < _LARGEST_FIGURE for value in known)
 
 
 def _estimate(estimate: Estimate) -> dict[str, float]:

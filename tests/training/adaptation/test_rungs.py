@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scanner.model_bundle import DEFAULT_BUNDLE, read_document, read_weights
 from tests.training.adaptation.films import PARENT, made_films
 from training.adaptation.baseline import baseline
+from training.adaptation.bundle import Parent, adapted_bundle
 from training.adaptation.forecast import forecast
 from training.adaptation.measure import measure
 from training.adaptation.run import best_of
@@ -74,6 +76,16 @@ def test_a_promise_that_the_old_threshold_does_not_keep_is_a_gain_in_itself() ->
     found = measured.after.figures(low.truth, PROMISE)["sensitivity"]
     assert found.value is not None
     assert found.value > 0.9
+
+
+def test_a_figure_without_end_is_left_out_of_the_bundle() -> None:
+    films = made_films(60)
+    flat = replace(films, log_odds=films.log_odds * 1e-12)  # their calibration slope is beyond any bound
+    parent = Parent(PARENT, read_document(DEFAULT_BUNDLE), read_weights(DEFAULT_BUNDLE))
+    measured = measure("threshold", flat, PARENT, "youden", 0.90)
+    before = adapted_bundle(parent, flat, measured, "here", forced=True).document["validation"]
+    assert "calibration_slope" not in before["here, the same films before"]
+    assert "brier" in before["here, the same films before"]
 
 
 def test_what_the_view_alone_tells_is_shown() -> None:
