@@ -152,6 +152,7 @@ def _read_pixels(data: bytes, frame: int, reading: Reading) -> FloatImage:
     options = ReadOptions(
         max_megapixels=reading.max_megapixels,
         min_side_px=LONG_SIDE_PX,
+        min_jpeg_2000_px=LONG_SIDE_PX,
         frames="all" if frame > 1 else "first",
         window=reading.window,
     )

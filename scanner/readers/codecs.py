@@ -11,6 +11,7 @@ import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import cv2
@@ -38,6 +39,15 @@ _END_MARKER = b"\xff\xd9"  # end of image in JPEG and JPEG-LS, end of codestream
 _DATA_MARKERS = (b"\xff\xda", b"\xff\x93")  # start of scan in JPEG and JPEG-LS, of data in JPEG 2000
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _CODING_STYLE = b"\xff\x52"
+_Kernel = npt.NDArray[np.float64]
+#: Low-pass synthesis of the 5/3 and the 9/7 transform: T.800 F.3.8 and table F.4, as weights of neighbours.
+_SYNTHESIS = {
+    True: (np.array([0.0, 1.0, 0.0, 0.0]), np.array([0.0, 0.5, 0.5, 0.0])),
+    False: (
+        np.array([-0.057543526229, 1.115087052457, -0.057543526229, 0.0]),
+        np.array([-0.091271763114, 0.591271763114, 0.591271763114, -0.091271763114]),
+    ),
+}
 _PILLOW_MAX_PIXELS = 178_000_000  # Pillow takes larger pictures for an attack
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF of JPEG (T.81 B.1.1.3) and JPEG-LS
 
@@ -116,24 +126,27 @@ def codestream_shape(source: bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def decode_reduced(source: bytes, rows: int, columns: int, min_side_px: int) -> npt.NDArray[Any] | None:
-    """Decode a grey JPEG 2000 frame at the lowest of its resolutions that still has enough pixels.
+def decode_without_detail(
+    source: bytes, rows: int, columns: int, min_side_px: int
+) -> tuple[npt.NDArray[Any], int] | None:
+    """Decode a grey JPEG 2000 frame from the lowest of its resolutions that has enough pixels, at its full size.
 
-    The lower resolutions of a wavelet transform (ISO/IEC 15444-1 annex F) are small pictures of the film in the
-    same values; the many code blocks of the detail that the network does not see are left alone. Pillow reads
-    them, because imagecodecs has no such option.
+    The lower resolutions of a wavelet transform (ISO/IEC 15444-1 annex F) are small pictures of the film in the same
+    values; the many code blocks of the detail that the network does not see are left alone and count as zero. Pillow
+    reads the small pictures, because imagecodecs has no such option.
 
     Parameters
     ----------
     rows, columns
         What the header says.
     min_side_px
-        Length that the shorter side must keep.
+        Length that the shorter side of the small picture must keep.
 
     Returns
     -------
-    uint8 or uint16 array of stored values; None when the frame is to be decoded in full: it has no such resolution,
-    is signed or coloured, or is to be refused.
+    uint8 or uint16 array of stored values, shape (rows, columns), and how many of its pixels lie along one of the small
+    picture's. None when the frame is to be decoded in full: it has no such resolution, is signed or coloured, or is to
+    be refused.
     """
     claims = _ReducibleStream.of(source) if rows * columns <= _PILLOW_MAX_PIXELS else None
     if claims is None or not is_whole(source) or codestream_shape(source) != (rows, columns, 1):
@@ -144,9 +157,29 @@ def decode_reduced(source: bytes, rows: int, columns: int, min_side_px: int) -> 
         return None
     with Image.open(io.BytesIO(source), formats=["JPEG2000"]) as image:
         image.reduce = halvings  # type: ignore[method-assign, assignment]  # Pillow's way to say it
-        deep = np.asarray(image)
-    # Pillow widens more than 8 bits to 16
-    return deep >> (16 - claims.precision) if deep.itemsize == 2 else deep
+        picture = np.asarray(image)
+    if picture.itemsize == 2:  # Pillow widens more than 8 bits to 16
+        picture = picture >> (16 - claims.precision)
+    for level in range(halvings - 1, -1, -1):
+        picture = _doubled(picture, -(-rows >> level), -(-columns >> level), _SYNTHESIS[claims.is_reversible])
+    return picture, 1 << halvings
+
+
+def _doubled(small: npt.NDArray[Any], rows: int, columns: int, kernels: tuple[_Kernel, _Kernel]) -> npt.NDArray[Any]:
+    """Undo one level of a wavelet transform whose detail is zero: T.800 F.3.
+
+    Parameters
+    ----------
+    small
+        shape (h, w), half of ``rows`` and ``columns``, rounded up.
+    kernels
+        Weights of the samples k - 1 to k + 2 in the samples 2k and 2k + 1.
+    """
+    large = np.empty((rows, columns), dtype=small.dtype)
+    for down, across in product((0, 1), repeat=2):
+        part = cv2.sepFilter2D(small, -1, kernels[across], kernels[down], anchor=(1, 1), borderType=cv2.BORDER_REFLECT)
+        large[down::2, across::2] = part[: rows - down + 1 >> 1, : columns - across + 1 >> 1]
+    return large
 
 
 def _pillow_halves(side: int, n_times: int) -> bool:
@@ -163,19 +196,23 @@ class _ReducibleStream:
     """Bits per value, 8 to 16."""
     n_levels: int
     """How often the resolution can be halved."""
+    is_reversible: bool
+    """Whether the wavelet is 5/3; 9/7 else."""
 
     @classmethod
     def of(cls, source: bytes) -> _ReducibleStream | None:
-        """Read SIZ and COD (ISO/IEC 15444-1 A.5.1 and A.6.1); None for signed, thin or damaged streams."""
+        """Read SIZ and COD (ISO/IEC 15444-1 A.5.1 and A.6.1); None for signed, thin, shifted or damaged streams."""
         start = source.find(_START_OF_CODESTREAM, 0, 4096)
         try:
             (size_length,) = struct.unpack_from(">H", source, start + 4)
             depth = source[start + 42]  # the highest bit is the sign
             coding = source.index(_CODING_STYLE, start + 4 + size_length)
-            n_levels = source[coding + 9]
+            n_levels, wavelet = source[coding + 9], source[coding + 13]
+            left, top = struct.unpack_from(">2I", source, start + 16)
         except (struct.error, IndexError, ValueError):
             return None
-        return cls(depth + 1, n_levels) if start >= 0 and 7 <= depth < 16 else None
+        is_usual = start >= 0 and 7 <= depth < 16 and wavelet in (0, 1) and left == top == 0
+        return cls(depth + 1, n_levels, wavelet == 1) if is_usual else None
 
 
 def _decode_rle(source: bytes, runner: DecodeRunner) -> memoryview:

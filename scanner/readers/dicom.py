@@ -10,7 +10,7 @@ import logging
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import imagecodecs
@@ -234,21 +234,17 @@ def _check_size(file: _OpenFile, options: ReadOptions) -> int:
 
 
 def _read_frame(file: _OpenFile, index: int, options: ReadOptions, attributes: FilmAttributes) -> Radiograph:
-    reduced = _decode_reduced(file, index, options.min_side_px)
-    decoded, photometric = (reduced, "MONOCHROME2") if reduced is not None else _decode(file, index)
+    coarse = _decode_coarse(file, index, options.min_jpeg_2000_px)
+    decoded, photometric = (coarse[0], "MONOCHROME2") if coarse is not None else _decode(file, index)
     chroma = 0.0
     if decoded.ndim == 3 or photometric == "PALETTE COLOR":
         pixels, chroma, steps = _render_colour(decoded, photometric, file.dataset)
     else:
         stored = _stored_format(file, decoded.dtype)
-        grey_steps = header.grey_steps(file.dataset, options.window)
-        if reduced is not None:
-            grey_steps = replace(grey_steps, exposed=_shrunk(grey_steps.exposed, file.dataset, decoded.shape))
-        pixels, steps = render_grey(decoded, stored, grey_steps)
+        pixels, steps = render_grey(decoded, stored, header.grey_steps(file.dataset, options.window))
     height_px, width_px = pixels.shape
-    if reduced is not None:
-        height_px, width_px = (header.count(file.dataset, name) for name in ("Rows", "Columns"))
-        steps.insert(0, f"1/{round(height_px / len(pixels))}")
+    if coarse is not None:
+        steps.insert(0, f"1/{coarse[1]}")
     aspect = header.pixel_aspect(file.dataset)
     if round(aspect, 2) != 1.0:
         pixels = resample_square(pixels, aspect)
@@ -265,10 +261,11 @@ def _read_frame(file: _OpenFile, index: int, options: ReadOptions, attributes: F
     return Radiograph(pixels, width_px, height_px, ">".join(["dicom", *steps]), chroma, attributes, tuple(reasons))
 
 
-def _decode_reduced(file: _OpenFile, index: int, min_side_px: int) -> npt.NDArray[Any] | None:
-    """Decode a grey frame at a reduced resolution, shape (h, w); None where only the full one will do.
+def _decode_coarse(file: _OpenFile, index: int, min_side_px: int) -> tuple[npt.NDArray[Any], int] | None:
+    """Decode a grey frame without its finest detail, shape (H, W), and say how much coarser it is.
 
-    Pixel padding has a value of its own, which must not be blended with the picture's.
+    None where only the full decoder will do. Pixel padding has a value of its own, which must not be blended with the
+    picture's.
     """
     dataset = file.dataset
     if (
@@ -282,19 +279,9 @@ def _decode_reduced(file: _OpenFile, index: int, min_side_px: int) -> npt.NDArra
     try:
         source = _codestream(file, index)
         rows, columns = (header.count(dataset, name) for name in ("Rows", "Columns"))
-        return codecs.decode_reduced(source, rows, columns, min_side_px)
+        return codecs.decode_without_detail(source, rows, columns, min_side_px)
     except header.PYDICOM_ERRORS:
         return None  # the full decoder says what is wrong
-
-
-def _shrunk(area: tuple[slice, slice], dataset: Dataset, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """An area of the full picture, in the rows and columns of a reduced one."""
-    full = (header.count(dataset, "Rows"), header.count(dataset, "Columns"))
-    rows, columns = (
-        part if part.stop is None else slice(part.start * small // large, max(1, part.stop * small // large))
-        for part, small, large in zip(area, shape, full, strict=True)
-    )
-    return rows, columns
 
 
 def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-_REDUCED_SIDES = 3  # inputs that a side keeps in reduced decoding; with fewer, probabilities move (docs/speed.md)
+# Inputs that a side keeps in reduced decoding; with fewer, probabilities move (docs/speed.md).
+_JPEG_SIDES, _JPEG_2000_SIDES = 3, 1.5
 
 
 class TakesFilms(Protocol):
@@ -25,7 +27,10 @@ class ReadOptions:
     max_megapixels: float = 200.0
     """Larger pictures are refused from their header, before memory is taken; with all frames, their sum."""
     min_side_px: int = sys.maxsize
-    """JPEG and grey JPEG 2000 may be decoded at reduced size as long as both sides keep this many pixels."""
+    """JPEG may be decoded at reduced size as long as both sides keep this many pixels."""
+    min_jpeg_2000_px: int = sys.maxsize
+    """Grey JPEG 2000 in DICOM may be decoded without its finest detail as long as both sides of what is left keep this
+    many pixels; the film has its full size all the same."""
     frames: Literal["first", "all"] = "first"
     """Whether a multi-frame DICOM object gives its first frame or all."""
     window: int | None = 0
@@ -39,4 +44,8 @@ class ReadOptions:
     @classmethod
     def for_model(cls, model: TakesFilms, **others: Any) -> ReadOptions:
         """Read as many pixels as a network can use; scanning and training must both read this way."""
-        return cls(min_side_px=_REDUCED_SIDES * model.input_px, **others)
+        return cls(
+            min_side_px=_JPEG_SIDES * model.input_px,
+            min_jpeg_2000_px=math.ceil(_JPEG_2000_SIDES * model.input_px),
+            **others,
+        )

@@ -44,7 +44,7 @@ def fuzz_raster(data: bytes) -> None:
     if data.startswith(_PNG):
         data = with_right_checksums(data)
     try:
-        films = read_film(data, ReadOptions(_MAX_MEGAPIXELS, 16))
+        films = read_film(data, ReadOptions(_MAX_MEGAPIXELS, min_side_px=16, min_jpeg_2000_px=16))
     except CxrscanError:
         return
     _check(films)
