@@ -19,7 +19,7 @@ from scanner.settings import ScanSettings
 from tests.scanner.dicom_results.objects import film
 from tests.scanner.service.services import wait_until
 
-SPEED = 20_000.0  # a day in 4.3 s
+SPEED = 40_000.0  # a day in 2.2 s
 DAY_S = 86_400.0
 
 
