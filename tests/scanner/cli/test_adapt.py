@@ -118,7 +118,9 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     assert "4 more with pneumonia and 4 more without" in error.message
     shutil.copytree(DEFAULT_BUNDLE, other)
     document = read_document(DEFAULT_BUNDLE)
-    (other / "model.json").write_text(json.dumps({**document, "temperature": 2.0}))
+    populations = {name: {**each, "scale": 0.3} for name, each in document["calibration"]["populations"].items()}
+    calibration = {**document["calibration"], "populations": populations}
+    (other / "model.json").write_text(json.dumps({**document, "calibration": calibration}))
     labels = write_labels(tmp_path / "truth.csv", LEARNS)
     assert refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--model", other).code == "other-bundle"
     assert refused("adapt", run, "--labels", labels, "-o", other).code == "bundle-exists"
