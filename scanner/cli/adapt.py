@@ -150,7 +150,7 @@ def _parent(run_folder: Path, bundle: Path | None) -> Parent:
 
     if bundle is None:
         with Journal(run_folder, read_only=True) as journal:
-            named = stored_info(journal).arguments.get("bundle")
+            named = stored_info(journal).arguments.get("model")
         bundle = Path(named) if isinstance(named, str) else DEFAULT_BUNDLE
     opened = open_bundle(bundle)
     return Parent(opened.spec, opened.document, opened.files.weights or read_weights(opened.spec.folder))

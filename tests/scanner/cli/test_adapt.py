@@ -58,6 +58,8 @@ def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tm
         assert invoke("run", tmp_path / "films", "-o", tmp_path / name, "--model", model, "-q").exit_code == 0
     truth = tmp_path / "one.csv"
     truth.write_text("path,label\n1.png,1\n")
+    asked = ("adapt", tmp_path / "new", "--labels", truth, "-o", tmp_path / "third")
+    assert refused(*asked).code == "labels-few"  # and the bundle that the run names is the run's own
     assert "1 film" in invoke("compare", tmp_path / "old", tmp_path / "new", "--labels", truth).output
 
 
