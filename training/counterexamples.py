@@ -87,6 +87,26 @@ def solids(rng: np.random.Generator) -> FloatImage:
     return _as_picture(1 - np.exp(-np.maximum(weakened, 0.0)), rng)
 
 
+def limb(rng: np.random.Generator) -> FloatImage:
+    """An X-ray picture of one or two hollow rods that run along a wide soft one, from rim to rim, as in a limb."""
+    angle, middle = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.65)
+    across = (_X - 0.5) * np.cos(angle) + (_Y - 0.5) * np.sin(angle) + 0.5
+    along = (_Y - 0.5) * np.cos(angle) - (_X - 0.5) * np.sin(angle)
+    dense = np.zeros_like(_X)
+    for _ in range(int(rng.integers(1, 3))):
+        place, radius = middle + rng.uniform(-0.12, 0.12), rng.uniform(0.03, 0.2)
+        width = radius * (1 + rng.uniform(0, 0.8) * (along - rng.uniform(-0.5, 0.5)) ** 2)
+        hollow = _chord(across - place, rng.uniform(0.5, 0.9) * width)
+        dense += _chord(across - place, width) - rng.uniform(0.3, 0.95) * hollow
+    soft = _chord(across - middle, np.float32(rng.uniform(0.25, 0.6)))
+    return _as_picture(1 - np.exp(-rng.uniform(2, 10) * dense - rng.uniform(0.5, 3.0) * soft), rng)
+
+
+def _chord(distance: npt.NDArray[np.floating], radius: npt.NDArray[np.floating] | np.float32) -> _Grid:
+    """Thickness of a round rod at some distance from its axis."""
+    return np.asarray(2 * np.sqrt(np.maximum(np.square(radius) - distance**2, 0.0)), dtype=np.float32)
+
+
 def shapes(rng: np.random.Generator) -> FloatImage:
     """Lines, boxes, rings, polygons and rows of strokes on an even ground."""
     picture = np.full((SIDE_PX, SIDE_PX), float(rng.uniform(0, 1)), np.float32)

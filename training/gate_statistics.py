@@ -26,7 +26,7 @@ from scanner.records import FloatImage, Predictions
 from scanner.system.whole_files import followed, write_whole
 from training.augment import augment
 from training.config import AugmentConfig
-from training.counterexamples import part, shapes, shuffled, solids, swirled, texture, waves
+from training.counterexamples import limb, part, shapes, shuffled, solids, swirled, texture, waves
 from training.films import LoadedFilms
 from training.splits import IndexArray
 
@@ -180,7 +180,7 @@ def _fit_anatomy(engine: Engine, loaded: LoadedFilms, rows: Sequence[int]) -> tu
     some = films[::_EVERY_NTH]
     made = [make(film, rng) for make in (shuffled, shuffled, swirled, part, part) for film in some]
     turns = [evidence.turned(film, turn) for turn in (1, 2, 3) for film in some[::2]]
-    drawn = [draw(rng) for draw in (solids, shapes, texture, waves) for _ in some]
+    drawn = [draw(rng) for draw in (solids, limb, shapes, texture, waves) for _ in some]
     sides = [_measured(engine, loaded, each) for each in (chests, [*made, *turns, *drawn])]
     middle = (sides[0].mean(axis=0) + sides[1].mean(axis=0)) / 2
     spread = np.mean([(side - middle).T @ (side - middle) / len(side) for side in sides], axis=0)

@@ -1,6 +1,6 @@
 """The training films as the gate remembers them, and how far a picture lies from them.
 
-Two measures tell a chest film from anything else, the first alone as well as both together:
+Two measures tell a chest film from anything else, together, and the first together with half of the features below:
 
 - anatomy: a linear classifier on the layout of edges and on the network's pooled features, after a square root (the
   Hellinger distance's), which keeps single strong features from ruling. It was taught chest films against pictures
@@ -80,7 +80,7 @@ class Limits:
     """Where the gate speaks up; quantiles over validation films."""
 
     misfit: float
-    """Anatomy: beyond it, a picture is no chest film."""
+    """Anatomy and half of features: beyond it, a picture is no chest film."""
     strangeness: float
     """Features, brightness and edges together: beyond it, a film is unlike the training films."""
     turned: float
@@ -245,10 +245,13 @@ class GateStatistics:
         """
         features = math.nan if self.is_blind else self.scales.features(self.features(embedding))
         weights = self.embedding_weights
-        part = features if weights is None else self.scales.anatomy.part(self.anatomy_in(embedding, weights))
-        anatomy = look.anatomy + part
+        if weights is None:  # of versions whose classifier saw edges alone
+            misfit = anatomy = look.anatomy + features
+        else:
+            anatomy = look.anatomy + self.scales.anatomy.part(self.anatomy_in(embedding, weights))
+            misfit = anatomy + features / 2
         return Distances(
-            misfit=anatomy,
+            misfit=misfit,
             misfit_with_edges=anatomy + look.edges,
             strangeness=features + look.edges + look.brightness,
         )

@@ -88,11 +88,13 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
         "10th nearest neighbour inside 32 components": lambda group: neighbour(
             (root(group.embeddings) - mean) @ basis.T, inside
         ),
-        "edges: linear classifier *": each(lambda film: statistics.anatomy(evidence.edge_layout(small(film)))),
+        "edges: their part of the linear classifier": each(
+            lambda film: statistics.anatomy(evidence.edge_layout(small(film)))
+        ),
         "edges outside 16 components *": each(lambda film: statistics.edges(evidence.edge_layout(small(film)))),
         "brightness layout *": each(lambda film: statistics.brightness(evidence.grey_layout(small(film)))),
-        "misfit: classifier + features *": lambda group: whole(group)[:, 0],
-        "misfit with edges: classifier + features + edges *": lambda group: whole(group)[:, 1],
+        "misfit: classifier on edges and features *": lambda group: whole(group)[:, 0],
+        "misfit with edges: classifier + edges outside *": lambda group: whole(group)[:, 1],
         "strangeness: features + edges + brightness *": lambda group: whole(group)[:, 2],
     }
 
