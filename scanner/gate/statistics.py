@@ -263,7 +263,8 @@ class GateStatistics:
     @staticmethod
     def anatomy_in(embedding: FloatArray, weights: FloatArray) -> float:
         """What the network's features say for a picture without a chest."""
-        return float(root(embedding) @ weights)
+        with np.errstate(invalid="ignore"):  # of a gate that is blind
+            return float(root(embedding) @ weights)
 
     def brightness(self, grey: FloatImage) -> float:
         """Logarithm of the distance from the mean brightness layout."""
