@@ -22,7 +22,7 @@ export function viewCommand(address, name) {
 function folderOf(address) {
   const { protocol, host, pathname } = new URL(address);
   if (protocol !== "file:") return "";
-  let path = "";
+  let path;
   try { path = decodeURIComponent(pathname).replace(/\/[^/]*$/, ""); } catch { return ""; }
   return host ? `//${host}${path}` : path.replace(/^\/(?=[A-Za-z]:)/, "");
 }
