@@ -382,7 +382,8 @@ def test_reading_ahead_hides_the_way_to_the_bucket(films: Path) -> None:
         def __init__(self, path: Path) -> None:
             self.path = path
 
-        def read_bytes(self) -> bytes:
+        def read_bytes(self, max_bytes: int) -> bytes:
+            assert max_bytes > 0
             under_way.append(threading.get_ident())
             time.sleep(0.2)
             return self.path.read_bytes()
