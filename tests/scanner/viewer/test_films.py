@@ -59,7 +59,7 @@ def test_large_jpeg_2000_is_scanned_reduced_and_shown_in_full() -> None:
     data = dicom_film(FILM, syntax=uid.JPEG2000Lossless)
     (result,) = scan([film_source("film.dcm", data)], ScanSettings())
     assert isinstance(result, ScanResult)
-    assert (result.pixel_path.split(">")[:2], result.width_px) == (["dicom", "1/2"], FILM.shape[1])
+    assert (result.pixel_path.split(">")[:2], result.width_px) == (["dicom", "1/4"], FILM.shape[1])
     assert read_full_size(data, ScanSettings()).pixels.shape == FILM.shape
 
 
