@@ -273,7 +273,7 @@ def test_a_closed_terminal_leaves_a_partial_report_though_it_ends_the_workers_to
         text=True,
         start_new_session=True,
     )
-    wait_for(out / "journal.sqlite-wal", size_bytes=300_000)
+    wait_for(out / "journal.sqlite-wal", size_bytes=700_000)
     os.killpg(process.pid, signal.SIGHUP)
     code, said = finish(process)
     assert code == 143, said
