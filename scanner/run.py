@@ -33,7 +33,7 @@ from scanner.sources.walk import Root, find_images
 from scanner.system.locks import alone_in
 from scanner.system.stopwatch import Stopwatch
 from scanner.system.text import count
-from scanner.system.whole_files import followed
+from scanner.system.whole_files import followed, make_folder
 from scanner.trial import TriedBundle, open_bundle
 
 if TYPE_CHECKING:
@@ -454,10 +454,7 @@ def _ask(journal: Journal, ask: Ask, joined: LabelJoin | None) -> None:
 def _make_for_outputs(out: Path) -> None:
     if (out / JOURNAL_NAME).exists():
         raise RunFolderError("other-run", f"{out} holds a run of its own.")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError("output-unwritable", f"{out} cannot be made: {error.strerror}.") from error
+    make_folder(out)
 
 
 def _kept_labels(

@@ -9,9 +9,9 @@ from typing import Any
 
 from reports.json_file import write_json
 from reports.wording import figure_text, fixed, interval_text, significant, terminal_text
-from scanner.errors import RunFolderError
 from scanner.evaluation.drift import AspectDrift, Change, Drift
 from scanner.system.text import count, printable
+from scanner.system.whole_files import make_folder
 
 _SCHEMA_VERSION = 1
 _SENTENCES = {
@@ -42,10 +42,7 @@ def write_drift(folder: Path, drift: Drift) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    make_folder(folder)
     write_json(folder / "drift.json", drift_document(drift))
 
 

@@ -21,13 +21,12 @@ from reports.wording import (
     title_of,
     with_interval,
 )
-from scanner.errors import RunFolderError
 from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
 from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
 from scanner.run_record import Run
 from scanner.system.text import count
-from scanner.system.whole_files import replacing_text
+from scanner.system.whole_files import make_folder, replacing_text
 
 _SCHEMA_VERSION = 1
 _CSV_HEADER = (
@@ -51,10 +50,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, run: Run) -> dict[str
     RunFolderError
         ``output-unwritable``.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+    make_folder(folder)
     document = evaluation_document(evaluation, run)
     write_json(folder / "metrics.json", document)
     write_metrics_csv(folder / "metrics.csv", evaluation)

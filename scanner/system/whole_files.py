@@ -29,6 +29,20 @@ def followed(folder: Path) -> Path:
     return folder.resolve() if folder.is_symlink() else folder
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open a new file beside ``path``, and move it into its place when all went well.
