@@ -73,7 +73,7 @@ def test_verdicts_survive_a_reload_and_can_be_filtered(page, labelled):
     page.keyboard.press("ArrowRight")
     page.get_by_role("button", name="Unsure").click()
     page.get_by_label("Comment").fill("faint, = perhaps")
-    page.keyboard.press("Escape")
+    close_film(page)
     page.reload()
     chip(page, "pneumonia").click()
     assert shown_names(page) == ["NORMAL/a.jpg"]
