@@ -101,6 +101,11 @@ HINTS: dict[str, str] = {
     "other-bundle": "Give the bundle that the run was made with, with --model.",
     "bundle-exists": "Choose another folder with -o, or replace the bundle with --force.",
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
+    # settings
+    "config-unknown": "`cxrscan config show COMMAND` lists what can be set; tables are called as commands.",
+    "config-unreadable": "Write TOML: a table for each command, such as [run], with lines such as workers = 4.",
+    "config-unnamed": "Look into the file; if you trust it, name it: cxrscan --config FILE.toml COMMAND.",
+    # installation
     "extra-missing": "Install the named extra from the folder of cxrscan, for example: pip install '.[viewer]'.",
 }
 
@@ -110,7 +115,7 @@ PASSING = frozenset({"unreadable", "changed", "out-of-memory", "timed-out", "wor
 
 
 #: Errors in what was typed, and not in what it names: exit code 2, as of wrong options.
-WRONG_USAGE = frozenset({"unknown-operating-point"})
+WRONG_USAGE = frozenset({"unknown-operating-point", "config-unknown", "config-unreadable", "config-unnamed"})
 
 
 class CxrscanError(Exception):

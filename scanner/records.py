@@ -363,6 +363,8 @@ class RunInfo:
     """Whether outputs call the films as their folder does, or by their files' hash."""
     duplicates: Duplicates = "keep"
     """With ``first``, of identical files the first alone keeps its label in outputs."""
+    argument_sources: dict[str, str] = field(default_factory=dict)
+    """Where arguments come from that are not the usual ones: the command line, a variable or a file of settings."""
 
 
 @dataclass(frozen=True, slots=True)

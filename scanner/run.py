@@ -114,6 +114,8 @@ class RunRequest:
     """Whether to forget an earlier run in the same folder."""
     arguments: dict[str, Any] | None = None
     """The command's options, for the manifest."""
+    argument_sources: dict[str, str] = field(default_factory=dict)
+    """See ``RunInfo.argument_sources``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +325,7 @@ def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> Ru
         version=__version__,
         roots=_roots(request),
         arguments=request.arguments or {},
+        argument_sources=request.argument_sources,
         started_at=earlier.started_at if earlier is not None else _now(),
         finished_at=_now(),
         exit_reason="interrupted",  # until the end is reached

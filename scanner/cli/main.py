@@ -6,12 +6,14 @@ import gc
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from scanner import NOTICE
-from scanner.cli.options import error_text
+from scanner.cli.configuration import find_files, give_defaults, name_variables, source_of
+from scanner.cli.options import LocalPath, error_text
 from scanner.errors import WRONG_USAGE, CxrscanError
 from scanner.system.memory import keep_no_core_files
 from scanner.system.surroundings import leave_working_directory_out
@@ -37,6 +39,7 @@ COMMANDS = (
     "adapt",
     "train",
     "model",
+    "config",
 )
 
 
@@ -53,23 +56,52 @@ class Commands(click.Group):
             return None
         module = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"scanner.cli.{module}"), module)
+        name_variables(command, f"cxrscan_{module}")
         return command
 
 
 @click.command(
     cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "auto_envvar_prefix": "CXRSCAN",
+    },
     epilog=(
         f"{NOTICE} Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 finished and some files failed, "
         "4 poor fit (--fail-on-poor-fit), 5 drift (--fail-on-drift), 130 or 143 stopped."
     ),
 )
-@click.version_option(package_name="cxrscan")
-def cxrscan() -> None:
+@click.option(
+    "--config",
+    type=LocalPath(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.toml",
+    help="Settings of commands, in place of cxrscan.toml and pyproject.toml of the current folder.",
+)
+@click.version_option(package_name="cxrscan", allow_from_autoenv=False)  # CXRSCAN_VERSION is anybody's variable
+@click.pass_context
+def cxrscan(context: click.Context, config: Path | None) -> None:
     """Look through folders of chest X-rays for pneumonia.
 
     Every film gets a probability, a heat map and a verdict on how far to trust it.
     """
+    context.obj = files = find_files(config)
+    for file in files:
+        file.refuse_unknown(COMMANDS)
+    name = context.invoked_subcommand
+    if files and name is not None and (command := cxrscan.get_command(context, name)) is not None:
+        for told in give_defaults(context, name, command):
+            click.echo(told, err=True)
+
+
+def _origin(error: click.ClickException) -> str:
+    """What must be said of an error in a command's options besides its message."""
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--config":
+        return " Files of settings are named before the command: cxrscan --config FILE.toml COMMAND."
+    if isinstance(error, click.BadParameter) and error.ctx is not None and error.param is not None:
+        source = source_of(error.ctx, error.param)
+        return "" if source in ("command line", "default") else f" ({source})"
+    return ""
 
 
 def main() -> NoReturn:
@@ -84,7 +116,7 @@ def main() -> NoReturn:
         click.echo(error_text(error), err=True)
         code = 2 if error.code in WRONG_USAGE else 1
     except click.ClickException as error:
-        error.message = printable(error.message)  # type: ignore[misc]  # what show() prints
+        error.message = printable(f"{error.message}{_origin(error)}")  # type: ignore[misc]  # what show() prints
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -14,6 +15,7 @@ import click
 
 from reports.tables.formats import TABLES, TableFormat
 from scanner import NOTICE
+from scanner.cli.configuration import refuse_settings_beside
 from scanner.errors import CxrscanError, LabelError
 from scanner.system.addresses import is_address
 from scanner.system.text import count, printable
@@ -85,7 +87,10 @@ class LocalPath(click.Path):
         """Text -> what ``click.Path`` makes of it."""
         if is_address(str(value)):
             self.fail("an address cannot be given here, only a path of this computer.", parameter, context)
-        return super().convert(value, parameter, context)
+        path = super().convert(value, parameter, context)
+        if isinstance(parameter, click.Argument):
+            refuse_settings_beside(Path(os.fsdecode(path)), context)
+        return path
 
 
 existing_path = LocalPath(exists=True, path_type=Path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from scanner.cli import options
+from scanner.cli.configuration import settings_of, source_of
 from scanner.errors import CxrscanError
 from scanner.system.addresses import without_secrets
 
@@ -323,6 +324,7 @@ def run(
         follow_links=follow_links,
         fresh=not resume,
         arguments=_arguments(click.get_current_context()),
+        argument_sources=_sources(click.get_current_context()),
     )
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
@@ -339,6 +341,14 @@ def _arguments(context: click.Context) -> dict[str, Any]:
     """What the command was given, by the names that a user knows: ``--max-memory`` as ``max_memory``."""
     names = {one.name: max(one.opts, key=len).lstrip("-").replace("-", "_") for one in context.command.params}
     return {names.get(name, name): _plain(value) for name, value in context.params.items()}
+
+
+def _sources(context: click.Context) -> dict[str, str]:
+    """Where each setting comes from that is not the usual one, by the names of ``_arguments``."""
+    sources = {
+        name.replace("-", "_"): source_of(context, option) for name, option in settings_of(context.command).items()
+    }
+    return {name: source for name, source in sources.items() if source != "default"}
 
 
 def _write_dicom(request: RunRequest, *, quiet: bool) -> int:
