@@ -10,13 +10,16 @@ from typing import Any
 from scanner.evaluation.fit import FIT_RULE
 from scanner.evaluation.survey import Survey
 from scanner.metrics import Summary
+from scanner.records import StudySummary
 from scanner.run_record import Run
 from scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
 
 
-def run_document(run: Run, survey: Survey, summary: Summary | None) -> dict[str, Any]:
+def run_document(
+    run: Run, survey: Survey, summary: Summary | None, studies: StudySummary | None = None
+) -> dict[str, Any]:
     """Return the content of ``run.json``: the run, its counts, the model's identity and, with labels, every figure."""
     counts, fit = survey.counts, survey.fit
     return {
@@ -40,6 +43,7 @@ def run_document(run: Run, survey: Survey, summary: Summary | None) -> dict[str,
             "warnings": survey.warnings,
         },
         "evaluation": None if summary is None else _evaluation(summary, survey),
+        "studies": studies and asdict(studies),
     }
 
 

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Literal
 from reports.json_file import run_document, write_json
 from reports.page.html_file import load_templates, write_html
 from reports.page.view import build_view
-from reports.tables.columns import columns_with_ids
+from reports.tables.columns import columns_of
 from reports.tables.formats import TABLES
+from reports.tables.study_file import write_studies
 from scanner.errors import RunFolderError
 from scanner.evaluation.evaluate import Evaluation
+from scanner.evaluation.studies import StudyCollector, summarise_studies
 from scanner.evaluation.survey import Survey, survey_films
 from scanner.metrics import summarise
 from scanner.records import Outputs
@@ -88,7 +90,9 @@ def write_outputs(
         ``output-unwritable``; ``extra-missing`` for Parquet without pyarrow.
     """
     start = time.perf_counter()
-    survey = survey_films(run.films(), run.info.threshold, run.info.refer)
+    collector = StudyCollector(run.model)
+    survey = survey_films(collector.watch(run.films()), run.info.threshold, run.info.refer)
+    studies = collector.studies(run.info.study_rule)
     stems = ["results", "results.partial"]
     stem, other = stems if run.info.exit_reason == "finished" else stems[::-1]
     files = Outputs(folder / f"{stem}.csv", folder / "report.html", folder / "run.json", survey.counts)
@@ -96,7 +100,7 @@ def write_outputs(
     files = replace(files, fit=survey.fit, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, run.info.threshold) if survey.labelled else None
-    columns = columns_with_ids(survey.id_names)
+    columns = columns_of(survey.id_names, run.info)
     others: list[Path] = []
     for table in TABLES:
         path, stale = (folder / f"{each}.{table.name}" for each in (stem, other))
@@ -104,6 +108,14 @@ def write_outputs(
             table.write(path, columns, run)
             others += [] if table.always else [path]
             stale.unlink(missing_ok=True)
+    (folder / f"{other.replace('results', 'studies')}.csv").unlink(missing_ok=True)
+    table_of_studies = folder / f"{stem.replace('results', 'studies')}.csv"
+    if run.info.group:
+        write_studies(table_of_studies, studies, run)
+        files = replace(files, studies=summarise_studies(studies, run))
+        others.append(table_of_studies)
+    else:  # none there must grow stale
+        table_of_studies.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, run, embedded, survey)
     view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation, drift=drift)
@@ -115,7 +127,7 @@ def write_outputs(
     render_s = round(time.perf_counter() - start, 4)
     files = replace(files, figures=figures, films=few, others=tuple(others), render_s=render_s)
     timed = replace(run.info, profile_s={**run.info.profile_s, "render": files.render_s})
-    write_json(files.json, run_document(replace(run, info=timed), survey, summary))
+    write_json(files.json, run_document(replace(run, info=timed), survey, summary, files.studies))
     delete_halves(folder, frozenset({files.csv.name, files.html.name, files.json.name}))
     return files
 

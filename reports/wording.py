@@ -54,6 +54,12 @@ _OF_MODELS = (
         "The same, as if that share of the films had pneumonia which the probabilities assume",
         "score",
     ),
+    Metric(
+        "repeat_log_odds",
+        "Repeat variation, log-odds",
+        "Difference in the network's log-odds that 95 % of the pairs of versions of one film stay below",
+        "plain",
+    ),
 )
 """Those of validation films only."""
 

@@ -21,11 +21,16 @@ def prediction(result: ScanResult, threshold: float, refer: Band | None = None) 
 
     A probability in the band ``refer`` makes it ``REFER``, whatever the threshold.
     """
-    if result.status != "scored" or result.prob_pneumonia is None:
+    return call_at(result.prob_pneumonia if result.status == "scored" else None, threshold, refer)
+
+
+def call_at(prob: float | None, threshold: float, refer: Band | None = None) -> str | None:
+    """What a probability, of a film or of a study, is called; see ``prediction``."""
+    if prob is None:
         return None
-    if is_referred(result, refer):
+    if refer is not None and refer[0] <= prob <= refer[1]:
         return REFERRED
-    return POSITIVE if result.prob_pneumonia >= threshold else NEGATIVE
+    return POSITIVE if prob >= threshold else NEGATIVE
 
 
 def outcome(called: str | None, truth: str | None) -> Outcome | None:

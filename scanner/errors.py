@@ -68,6 +68,7 @@ HINTS: dict[str, str] = {
     "upload-failed": "The outputs lie in the run folder; `cxrscan report RUN --upload URL` copies them again.",
     "other-run": "Choose another folder with -o, or start over in this one with --fresh.",
     "other-settings": "Choose another folder with -o, so that `cxrscan compare` has both, or start over with --fresh.",
+    "group-unknown": "Give --labels FILE.csv with that column, or scan again with --group dicom for identifiers.",
     "labels-dropped": "Give --labels or --keep-labels, choose another folder with -o, or start over with --fresh.",
     "not-a-run": "Scan the films first with `cxrscan run`, then give the folder that it wrote (with journal.sqlite).",
     "disk-without-locks": "Choose a folder on a disk of this computer with -o, and copy what the run wrote.",

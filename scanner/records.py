@@ -27,6 +27,8 @@ NEGATIVE = "NORMAL"
 REFERRED = "REFER"
 """The call of a film whose probability lies in the band that the user wants read by a person."""
 
+StudyRule = Literal["highest", "mean", "view"]
+"""How a study's probability follows from those of its films; ``evaluation.studies`` says how."""
 Duplicates = Literal["keep", "first"]
 """Whether files that are copies of another, byte by byte, count in figures, or the first of them alone."""
 Band = tuple[float, float]
@@ -279,6 +281,10 @@ class Film:
     result: ScanResult
     truth: str | None = None
     """``PNEUMONIA``, ``NORMAL`` or None without a label."""
+    study: str = ""
+    """What it belongs to; empty where a run's films are not grouped."""
+    patient: str = ""
+    """Whose film it is; empty where nothing says so, or films are not grouped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +371,10 @@ class RunInfo:
     """With ``first``, of identical files the first alone keeps its label in outputs."""
     argument_sources: dict[str, str] = field(default_factory=dict)
     """Where arguments come from that are not the usual ones: the command line, a variable or a file of settings."""
+    group: str = ""
+    """What makes films a study: ``dicom``, ``folder``, or a column of the label file; empty for no studies."""
+    study_rule: StudyRule = "highest"
+    """How a study's probability follows from those of its films."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +386,35 @@ class Fit:
     """Scored films that differ from those that the model was trained on."""
     n_judged: int
     """Scored films that the gate has looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """What a run's studies amount to."""
+
+    group: str
+    rule: StudyRule
+    n_studies: int
+    n_patients: int
+    """A study that nothing says the patient of counts as a patient's own."""
+    n_scored: int
+    """Studies with a probability."""
+    n_positive: int
+    """Called PNEUMONIA."""
+    n_referred: int
+    n_labelled: int
+    """With a label and a call; figures are of these."""
+    figures: Mapping[str, Estimate]
+    """Metric -> figure at the run's threshold; empty without labels."""
+    is_clustered: bool
+    """Whether intervals are clustered by patient, as a patient has several labelled studies."""
+    repeat: float | None
+    """Difference in the network's log-odds that 95 % of the pairs of versions of one film stay below; None: nobody
+    measured it."""
+    n_follow_ups: int
+    """Scored studies of patients who have an earlier scored one."""
+    n_changed: int
+    """Of these, the ones that changed by more than ``repeat``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +433,8 @@ class Outputs:
     """Metric -> figure at the run's threshold; empty without labels."""
     fit: Fit | None = None
     """None where the gate judged no scored film."""
+    studies: StudySummary | None = None
+    """None where films are not grouped."""
     films: tuple[Film, ...] = ()
     """The films themselves, where they are few enough to be told one by one."""
     others: tuple[Path, ...] = ()

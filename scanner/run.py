@@ -19,10 +19,27 @@ from scanner.errors import RunFolderError
 from scanner.evaluation.copies import labelled_once
 from scanner.executors.base import Chunk, Executor
 from scanner.model_bundle import ModelSpec
-from scanner.records import POSITIVE, Band, Counts, Duplicates, ImageSource, Outputs, RunInfo, ScanResult, Skip
+from scanner.records import (
+    POSITIVE,
+    Band,
+    Counts,
+    Duplicates,
+    ImageSource,
+    Outputs,
+    RunInfo,
+    ScanResult,
+    Skip,
+    StudyRule,
+)
 from scanner.run_record import Run
 from scanner.runs.asked import answer_again, keep_asked, stored_asked
 from scanner.runs.claim import refuse_to_replace, set_aside
+from scanner.runs.grouping import (
+    grouped_films,
+    refuse_unknown_column,
+    refuse_without_identifiers,
+    with_grouping,
+)
 from scanner.runs.growing import grows
 from scanner.runs.journal import Journal, stored_info, stored_model
 from scanner.runs.layout import JOURNAL_NAME
@@ -103,6 +120,10 @@ class RunRequest:
     """Whether the labels of the run that is in the folder count on."""
     duplicates: Duplicates | None = None
     """See ``RunInfo.duplicates``; None for what an earlier session in the folder did, else ``keep``."""
+    group: str | None = None
+    """See ``RunInfo.group``, ``off`` for no studies; None for what an earlier session in the folder did."""
+    study_rule: StudyRule | None = None
+    """See ``RunInfo.study_rule``; None likewise."""
     dicom_ids: Literal["hashed", "plain"] | None = None
     """Whether identifiers go into the table: hashed with a key of this run, or plain."""
     names: Literal["plain", "hashed"] = "plain"
@@ -286,6 +307,9 @@ def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
     wanted = _Wanted(request, bundle, point, None, sources, n_skipped, skip, watch)
     if request.labels is not None:
         wanted = replace(wanted, labels=_open_labels(request.labels, wanted.places))
+    if wanted.labels is not None or not request.keep_labels:
+        columns, source = (wanted.labels.columns, wanted.labels.source) if wanted.labels is not None else ((), "")
+        refuse_unknown_column(request.group or "", columns, source)
     if request.keep.shard is None:  # a shard of few films may be empty, and is still wanted for the merge
         wanted = replace(wanted, sources=_not_empty(sources, request.roots, n_skipped))
     return wanted
@@ -321,7 +345,7 @@ def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> Ru
         if request.threshold is None:
             threshold_name, threshold = earlier.threshold_name, earlier.threshold
         refer = earlier.refer if request.refer is None else refer
-    return RunInfo(
+    info = RunInfo(
         version=__version__,
         roots=_roots(request),
         arguments=request.arguments or {},
@@ -340,7 +364,10 @@ def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> Ru
         shard=_shard(request),
         names=request.names,
         duplicates=request.duplicates or (earlier.duplicates if earlier is not None else "keep"),
+        group=earlier.group if earlier is not None else "",
+        study_rule=earlier.study_rule if earlier is not None else "highest",
     )
+    return with_grouping(info, request.group, request.study_rule)
 
 
 def _scan(session: Session, on_start: OnStart, on_file: OnFile) -> Session:
@@ -391,6 +418,8 @@ def render(
     refer: Band | Literal["off"] | None = None,
     labels: LabelRequest | Labels | None = None,
     duplicates: Duplicates | None = None,
+    group: str | None = None,
+    study_rule: StudyRule | None = None,
     out: Path | None = None,
     ask: Ask | None = None,
 ) -> Tally:
@@ -400,8 +429,8 @@ def render(
 
     Parameters
     ----------
-    threshold, refer, labels, duplicates
-        As in ``RunRequest``; None keeps the run's own, ``off`` refers no film.
+    threshold, refer, labels, duplicates, group, study_rule
+        As in ``RunRequest``; None keeps the run's own, ``off`` refers no film and makes no studies.
     out
         Another folder for the outputs; the run folder then stays as it is. None for the run folder.
     ask
@@ -428,6 +457,9 @@ def render(
             info = replace(info, refer=None if refer == "off" else refer)
         if duplicates is not None:
             info = replace(info, duplicates=duplicates)
+        info = with_grouping(info, group, study_rule)
+        if group == "dicom":
+            refuse_without_identifiers(journal)
         joined = None
         if labels is not None:
             from scanner.evaluation.labels import LabelRequest
@@ -505,10 +537,11 @@ def _render(
     joined: LabelJoin | None,
     out: Path | None = None,
 ) -> Tally:
+    films = grouped_films(journal, info, None if joined is None else joined.rows)
     journal.put("run", asdict(info))
-    run = Run(info, stored_model(journal), journal.films)
+    run = Run(info, stored_model(journal), films)
     evaluation = answer_again(journal, run, None if joined is None else joined.rows)
-    counted = run if info.duplicates == "keep" else replace(run, films=lambda: labelled_once(journal.films()))
+    counted = run if info.duplicates == "keep" else replace(run, films=lambda: labelled_once(films()))
     outputs = write_outputs(out or journal.folder, shareable(counted), evaluation=evaluation)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined, evaluation)

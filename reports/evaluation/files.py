@@ -23,7 +23,7 @@ from reports.wording import (
 )
 from scanner.evaluation.evaluate import Evaluation, ThresholdRow
 from scanner.metrics import Summary, decision_curve, reliability_curve
-from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo
+from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo, StudySummary
 from scanner.run_record import Run
 from scanner.system.text import count
 from scanner.system.whole_files import make_folder, replacing_text
@@ -38,7 +38,9 @@ _FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 _NO_INTERVAL = Estimate(None)
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, run: Run) -> dict[str, Any]:
+def write_evaluation(
+    folder: Path, evaluation: Evaluation, run: Run, studies: StudySummary | None = None
+) -> dict[str, Any]:
     """Write ``metrics.json``, ``metrics.csv`` and the charts into ``folder``, which is made if need be.
 
     Returns
@@ -51,7 +53,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, run: Run) -> dict[str
         ``output-unwritable``.
     """
     make_folder(folder)
-    document = evaluation_document(evaluation, run)
+    document = evaluation_document(evaluation, run) | {"studies": studies and asdict(studies)}
     write_json(folder / "metrics.json", document)
     write_metrics_csv(folder / "metrics.csv", evaluation)
     write_charts(folder, evaluation)
@@ -145,9 +147,22 @@ def _csv_rows(
         ]
 
 
-def evaluation_text(evaluation: Evaluation, info: RunInfo) -> str:
+def evaluation_text(evaluation: Evaluation, info: RunInfo, studies: StudySummary | None = None) -> str:
     """Return the evaluation as lines for a terminal."""
-    return terminal_text("\n".join(_lines(evaluation, info))) + "\n"
+    lines = [*_lines(evaluation, info), *(_study_lines(studies) if studies is not None else ())]
+    return terminal_text("\n".join(lines)) + "\n"
+
+
+def _study_lines(studies: StudySummary) -> Iterator[str]:
+    yield ""
+    clustered = ", intervals clustered by patient" if studies.is_clustered else ""
+    yield (
+        f"By study ({studies.group}, {studies.rule} probability): {studies.n_labelled} of "
+        f"{count(studies.n_studies, 'study', 'studies')} with label and call{clustered}."
+    )
+    for name, estimate in studies.figures.items():
+        form = form_of(name)
+        yield f"{title_of(name):24}{figure_text(estimate.value, form):>8}  {interval_text(estimate, form)}".rstrip()
 
 
 def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:

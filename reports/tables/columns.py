@@ -8,7 +8,7 @@ from typing import Literal
 
 from reports.wording import fixed
 from scanner.decision import prediction
-from scanner.records import Film
+from scanner.records import Film, RunInfo
 from scanner.run_record import Run
 
 Cell = str | int | float | None
@@ -240,9 +240,15 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def columns_with_ids(id_names: Iterable[str]) -> tuple[Column, ...]:
-    """Return the fixed columns, followed by those of the identifiers that films carry (``--include-dicom-ids``)."""
-    return COLUMNS + tuple(_id_column(name) for name in id_names)
+_STUDY_COLUMNS: tuple[Column, ...] = (
+    Column("study", "Study", "text", "The study that the film belongs to.", lambda film, run: film.study),
+    Column("patient", "Patient", "text", "Whose film it is, where something says so.", lambda film, run: film.patient),
+)
+
+
+def columns_of(id_names: Iterable[str], info: RunInfo) -> tuple[Column, ...]:
+    """Return the fixed columns, then identifiers that films carry (``--include-dicom-ids``), then study and patient."""
+    return COLUMNS + tuple(_id_column(name) for name in id_names) + (_STUDY_COLUMNS if info.group else ())
 
 
 def _id_column(name: str) -> Column:
@@ -276,7 +282,8 @@ def data_dictionary() -> str:
         "|---|---|---|",
         *(f"| `{column.name}` | {_type_text(column)} | {column.meaning} |" for column in COLUMNS),
         "",
-        "With `--include-dicom-ids` the identifiers follow, one column each.",
+        "With `--include-dicom-ids` the identifiers follow, one column each, and with `--group` the columns `study`",
+        "and `patient`.",
         "",
     ]
     return "\n".join(lines)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reports.evaluation.checklist import ChecklistName
     from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Duplicates
+    from scanner.records import Band, Duplicates, StudyRule
 
 
 def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -47,6 +47,8 @@ def split_names(context: click.Context, parameter: click.Parameter, value: str |
     help="Also give PPV and NPV where this share of the films shows pneumonia; may be repeated.",
 )
 @options.duplicates
+@options.group
+@options.study_rule
 @click.option("--exact", is_flag=True, help="Clopper-Pearson intervals for proportions instead of Wilson's.")
 @click.option(
     "--checklist", type=click.Choice(["stard-ai", "claim"]), help="Also write a reporting checklist, prefilled."
@@ -68,6 +70,8 @@ def evaluate(
     by: tuple[str, ...],
     prevalences: tuple[float, ...],
     duplicates: Duplicates | None,
+    group: str | None,
+    study_rule: StudyRule | None,
     exact: bool,
     checklist: ChecklistName | None,
     output: Path | None,
@@ -112,6 +116,8 @@ def evaluate(
         refer=refer,
         labels=truth,
         duplicates=duplicates,
+        group=group,
+        study_rule=study_rule,
         out=elsewhere,
         ask=ask,
     )
@@ -119,14 +125,14 @@ def evaluate(
     if evaluation is None:
         raise LabelError("labels-none", "No film of the run has both a label and a probability.")
     folder = followed(output) if output else followed(run_folder) / "evaluation"
-    document = write_evaluation(folder, evaluation, run)
+    document = write_evaluation(folder, evaluation, run, tally.outputs.studies)
     if checklist is not None:
         with replacing_text(folder / f"checklist-{checklist}.md") as stream:
             stream.write(checklist_text(checklist, evaluation, run, tally.counts))
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
-        click.echo(evaluation_text(evaluation, tally.info), nl=False)
+        click.echo(evaluation_text(evaluation, tally.info, tally.outputs.studies), nl=False)
     if not quiet:
         if tally.labels is not None:
             click.echo(tally.labels.sentence, err=True)

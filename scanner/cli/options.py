@@ -17,6 +17,7 @@ from reports.tables.formats import TABLES, TableFormat
 from scanner import NOTICE
 from scanner.cli.configuration import refuse_settings_beside
 from scanner.errors import CxrscanError, LabelError
+from scanner.records import POSITIVE
 from scanner.system.addresses import is_address
 from scanner.system.text import count, printable
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from reports.outputs import Embed
     from scanner.evaluation.evaluate import Evaluation
     from scanner.evaluation.labels import LabelRequest, Labels
-    from scanner.records import Band, Film, Outputs, RunInfo
+    from scanner.records import Band, Film, Outputs, RunInfo, StudySummary
     from scanner.run import Tally
     from scanner.run_record import Run
 
@@ -169,6 +170,28 @@ def label_request(
 
     source = labels if labels == FOLDERS else str(Path(labels).absolute())
     return LabelRequest(source, LabelColumns(path_column, label_column, mapping))
+
+
+def parse_group(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """What makes studies, as columns of a label file are called: in lower case."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("give dicom, folder, a column of the label file, or off")
+    return None if value is None else value.strip().casefold()
+
+
+group = click.option(
+    "--group",
+    metavar="dicom|folder|COLUMN|off",
+    callback=parse_group,
+    help="Also tell of studies, in studies.csv and the report: films with one identifier, in one folder, or with one "
+    "cell in a column of the label file.",
+)
+study_rule = click.option(
+    "--study-rule",
+    type=click.Choice(["highest", "mean", "view"]),
+    help="Probability of a study: the highest or the mean of its films, or the mean of those in its best view "
+    "(PA, AP, not stated, others); default: highest.",
+)
 
 
 duplicates = click.option(
@@ -314,6 +337,7 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
     ]
     sentences += [tally.labels.sentence] if tally.labels is not None else []
     sentences += [_figures(tally)] if outputs.figures else []
+    sentences += [_studies(outputs.studies)] if outputs.studies is not None else []
     sentences += [tally.advice] if tally.advice else []
     sentences += [_pictures(outputs)] if _n_pictures(outputs) else []
     sentences += ["Run the same command again to continue."] if info.exit_reason != "finished" else []
@@ -359,6 +383,24 @@ def _figures(tally: Tally) -> str:
     return f"{told}; {n_referred:,} referred films left out." if n_referred else f"{told}."
 
 
+def _studies(studies: StudySummary) -> str:
+    """What came of the studies, in a line."""
+    from reports.wording import title_of, with_interval
+
+    figures = studies.figures
+    told = [f"{title_of(key)} {with_interval(key, figures[key])}" for key in ("sensitivity", "specificity") if figures]
+    return (
+        "; ".join(
+            [
+                f"{count(studies.n_studies, 'study', 'studies')} ({studies.rule} probability), "
+                f"{studies.n_positive:,} called {POSITIVE}",
+                *told,
+            ]
+        )
+        + "."
+    )
+
+
 def summary(tally: Tally) -> dict[str, Any]:
     """The machine-readable summary of a run."""
     outputs = tally.outputs
@@ -373,5 +415,6 @@ def summary(tally: Tally) -> dict[str, Any]:
         "fit": outputs.fit and outputs.fit.level,
         "failures": dict(outputs.failures),
         "figures": {key: asdict(figure) for key, figure in outputs.figures.items()},
+        "studies": outputs.studies and asdict(outputs.studies),
         "outputs": {"csv": str(outputs.csv), "html": str(outputs.html), "json": str(outputs.json)},
     }

@@ -11,7 +11,7 @@ from scanner.cli import options
 
 if TYPE_CHECKING:
     from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Duplicates
+    from scanner.records import Band, Duplicates, StudyRule
     from scanner.run import WriteOutputs
 
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 @options.refer
 @options.labels
 @options.duplicates
+@options.group
+@options.study_rule
 @options.outputs
 @options.as_json
 @options.quiet
@@ -37,6 +39,8 @@ def report(
     refer: Band | Literal["off"] | None,
     labels: LabelRequest | None,
     duplicates: Duplicates | None,
+    group: str | None,
+    study_rule: StudyRule | None,
     write_outputs: WriteOutputs,
     as_json: bool,
     quiet: bool,
@@ -55,6 +59,8 @@ def report(
         refer=refer,
         labels=labels,
         duplicates=duplicates,
+        group=group,
+        study_rule=study_rule,
         out=output,
     )
     options.tell(tally, as_json=as_json, quiet=quiet)

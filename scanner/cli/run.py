@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scanner.engines.base import EngineName
     from scanner.evaluation.labels import LabelRequest
     from scanner.executors.base import Executor
-    from scanner.records import Band, Duplicates
+    from scanner.records import Band, Duplicates, StudyRule
     from scanner.run import RunRequest, Tally, WriteOutputs
     from scanner.settings import GateMode, ScanSettings
     from scanner.sources.filters import Filter, Shard
@@ -161,6 +161,8 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 @options.model
 @options.labels
 @options.duplicates
+@options.group
+@options.study_rule
 @options.threshold
 @options.refer
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; default: one per core.")
@@ -197,7 +199,8 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     is_flag=False,
     flag_value="hashed",
     type=click.Choice(["hashed", "plain"]),
-    help="Add patient, study and object identifiers to the table, hashed unless =plain is given.",
+    help="Add identifiers of patient, study and object and the moment of acquisition to the table, hashed and with "
+    "shifted days unless =plain is given.",
 )
 @click.option(
     "--film-names",
@@ -277,6 +280,8 @@ def run(
     place: _Workplace,
     labels: LabelRequest | None,
     duplicates: Duplicates | None,
+    group: str | None,
+    study_rule: StudyRule | None,
     threshold: str | None,
     refer: Band | Literal["off"] | None,
     include_dicom_ids: Literal["hashed", "plain"] | None,
@@ -318,7 +323,9 @@ def run(
         labels=labels,
         keep_labels=keep_labels,
         duplicates=duplicates,
-        dicom_ids=include_dicom_ids,
+        group=group,
+        study_rule=study_rule,
+        dicom_ids=include_dicom_ids or ("hashed" if group == "dicom" else None),
         names=film_names or ("hashed" if include_dicom_ids == "hashed" else "plain"),
         keep=keep,
         follow_links=follow_links,

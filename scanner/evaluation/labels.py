@@ -113,6 +113,10 @@ class Labels(Protocol):
     def source(self) -> str:
         """``folders`` or the name of the label file."""
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Further columns of a label file, in lower case; none of other labels."""
+
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film; whether it fits one film only cannot be told before all are known.
 
@@ -132,6 +136,7 @@ class ReaderLabels:
     source: str
     truth: Mapping[str, str]
     """Film -> class."""
+    columns: frozenset[str] = frozenset()
 
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
@@ -151,6 +156,7 @@ class FolderLabels:
     roots: tuple[Path, ...] = ()
     """The folders and files that were scanned."""
     source: str = FOLDERS
+    columns: frozenset[str] = frozenset()
 
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""
@@ -176,6 +182,11 @@ class TableLabels:
     rows: tuple[LabelRow, ...]
     roots: tuple[Path, ...] = ()
     """The folders and files that were scanned; they tell films apart that the shown name does not."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Further columns of the label file, in lower case."""
+        return frozenset(name for row in self.rows[:1] for name in row.columns)
 
     def join(self, names: Iterable[str], uids: Mapping[str, str] = NO_UIDS) -> LabelJoin:
         """Find the label of each film."""

@@ -12,6 +12,7 @@ import math
 import re
 import struct
 from collections.abc import Iterable, MutableSequence
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
@@ -68,8 +69,15 @@ KEYWORDS = (*_DESCRIPTION, *_PIXEL_DESCRIPTION, *_PALETTE, *_EDGES, *_ROUND_EDGE
 """All attributes that are read."""
 
 _ID_KEYWORDS = {"patient_id": "PatientID", "study_uid": "StudyInstanceUID", "sop_uid": "SOPInstanceUID"}
-ID_KEYWORDS = tuple(_ID_KEYWORDS.values())
+_MOMENTS = (
+    *(("AcquisitionDateTime", ""), ("AcquisitionDate", "AcquisitionTime"), ("ContentDate", "ContentTime")),
+    *(("SeriesDate", "SeriesTime"), ("StudyDate", "StudyTime")),
+)
+"""Attributes that say when a film was taken, the closest first: (date or both, time)."""
+ID_KEYWORDS = (*_ID_KEYWORDS.values(), *(keyword for pair in _MOMENTS for keyword in pair if keyword))
 """Attributes that are read only when identifiers are asked for."""
+_MOMENT = re.compile(r"(\d{8})(?:(\d{2})(\d{2})?(\d{2})?)?.*", re.DOTALL)  # DA and TM, or DT: PS3.5 section 6.2
+_MAX_SHIFT_DAYS = 3650
 
 _CODE = re.compile(r"[A-Z0-9 _-]{1,16}")  # VR CS, PS3.5 section 6.2
 _AGE = re.compile(r"(\d{1,3})([YMWD])")  # VR AS
@@ -127,25 +135,53 @@ def _shown_age(years: float | None) -> float | None:
 
 
 def hashed_ids(dataset: Dataset, key: bytes | None) -> tuple[tuple[str, str], ...]:
-    """Identifiers of patient, study and object, to join the rows of one patient.
+    """Identifiers of patient, study and object, and when the film was taken, to join the rows of one patient.
 
     Parameters
     ----------
     key
         Secret of the run: the columns ``patient_id_hash``, ``study_uid_hash`` and ``sop_uid_hash`` hold the first
-        128 bits of HMAC-SHA-256 (RFC 2104) in hexadecimal. None for the plain values, in columns without ``_hash``.
+        128 bits of HMAC-SHA-256 (RFC 2104) in hexadecimal; ``acquired_at_shifted`` a moment that lies a number of
+        days before the true one, the same for all films of a patient. None for the plain values, in columns without
+        ``_hash`` and ``_shifted``.
 
     Returns
     -------
-    (column, value) pairs; the value is empty where the header states none.
+    (column, value) pairs; the value is empty where the header states none, and a moment is left out then.
     """
     plain = [(column, _text(dataset, keyword)) for column, keyword in _ID_KEYWORDS.items()]
+    moment = _moment(dataset)
     if key is None:
-        return tuple(plain)
-    return tuple(
-        (f"{column}_hash", hmac.new(key, value.encode(), hashlib.sha256).hexdigest()[:32] if value else "")
-        for column, value in plain
+        return (*plain, *([("acquired_at", moment.isoformat())] if moment else []))
+    whose = next((value for _, value in plain if value), "")
+    return (
+        *((f"{column}_hash", _hmac(key, value).hex()[:32] if value else "") for column, value in plain),
+        *([("acquired_at_shifted", _shifted(moment, key, whose).isoformat())] if moment and whose else []),
     )
+
+
+def _hmac(key: bytes, value: str) -> bytes:
+    return hmac.new(key, value.encode(), hashlib.sha256).digest()
+
+
+def _shifted(moment: datetime, key: bytes, whose: str) -> datetime:
+    """A moment, up to ten years earlier: whoever lacks the key knows the days between films and not which they were."""
+    days = 1 + int.from_bytes(_hmac(key, f"days of {whose}")) % _MAX_SHIFT_DAYS
+    return moment - timedelta(days=days)
+
+
+def _moment(dataset: Dataset) -> datetime | None:
+    """When the film was taken, to the second; midnight where only the day is stated."""
+    for date, time in _MOMENTS:
+        said = _MOMENT.fullmatch(_text(dataset, date) + (_text(dataset, time) if time else ""))
+        try:
+            moment = datetime.strptime(said[1], "%Y%m%d") if said else None
+            if said and moment and moment.year > _MAX_SHIFT_DAYS // 365:
+                hour, minute, second = (int(part or 0) for part in said.groups()[1:])
+                return moment.replace(hour=hour, minute=minute, second=min(second, 59))
+        except ValueError:
+            continue
+    return None
 
 
 def decoding_options(dataset: Dataset, pixel_keyword: str, pixel_vr: str) -> dict[str, Any]:

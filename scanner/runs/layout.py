@@ -17,6 +17,7 @@ RUN_FILES = (
     "results.*",
     "report.html",
     "run.json",
+    "studies.*",
     "drift.json",
     "queue.csv",
     "verdicts.csv",

@@ -150,6 +150,7 @@ def _together(infos: Sequence[RunInfo], gaps: Sequence[str]) -> RunInfo:
     unfinished = [info.exit_reason for info in infos if info.exit_reason != "finished"]
     return replace(
         infos[0],
+        group=infos[0].group if infos[0].group in ("dicom", "folder") else "",
         roots=tuple(dict.fromkeys(root for info in infos for root in info.roots)),
         started_at=min(info.started_at for info in infos),
         finished_at=max(info.finished_at for info in infos),

@@ -36,8 +36,22 @@ def name_in_run(run: Run, shown: str) -> str | None:
 
 def _hashed(films: Iterable[Film]) -> Iterator[Film]:
     seen: Counter[str] = Counter()
+    studies: dict[str, str] = {}
+    patients: dict[str, str] = {}
     for film in films:
         base = film.result.sha256[:_DIGITS] or "unread"
         seen[base] += 1
         name = base if seen[base] == 1 else f"{base}#{seen[base]}"  # further frames, and copies
-        yield replace(film, result=replace(film.result, name=name))
+        yield replace(
+            film,
+            result=replace(film.result, name=name),
+            study=_told(film.study, "study", studies, film),
+            patient=_told(film.patient, "patient", patients, film),
+        )
+
+
+def _told(name: str, noun: str, numbers: dict[str, str], film: Film) -> str:
+    """What a study or patient is called: by a number, unless it is an identifier that the film's row shows anyway."""
+    if not name or name in (value for _, value in film.result.attributes.ids):
+        return name
+    return numbers.setdefault(name, f"{noun}-{len(numbers) + 1:05d}")

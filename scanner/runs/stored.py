@@ -61,7 +61,7 @@ _MAX_N = 1 << 63
 _MODULUS = 1 << 62
 _KINDS = frozenset({None, *(each.kind for each in FORMATS)})
 _STAGES, _GATES = frozenset(get_args(Stage)), frozenset({None, *get_args(GateVerdict)})
-_ID = re.compile(r"(patient_id|study_uid|sop_uid)(_hash)?")
+_ID = re.compile(r"(patient_id|study_uid|sop_uid)(_hash)?|acquired_at(_shifted)?")
 _SHARD = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,8})")
 _SHA256 = re.compile(r"(?:[0-9a-f]{64})?")
 #: Markers of a JPEG's frame header (ITU T.81, table B.1).

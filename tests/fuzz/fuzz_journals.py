@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["scanner.runs", "scanner.model_bundle"]
     from scanner.runs.merge import merge_runs
 
 from reports.page.view import build_view
-from reports.tables.columns import columns_with_ids
+from reports.tables.columns import columns_of
 from reports.tables.csv_file import write_table
 from scanner.evaluation.survey import survey_films
 from scanner.model_bundle import DEFAULT_BUNDLE, read_document
@@ -157,7 +157,7 @@ def read(folder: Path) -> list[Film]:
         info, model = stored_info(journal), stored_model(journal)
         films = list(journal.films())
         survey = survey_films(films, info.threshold, info.refer)
-        columns = columns_with_ids(survey.id_names)
+        columns = columns_of(survey.id_names, info)
         build_view(survey, None, info, model, columns)
         write_table(WORK / "results.csv", films, columns, info, model)
         for film in films:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from reports.tables.columns import COLUMNS, columns_with_ids, data_dictionary, format_cell
+from reports.tables.columns import COLUMNS, columns_of, data_dictionary, format_cell
+from reports.tables.study_file import study_dictionary
 from scanner.decision import prediction
 from scanner.records import FilmAttributes
-from tests.reports.films import RUN, failed, rejected, scored
+from tests.reports.films import INFO, RUN, failed, rejected, scored
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -39,7 +40,7 @@ def test_the_published_columns_keep_their_order():
 
 
 def test_the_data_dictionary_in_the_docs_is_the_schema():
-    assert (DOCS / "columns.md").read_text(encoding="utf-8") == data_dictionary()
+    assert (DOCS / "columns.md").read_text(encoding="utf-8") == data_dictionary() + "\n" + study_dictionary()
 
 
 def test_a_probability_at_the_threshold_is_pneumonia():
@@ -74,6 +75,6 @@ def test_cells_are_written_in_one_precision(name, value, text):
 
 def test_identifiers_become_columns_of_their_own():
     film = scored("a", 0.5, attributes=FilmAttributes(ids=(("patient_id", "x1"),)))
-    column = columns_with_ids(["patient_id"])[-1]
+    column = columns_of(["patient_id"], INFO)[-1]
     assert (column.name, column.value(film, RUN)) == ("patient_id", "x1")
     assert column.value(scored("b", 0.5), RUN) is None

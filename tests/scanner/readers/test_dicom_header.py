@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,39 @@ def test_plain_identifiers_have_columns_of_their_own() -> None:
 
 def test_a_missing_identifier_is_empty_and_not_the_hash_of_nothing() -> None:
     assert dict(hashed_ids(Dataset(), b"key")) == {"patient_id_hash": "", "study_uid_hash": "", "sop_uid_hash": ""}
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ({"AcquisitionDate": "20240229", "AcquisitionTime": "101530.25"}, "2024-02-29T10:15:30"),
+        ({"AcquisitionDateTime": "20240229101530.25+0100"}, "2024-02-29T10:15:30"),
+        ({"StudyDate": "20231105", "StudyTime": "0915"}, "2023-11-05T09:15:00"),
+        ({"AcquisitionDate": "20240230", "ContentDate": "20240301"}, "2024-03-01T00:00:00"),
+        ({"AcquisitionDate": "00010101"}, None),
+        ({"AcquisitionTime": "101530"}, None),
+    ],
+)
+def test_the_moment_of_acquisition_goes_with_the_identifiers(said: dict[str, str], moment: str | None) -> None:
+    dataset = Dataset()
+    for keyword, value in said.items():
+        setattr(dataset, keyword, value)
+    assert dict(hashed_ids(dataset, None)).get("acquired_at") == moment
+
+
+def test_days_are_shifted_alike_for_all_films_of_a_patient_and_otherwise_for_another() -> None:
+    def days(patient: str, *dates: str) -> list[datetime]:
+        found = []
+        for date in dates:
+            dataset = Dataset()
+            dataset.PatientID, dataset.StudyDate = patient, date
+            found.append(datetime.fromisoformat(dict(hashed_ids(dataset, b"key"))["acquired_at_shifted"]))
+        return found
+
+    first, second = days("1", "20240301", "20240311")
+    assert (second - first).days == 10
+    assert first < datetime(2024, 3, 1)
+    assert days("2", "20240301") != [first]
 
 
 def test_only_known_attributes_are_read_and_none_that_names_people() -> None:
