@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.wording import fixed
-from scanner.metrics import (
+from cxrscan.reports.wording import fixed
+from cxrscan.scanner.metrics import (
     BoolArray,
     FloatArray,
     coverage_curve,
@@ -18,7 +18,7 @@ from scanner.metrics import (
     reliability_curve,
     roc_curve,
 )
-from scanner.metrics.decision import CoverageCurve
+from cxrscan.scanner.metrics.decision import CoverageCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scanner.evaluation.fit import FIT_RULE
-from scanner.evaluation.survey import Survey
-from scanner.metrics import Summary
-from scanner.records import StudySummary
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing_text
+from cxrscan.scanner.evaluation.fit import FIT_RULE
+from cxrscan.scanner.evaluation.survey import Survey
+from cxrscan.scanner.metrics import Summary
+from cxrscan.scanner.records import StudySummary
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing_text
 
 _SCHEMA_VERSION = 1
 

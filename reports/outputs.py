@@ -11,24 +11,24 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from reports.json_file import run_document, write_json
-from reports.page.html_file import load_templates, write_html
-from reports.page.view import build_view
-from reports.tables.columns import columns_of
-from reports.tables.formats import TABLES
-from reports.tables.study_file import write_studies
-from scanner.errors import RunFolderError
-from scanner.evaluation.evaluate import Evaluation
-from scanner.evaluation.studies import StudyCollector, summarise_studies
-from scanner.evaluation.survey import Survey, survey_films
-from scanner.metrics import summarise
-from scanner.records import Outputs
-from scanner.run_record import Run
-from scanner.system.plain_matplotlib import import_matplotlib
-from scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
+from cxrscan.reports.json_file import run_document, write_json
+from cxrscan.reports.page.html_file import load_templates, write_html
+from cxrscan.reports.page.view import build_view
+from cxrscan.reports.tables.columns import columns_of
+from cxrscan.reports.tables.formats import TABLES
+from cxrscan.reports.tables.study_file import write_studies
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.evaluation.studies import StudyCollector, summarise_studies
+from cxrscan.scanner.evaluation.survey import Survey, survey_films
+from cxrscan.scanner.metrics import summarise
+from cxrscan.scanner.records import Outputs
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
 
 if TYPE_CHECKING:
-    from scanner.evaluation.drift import Drift
+    from cxrscan.scanner.evaluation.drift import Drift
 
 Embed = Literal["auto", "all", "none"]
 
@@ -78,7 +78,7 @@ def write_outputs(
         Whether the report carries the films' pictures itself: ``all``, ``none`` (they lie in ``thumbnails/`` beside
         it), or ``auto``: within the budget, starting with those that a reader looks at first.
     tables
-        Names of further forms of the table beside ``results.csv``; see ``reports.tables.formats``.
+        Names of further forms of the table beside ``results.csv``; see ``cxrscan.reports.tables.formats``.
     evaluation
         What ``cxrscan evaluate`` found, for a report that tells it.
     drift

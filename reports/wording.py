@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
-from scanner.system.text import field_title
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
+from cxrscan.scanner.system.text import field_title
 
 Form = Literal["share", "score", "ratio", "plain", "count"]
 """How a figure is written: percent, a number from 0 to 1, a ratio, any number, or a whole one."""
@@ -16,7 +16,7 @@ Form = Literal["share", "score", "ratio", "plain", "count"]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure of ``scanner.metrics.Summary``, for people."""
+    """A figure of ``cxrscan.scanner.metrics.Summary``, for people."""
 
     key: str
     title: str
@@ -69,7 +69,7 @@ class OutcomeTitle:
     """Something that a reader can filter films by, in the report and in the viewer."""
 
     key: str
-    """Of ``scanner.decision.outcomes``, or a verdict."""
+    """Of ``cxrscan.scanner.decision.outcomes``, or a verdict."""
     kind: Literal["call", "truth", "gate", "verdict"]
     title: str
 

@@ -1,7 +1,5 @@
 """Look at chest radiographs and say what was seen."""
 
-__version__ = "0.1.0"
-
 NOTICE = "Research software, not a medical device. Not for diagnosis or treatment decisions."
 """Stands wherever results are shown."""
 

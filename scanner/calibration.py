@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from scanner.errors import BundleError
-from scanner.model_bundle import ModelSpec
-from scanner.packed_arrays import FloatArray, pack, unpack
-from scanner.records import Predictions
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.packed_arrays import FloatArray, pack, unpack
+from cxrscan.scanner.records import Predictions
 
 
 @dataclass(frozen=True, eq=False)

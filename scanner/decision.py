@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, ScanResult
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, ScanResult
 
 Outcome = Literal["tp", "fp", "fn", "tn"]
 """True or false positive or negative: the cells of the 2 x 2 table."""

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from scanner.errors import RunFolderError
-from scanner.records import FloatImage
-from scanner.synthetic_films import CLASSES, FilmModel, draw_film, enlarge
-from scanner.system.whole_files import replacing, write_whole
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.synthetic_films import CLASSES, FilmModel, draw_film, enlarge
+from cxrscan.scanner.system.whole_files import replacing, write_whole
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

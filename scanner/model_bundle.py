@@ -2,7 +2,7 @@
 
 The JSON says everything that the scanner must know to use the weights and that a reader must know to trust
 them. It is checked against ``models/model.schema.json``; the weights are checked against their SHA-256.
-Loading a bundle runs no code from it. One that does not come with cxrscan is opened by ``scanner.trial`` first.
+Loading a bundle runs no code from it. One that does not come with cxrscan is opened by ``cxrscan.scanner.trial`` first.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import BundleError
-from scanner.records import Estimate
-from scanner.system.bounded import read_open
-from scanner.system.text import printable
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.bounded import read_open
+from cxrscan.scanner.system.text import printable
 
 DEFAULT_BUNDLE = Path(__file__).parent / "models"
 WEIGHTS_NAME = "model.tflite"
@@ -124,7 +124,7 @@ class ModelSpec:
     prior: float = 0.5
     """Share of films with pneumonia that the probabilities assume, in (0, 1)."""
     finder: dict[str, Any] | None = None
-    """What tells the populations apart; see ``scanner.calibration``."""
+    """What tells the populations apart; see ``cxrscan.scanner.calibration``."""
     reference: dict[str, Any] | None = field(default=None, repr=False)
     """What its validation films look like, for ``cxrscan drift``; None: the bundle does not say."""
     lineage: tuple[Descent, ...] = ()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scanner.errors import BundleError
+from cxrscan.scanner.errors import BundleError
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from scanner.records import FloatImage
+from cxrscan.scanner.records import FloatImage
 
 _MUCH_SMALLER = 4  # times fewer pixels; up to there OpenCV is as fast
 _ROWS_AT_ONCE = 8  # more multiply by more zeros, fewer make more products

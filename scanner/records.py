@@ -114,7 +114,7 @@ class ImageSource:
     name: str
     """The path shown to people: relative to the folder given, with forward slashes."""
     kind: str | None
-    """Format (``scanner.readers.FORMATS``) found from the content; None when only the file's name promises a film."""
+    """Format (``cxrscan.scanner.readers.FORMATS``) found from the content; None when only the file's name promises a film."""
     size_bytes: int | None = None
     """None where the place does not tell."""
     mtime_ns: int | None = None
@@ -220,7 +220,7 @@ class Failure:
 
     stage: Stage
     code: str
-    """Key of ``scanner.errors.HINTS``."""
+    """Key of ``cxrscan.scanner.errors.HINTS``."""
     message: str
 
 
@@ -294,7 +294,7 @@ class Skip:
     name: str
     reason: str
     code: str = ""
-    """Key of ``scanner.errors.HINTS``, for a file that was opened to find out."""
+    """Key of ``cxrscan.scanner.errors.HINTS``, for a file that was opened to find out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +362,7 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     """Sentences on what this run could not do."""
     profile_s: dict[str, float] = field(default_factory=dict)
-    """Seconds in each of ``scanner.system.stopwatch.STAGES``, the workers' added up."""
+    """Seconds in each of ``cxrscan.scanner.system.stopwatch.STAGES``, the workers' added up."""
     shard: str = ""
     """``3/16`` when only one part of the films was looked at."""
     names: Literal["plain", "hashed"] = "plain"

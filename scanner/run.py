@@ -14,12 +14,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from scanner import __version__
-from scanner.errors import RunFolderError
-from scanner.evaluation.copies import labelled_once
-from scanner.executors.base import Chunk, Executor
-from scanner.model_bundle import ModelSpec
-from scanner.records import (
+from cxrscan import __version__
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.copies import labelled_once
+from cxrscan.scanner.executors.base import Chunk, Executor
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import (
     POSITIVE,
     Band,
     Counts,
@@ -31,31 +31,31 @@ from scanner.records import (
     Skip,
     StudyRule,
 )
-from scanner.run_record import Run
-from scanner.runs.asked import answer_again, keep_asked, stored_asked
-from scanner.runs.claim import refuse_to_replace, set_aside
-from scanner.runs.grouping import (
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.runs.asked import answer_again, keep_asked, stored_asked
+from cxrscan.scanner.runs.claim import refuse_to_replace, set_aside
+from cxrscan.scanner.runs.grouping import (
     grouped_films,
     refuse_unknown_column,
     refuse_without_identifiers,
     with_grouping,
 )
-from scanner.runs.growing import grows
-from scanner.runs.journal import Journal, stored_info, stored_model
-from scanner.runs.layout import JOURNAL_NAME
-from scanner.runs.sharing import shareable
-from scanner.settings import ScanSettings, result_key
-from scanner.sources.filters import Filter
-from scanner.sources.walk import Root, find_images
-from scanner.system.locks import alone_in
-from scanner.system.stopwatch import Stopwatch
-from scanner.system.text import count
-from scanner.system.whole_files import followed, make_folder
-from scanner.trial import TriedBundle, open_bundle
+from cxrscan.scanner.runs.growing import grows
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+from cxrscan.scanner.runs.layout import JOURNAL_NAME
+from cxrscan.scanner.runs.sharing import shareable
+from cxrscan.scanner.settings import ScanSettings, result_key
+from cxrscan.scanner.sources.filters import Filter
+from cxrscan.scanner.sources.walk import Root, find_images
+from cxrscan.scanner.system.locks import alone_in
+from cxrscan.scanner.system.stopwatch import Stopwatch
+from cxrscan.scanner.system.text import count
+from cxrscan.scanner.system.whole_files import followed, make_folder
+from cxrscan.scanner.trial import TriedBundle, open_bundle
 
 if TYPE_CHECKING:
-    from scanner.evaluation.evaluate import Asked, Evaluation
-    from scanner.evaluation.labels import LabelJoin, LabelRequest, Labels
+    from cxrscan.scanner.evaluation.evaluate import Asked, Evaluation
+    from cxrscan.scanner.evaluation.labels import LabelJoin, LabelRequest, Labels
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
@@ -89,7 +89,7 @@ Ask = Callable[[Set[str]], "Asked"]
 
 
 class WriteOutputs(Protocol):
-    """Renders the files of a run folder; ``reports.outputs.write_outputs``."""
+    """Renders the files of a run folder; ``cxrscan.reports.outputs.write_outputs``."""
 
     def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
         """Write the outputs and say where they are."""
@@ -462,7 +462,7 @@ def render(
             refuse_without_identifiers(journal)
         joined = None
         if labels is not None:
-            from scanner.evaluation.labels import LabelRequest
+            from cxrscan.scanner.evaluation.labels import LabelRequest
 
             request = labels if isinstance(labels, LabelRequest) else None
             known = _open_labels(labels, tuple(map(Path, info.roots))) if isinstance(labels, LabelRequest) else labels
@@ -503,8 +503,8 @@ def _kept_labels(
     stored = journal.get("label_request")
     if not request.keep_labels or stored is None:
         raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
-    from scanner.evaluation.label_file import LabelColumns
-    from scanner.evaluation.labels import LabelRequest
+    from cxrscan.scanner.evaluation.label_file import LabelColumns
+    from cxrscan.scanner.evaluation.labels import LabelRequest
 
     try:
         wanted = LabelRequest(str(stored["source"]), LabelColumns(**stored["columns"]))
@@ -514,13 +514,13 @@ def _kept_labels(
 
 
 def _open_labels(request: LabelRequest, places: tuple[Path, ...]) -> Labels:
-    from scanner.evaluation.labels import open_labels  # not on the way to every scan
+    from cxrscan.scanner.evaluation.labels import open_labels  # not on the way to every scan
 
     return open_labels(request, places)
 
 
 def _advice(journal: Journal, labels: Labels | None, places: tuple[Path, ...], aside: Path | None) -> str:
-    from scanner.evaluation.labels import has_class_folders
+    from cxrscan.scanner.evaluation.labels import has_class_folders
 
     told = []
     if aside is not None:
@@ -590,7 +590,7 @@ def _executor(n_first: int, session: Session) -> tuple[Executor, ScanSettings]:
     n_workers = request.n_workers if n_first >= _SMALL_JOB else 1
     if n_workers == 1:
         settings = replace(settings, n_threads=request.n_workers)
-    from scanner.executors.processes import ProcessExecutor
+    from cxrscan.scanner.executors.processes import ProcessExecutor
 
     return ProcessExecutor(n_workers, timeout_s=request.timeout_s, max_memory_gib=request.max_memory_gib), settings
 
@@ -637,7 +637,7 @@ def _id_key(journal: Journal, wanted: Literal["hashed", "plain"] | None) -> byte
     """The key that this run's identifiers are hashed with, the same in every session."""
     if wanted != "hashed":
         return wanted
-    from scanner.runs.id_keys import id_key
+    from cxrscan.scanner.runs.id_keys import id_key
 
     return id_key(journal)
 

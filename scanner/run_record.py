@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import Film, RunInfo
 
 PLACES = frozenset({"paths", "from_file", "output", "labels", "model", "cluster", "upload"})
 """Arguments of a run that name files and folders, which say more of a user than a report should."""

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from scanner.engines.base import EngineName
-from scanner.model_bundle import DEFAULT_BUNDLE, BundleFiles
-from scanner.records import Reading
+from cxrscan.scanner.engines.base import EngineName
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, BundleFiles
+from cxrscan.scanner.records import Reading
 
 GateMode = Literal["strict", "warn", "off"]
 

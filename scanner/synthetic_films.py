@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.records import NEGATIVE, POSITIVE, FloatImage
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, FloatImage
 
 CLASSES = (NEGATIVE, POSITIVE)
 MODEL_PATH = Path(__file__).parent / "models" / "demo_films.npz"

@@ -6,8 +6,8 @@ import math
 
 import cv2
 
-from scanner.preprocess import resize
-from scanner.records import FloatImage
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage
 
 _JPEG_QUALITY = 80
 

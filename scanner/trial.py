@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import BundleError, WorkerError
-from scanner.executors.base import Chunk
-from scanner.model_bundle import (
+from cxrscan.scanner.errors import BundleError, WorkerError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.model_bundle import (
     DEFAULT_BUNDLE,
     BundleFiles,
     ModelSpec,
@@ -20,8 +20,8 @@ from scanner.model_bundle import (
     read_description,
     read_weights,
 )
-from scanner.records import Failure, ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
+from cxrscan.scanner.records import Failure, ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
 
 _TIMEOUT_S = 60.0
 _MAX_MEMORY_GIB = 4.0
@@ -88,7 +88,7 @@ def _failures(folder: Path, files: BundleFiles) -> list[Failure]:
     BundleError
         It cannot be opened.
     """
-    from scanner.executors.processes import ProcessExecutor
+    from cxrscan.scanner.executors.processes import ProcessExecutor
 
     executor = ProcessExecutor(
         1, timeout_s=_TIMEOUT_S, max_memory_gib=_MAX_MEMORY_GIB, scan=scan_patterns, starts_forgiven=0
@@ -106,7 +106,7 @@ def scan_patterns(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Ski
     import cv2
     import numpy as np
 
-    from scanner.worker import scan_chunk
+    from cxrscan.scanner.worker import scan_chunk
 
     ramp = np.tile(np.linspace(0, 255, _SIDE_PX, dtype=np.uint8), (_SIDE_PX, 1))
     noise = np.random.default_rng(0).integers(0, 256, (_SIDE_PX, _SIDE_PX), dtype=np.uint8)

@@ -20,21 +20,21 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from scanner.calibration import PopulationFinder, open_finder
-from scanner.engines import open_engine
-from scanner.engines.base import Engine
-from scanner.errors import CxrscanError, FilmError, NotAFilmError
-from scanner.gate import GateDecision, judge, judge_answer
-from scanner.gate.statistics import GateStatistics, Look
-from scanner.model_bundle import ModelSpec, load_bundle
-from scanner.preprocess import to_model_input
-from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
-from scanner.records import Failure, FloatImage, HeatMap, ImageSource, Radiograph, ScanResult, Skip, Stage
-from scanner.settings import ScanSettings
-from scanner.system.beneath import LeadsElsewhereError, open_regular
-from scanner.system.stopwatch import Stopwatch
-from scanner.system.text import printable
-from scanner.thumbnail import make_thumbnail
+from cxrscan.scanner.calibration import PopulationFinder, open_finder
+from cxrscan.scanner.engines import open_engine
+from cxrscan.scanner.engines.base import Engine
+from cxrscan.scanner.errors import CxrscanError, FilmError, NotAFilmError
+from cxrscan.scanner.gate import GateDecision, judge, judge_answer
+from cxrscan.scanner.gate.statistics import GateStatistics, Look
+from cxrscan.scanner.model_bundle import ModelSpec, load_bundle
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
+from cxrscan.scanner.records import Failure, FloatImage, HeatMap, ImageSource, Radiograph, ScanResult, Skip, Stage
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.beneath import LeadsElsewhereError, open_regular
+from cxrscan.scanner.system.stopwatch import Stopwatch
+from cxrscan.scanner.system.text import printable
+from cxrscan.scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
 _CHANGED = "The file changed while the folder was scanned."
@@ -194,7 +194,7 @@ def _at_hand(sources: Sequence[ImageSource]) -> Iterable[ImageSource]:
     """The films, those that lie elsewhere read ahead."""
     if all(isinstance(source.path, Path) for source in sources):
         return sources
-    from scanner.sources.remote import read_ahead
+    from cxrscan.scanner.sources.remote import read_ahead
 
     return read_ahead(sources)
 

@@ -17,8 +17,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import RLELosslessEncoder
 
-from scanner.records import FloatImage
-from scanner.synthetic_films import FilmModel, draw_film
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.synthetic_films import FilmModel, draw_film
 
 Uint8Image = npt.NDArray[np.uint8]
 

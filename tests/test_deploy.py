@@ -21,7 +21,9 @@ def test_as_a_module_of_mercure_results_lie_where_they_are_looked_for(tmp_path: 
     for name in ("in", "out", "bin"):
         (tmp_path / name).mkdir()
     program = tmp_path / "bin/cxrscan"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from scanner.cli.main import main; main()' \"$@\"\n")
+    program.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'from cxrscan.scanner.cli.main import main; main()' \"$@\"\n"
+    )
     program.chmod(0o755)
     (tmp_path / "in/1.2.3#film.dcm").write_bytes(film(1))
     (tmp_path / "in/task.json").write_text("{}")

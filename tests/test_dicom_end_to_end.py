@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from pydicom import Dataset, uid
 
-from scanner.cli.main import cxrscan
-from scanner.records import ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_file, dicom_film, encode, film_pixels
 
 FILM = film_pixels(3, height=300, width=320)
@@ -141,7 +141,7 @@ def planted_folder(folder: Path) -> Path:
 
 def run_cxrscan(folder: Path, out: Path, *options: str) -> str:
     """Everything that a run writes: both streams, and every file's bytes."""
-    program = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+    program = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
     command = [*program, "run", str(folder), "-o", str(out), "--workers", "2", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done.stderr  # finished, some files failed

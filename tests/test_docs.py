@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click import Context, Option
 
-from scanner.cli.main import COMMANDS, cxrscan
-from scanner.errors import HINTS
-from scanner.records import GATE_REASONS
+from cxrscan.scanner.cli.main import COMMANDS, cxrscan
+from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.records import GATE_REASONS
 
 ROOT = Path(__file__).parent.parent
 

@@ -19,7 +19,7 @@ from tests.builders import encode, film_pixels, write_film
 from tests.test_docs import ROOT
 
 PAGE = (ROOT / "docs/extending.md").read_text()
-START = "from scanner.cli.main import main; main()"
+START = "from cxrscan.scanner.cli.main import main; main()"
 
 
 def apply(page: str, root: Path) -> dict[str, set[str]]:

@@ -35,14 +35,14 @@ def imported_by(code: str) -> set[str]:
 
 def command(*arguments: str) -> str:
     """Code that runs a command in its own process."""
-    return f"from scanner.cli.main import cxrscan\ncxrscan.main({list(arguments)!r}, standalone_mode=False)"
+    return f"from cxrscan.scanner.cli.main import cxrscan\ncxrscan.main({list(arguments)!r}, standalone_mode=False)"
 
 
 def scan(folder: Path) -> str:
     """Code that scans a folder as a worker does whose parent has checked the bundle."""
     return (
-        "from pathlib import Path\nfrom scanner.sources.walk import find_images\n"
-        "from scanner.worker import scan_chunk\nfrom scanner.settings import ScanSettings\n"
+        "from pathlib import Path\nfrom cxrscan.scanner.sources.walk import find_images\n"
+        "from cxrscan.scanner.worker import scan_chunk\nfrom cxrscan.scanner.settings import ScanSettings\n"
         f"films = list(find_images([Path({str(folder)!r})]))\n"
         f"assert scan_chunk(films, ScanSettings(model_is_checked=True))[0].status == 'scored'"
     )
@@ -94,5 +94,5 @@ def test_a_dicom_film_adds_its_decoders_alone(tmp_path: Path) -> None:
 
 def test_the_viewers_modules_are_found_in_reports_too() -> None:
     imported_by(
-        "from reports.viewer.decoding import film_source, scan\nfrom reports.viewer.finished_run import open_run"
+        "from cxrscan.reports.viewer.decoding import film_source, scan\nfrom cxrscan.reports.viewer.finished_run import open_run"
     )

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
-from scanner.dicom_results.read_back import read_result
-from scanner.runs.journal import Journal
-from scanner.sources.dicomweb import WebArchive
-from scanner.sources.walk import find_images
+from cxrscan.scanner.dicom_results.read_back import read_result
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.sources.dicomweb import WebArchive
+from cxrscan.scanner.sources.walk import find_images
 from tests import orthanc
 from tests.scanner.dicom_results.objects import film
 from tests.scanner.dicom_results.validators import program_or_skip
 
-PROGRAM = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 PAGE = Path(__file__).parent.parent / "docs/pacs.md"
 
 

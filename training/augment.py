@@ -8,9 +8,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from scanner.records import FloatImage
-from training.config import AugmentConfig
-from training.splits import IndexArray
+from cxrscan.scanner.records import FloatImage
+from cxrscan.training.config import AugmentConfig
+from cxrscan.training.splits import IndexArray
 
 SHIFT = AugmentConfig(
     rotation_deg=4.0,

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import TrainingError
-from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, check_document
-from scanner.records import Estimate
-from scanner.system.whole_files import write_whole
-from training.config import TrainConfig
-from training.evaluate import Evaluation
-from training.model_card import CARD_NAME, render_card
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, check_document
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.whole_files import write_whole
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.evaluate import Evaluation
+from cxrscan.training.model_card import CARD_NAME, render_card
 
 INTENDED_USE = (
     "Research and teaching: pre-sorting and analysis of frontal chest radiographs by the probability of pneumonia. "

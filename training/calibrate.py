@@ -16,11 +16,11 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from scanner.calibration import PopulationFinder, root
-from scanner.metrics import BoolArray, FloatArray, wilson_interval
-from scanner.model_bundle import Calibration, OperatingPoint
-from scanner.packed_arrays import FloatArray as Embeddings
-from scanner.records import Estimate, Predictions
+from cxrscan.scanner.calibration import PopulationFinder, root
+from cxrscan.scanner.metrics import BoolArray, FloatArray, wilson_interval
+from cxrscan.scanner.model_bundle import Calibration, OperatingPoint
+from cxrscan.scanner.packed_arrays import FloatArray as Embeddings
+from cxrscan.scanner.records import Estimate, Predictions
 
 TARGET = 0.95
 """Sensitivity of ``sens95`` and specificity of ``spec95``."""

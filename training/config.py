@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scanner.errors import TrainingError
-from scanner.network.config import NetworkConfig
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.network.config import NetworkConfig
 
 OPERATING_POINTS = ("youden", "sens95", "spec95", "half")
 CONFIGS = Path(__file__).parent / "configs"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.records import FloatImage
+from cxrscan.scanner.records import FloatImage
 
 SIDE_PX = 224
 """Side of pictures that are drawn from nothing."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from scanner.system.plain_matplotlib import import_matplotlib
-from scanner.system.whole_files import replacing, replacing_text
-from training.fit import EpochLog
+from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.scanner.system.whole_files import replacing, replacing_text
+from cxrscan.training.fit import EpochLog
 
 _PANELS = (("loss", "val_loss", "cross-entropy"), ("auc", "val_auc", "AUC"), ("accuracy", "val_accuracy", "accuracy"))
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scanner.errors import CxrscanError, TrainingError
-from scanner.evaluation.patients import patient_of
-from scanner.preprocess import to_model_input
-from scanner.readers import HEAD_BYTES, ReadOptions, promises_film, read_film, sniff_kind, without_ending
-from scanner.readers.options import TakesFilms
-from scanner.records import NEGATIVE, POSITIVE, FloatImage
-from scanner.system.beneath import open_regular
-from scanner.system.bounded import read_bounded
-from training.films import Box, FilmFile, LoadedFilms
-from training.table import read_rows, read_table
+from cxrscan.scanner.errors import CxrscanError, TrainingError
+from cxrscan.scanner.evaluation.patients import patient_of
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, promises_film, read_film, sniff_kind, without_ending
+from cxrscan.scanner.readers.options import TakesFilms
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, FloatImage
+from cxrscan.scanner.system.beneath import open_regular
+from cxrscan.scanner.system.bounded import read_bounded
+from cxrscan.training.films import Box, FilmFile, LoadedFilms
+from cxrscan.training.table import read_rows, read_table
 
 _N_THREADS = 4
 

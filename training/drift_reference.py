@@ -1,6 +1,6 @@
 """What the validation films of a bundle look like, for ``cxrscan drift``: fitted to nothing, only looked at.
 
-    python -m training.drift_reference BUNDLE [NAME=]DATA... [--splits splits.csv]
+    python -m cxrscan.training.drift_reference BUNDLE [NAME=]DATA... [--splits splits.csv]
 
 does for a bundle that is there what ``cxrscan train`` does at its end.
 """
@@ -15,21 +15,21 @@ import click
 import cv2
 import numpy as np
 
-from scanner.calibration import find_populations
-from scanner.engines.base import Engine
-from scanner.engines.litert import LiteRTEngine
-from scanner.errors import CxrscanError
-from scanner.model_bundle import SPEC_NAME, ModelSpec, check_document, load_bundle, read_document
-from scanner.populations.portrait import portray
-from scanner.populations.reference import MAX_FILMS, reference_document
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
-from scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
-from scanner.system.whole_files import followed, write_whole
-from scanner.thumbnail import make_thumbnail
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.films import FilmFile
-from training.splits import read_split, split_again
+from cxrscan.scanner.calibration import find_populations
+from cxrscan.scanner.engines.base import Engine
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.model_bundle import SPEC_NAME, ModelSpec, check_document, load_bundle, read_document
+from cxrscan.scanner.populations.portrait import portray
+from cxrscan.scanner.populations.reference import MAX_FILMS, reference_document
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
+from cxrscan.scanner.system.whole_files import followed, write_whole
+from cxrscan.scanner.thumbnail import make_thumbnail
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.films import FilmFile
+from cxrscan.training.splits import read_split, split_again
 
 _THUMBNAIL_PX = 320
 """As a run makes them."""

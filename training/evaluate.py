@@ -8,15 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.metrics import BoolArray, FloatArray, summarise, wilson_interval
-from scanner.model_bundle import OperatingPoint
-from scanner.records import Estimate, FloatImage, Predictions
-from training.augment import shifted_copy
-from training.calibrate import Calibrated, Scored, choose_operating_points, error_at_prior, fit_calibration, fit_finder
-from training.export import run_graph
-from training.films import LoadedFilms
-from training.heat_figures import hits, shares_inside
-from training.splits import IndexArray
+from cxrscan.scanner.metrics import BoolArray, FloatArray, summarise, wilson_interval
+from cxrscan.scanner.model_bundle import OperatingPoint
+from cxrscan.scanner.records import Estimate, FloatImage, Predictions
+from cxrscan.training.augment import shifted_copy
+from cxrscan.training.calibrate import (
+    Calibrated,
+    Scored,
+    choose_operating_points,
+    error_at_prior,
+    fit_calibration,
+    fit_finder,
+)
+from cxrscan.training.export import run_graph
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.heat_figures import hits, shares_inside
+from cxrscan.training.splits import IndexArray
 
 _SHIFT_SEED = 2018
 _EVERY_NTH = 2  # training film that tells what films of its population look like

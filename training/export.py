@@ -16,9 +16,9 @@ import numpy.typing as npt
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from scanner.network.network import BACKBONE, STEM, explain
-from scanner.records import FloatImage, Predictions
-from scanner.system.quiet import silent_stderr
+from cxrscan.scanner.network.network import BACKBONE, STEM, explain
+from cxrscan.scanner.records import FloatImage, Predictions
+from cxrscan.scanner.system.quiet import silent_stderr
 
 Float64Array = npt.NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scanner.metrics import BoolArray
-from scanner.readers import without_ending
-from scanner.records import FloatImage
+from cxrscan.scanner.metrics import BoolArray
+from cxrscan.scanner.readers import without_ending
+from cxrscan.scanner.records import FloatImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,20 +18,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from scanner.errors import TrainingError
-from scanner.metrics import BoolArray, FloatArray, auc_delong
-from scanner.records import FloatImage, heat_side
-from scanner.system.whole_files import replacing
-from training.augment import augment_with_mask, mix
-from training.calibrate import cross_entropy, sigmoid
-from training.config import TrainConfig
-from training.films import LoadedFilms
-from training.findings_loss import UNKNOWN
-from training.folded import training_form
-from training.heat_loss import guide_heat
-from training.restyle import Styles, restyle
-from training.sampling import draw_films, films_per_epoch, loss_weights, shares_of
-from training.splits import IndexArray
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.metrics import BoolArray, FloatArray, auc_delong
+from cxrscan.scanner.records import FloatImage, heat_side
+from cxrscan.scanner.system.whole_files import replacing
+from cxrscan.training.augment import augment_with_mask, mix
+from cxrscan.training.calibrate import cross_entropy, sigmoid
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.findings_loss import UNKNOWN
+from cxrscan.training.folded import training_form
+from cxrscan.training.heat_loss import guide_heat
+from cxrscan.training.restyle import Styles, restyle
+from cxrscan.training.sampling import draw_films, films_per_epoch, loss_weights, shares_of
+from cxrscan.training.splits import IndexArray
 
 _N_AHEAD = 4
 _MAX_TEXT_BYTES = 4 << 20  # of the settings and the log in a checkpoint

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from scanner.network.network import BACKBONE, STEM, last_features
+from cxrscan.scanner.network.network import BACKBONE, STEM, last_features
 
 
 def training_form(network: keras.Model) -> keras.Model:

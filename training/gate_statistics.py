@@ -1,6 +1,6 @@
 """Fit what the gate remembers of the training films, and set its limits on the validation films.
 
-``cxrscan train`` ends with this, and ``training.refit`` does it again.
+``cxrscan train`` ends with this, and ``cxrscan.training.refit`` does it again.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from scanner.calibration import root
-from scanner.engines.base import Engine
-from scanner.engines.litert import LiteRTEngine
-from scanner.gate import evidence
-from scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
-from scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales
-from scanner.model_bundle import SPEC_NAME, check_document, read_document, spec_from_document
-from scanner.preprocess import resize
-from scanner.records import FloatImage, Predictions
-from scanner.system.whole_files import followed, write_whole
-from training.augment import augment
-from training.config import AugmentConfig
-from training.counterexamples import limb, part, shapes, shuffled, solids, swirled, texture, waves
-from training.films import LoadedFilms
-from training.splits import IndexArray
+from cxrscan.scanner.calibration import root
+from cxrscan.scanner.engines.base import Engine
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.gate import evidence
+from cxrscan.scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
+from cxrscan.scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales
+from cxrscan.scanner.model_bundle import SPEC_NAME, check_document, read_document, spec_from_document
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage, Predictions
+from cxrscan.scanner.system.whole_files import followed, write_whole
+from cxrscan.training.augment import augment
+from cxrscan.training.config import AugmentConfig
+from cxrscan.training.counterexamples import limb, part, shapes, shuffled, solids, swirled, texture, waves
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.splits import IndexArray
 
 MOVED = AugmentConfig(
     rotation_deg=5.0, zoom=0.2, shift=0.08, flip=False, brightness=0.1, contrast=0.3, gamma=0.4, noise=0.02, border=0.2

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from scanner.metrics import BoolArray, FloatArray
-from scanner.records import FloatImage
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.records import FloatImage
 
 
 def enlarge(heat_map: FloatImage, side_px: int) -> FloatImage:

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from scanner.network.network import contributions, pull_back
-from training.config import TrainConfig
-from training.findings_loss import FindingsLoss
-from training.folded import training_features, training_head
+from cxrscan.scanner.network.network import contributions, pull_back
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.findings_loss import FindingsLoss
+from cxrscan.training.folded import training_features, training_head
 
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
 _LEAST_ILL = 1e-6  # share of a cell

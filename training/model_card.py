@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scanner.model_bundle import spec_from_document
-from scanner.system.text import count, duration_text, field_title
+from cxrscan.scanner.model_bundle import spec_from_document
+from cxrscan.scanner.system.text import count, duration_text, field_title
 
 CARD_NAME = "MODEL_CARD.md"
 _METRICS = {

@@ -1,6 +1,6 @@
 """Make a table for ``cxrscan train`` from adults of NIH ChestX-ray14 with the readings of the RSNA challenge of 2018.
 
-    python -m training.nih_films films.csv adults.csv
+    python -m cxrscan.training.nih_films films.csv adults.csv
 
 docs/training-data.md says what becomes of which reading. Wang et al. 2017, "ChestX-ray8"; Shih et al. 2019, "Augmenting
 the NIH chest radiograph dataset with expert annotations of possible pneumonia".
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from scanner.errors import TrainingError
-from scanner.records import NEGATIVE, POSITIVE
-from training.table import read_rows
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.training.table import read_rows
 
 COLUMNS = ("path", "label", "patient", "weight", "view", "sex", "finding", "findings", "split", "boxes")
 _LABELS = {"opacity": POSITIVE, "normal": NEGATIVE, "other": NEGATIVE}

@@ -1,6 +1,6 @@
 """Fit calibration, operating points and gate of a bundle again, measure it, and write its card; the network stays.
 
-    python -m training.refit BUNDLE DATA… --also OTHER_VERSIONS
+    python -m cxrscan.training.refit BUNDLE DATA… --also OTHER_VERSIONS
 
 DATA are the films that the bundle was trained on, as `cxrscan train` takes them. They are split as the training run
 split them: by its ``splits.csv`` where ``--splits`` names it, else by the seed and the share that ``model.json`` keeps.
@@ -16,17 +16,17 @@ from typing import Any
 import click
 import cv2
 
-from scanner.errors import BundleError
-from scanner.model_bundle import SPEC_NAME, check_document, read_weights, spec_from_document
-from scanner.system.whole_files import followed, write_whole
-from training.bundle import described
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.drift_reference import add_reference
-from training.evaluate import evaluate
-from training.films import LoadedFilms
-from training.gate_statistics import fit_gate_of
-from training.model_card import CARD_NAME, render_card
-from training.splits import IndexArray, read_split, split_again
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import SPEC_NAME, check_document, read_weights, spec_from_document
+from cxrscan.scanner.system.whole_files import followed, write_whole
+from cxrscan.training.bundle import described
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.drift_reference import add_reference
+from cxrscan.training.evaluate import evaluate
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.gate_statistics import fit_gate_of
+from cxrscan.training.model_card import CARD_NAME, render_card
+from cxrscan.training.splits import IndexArray, read_split, split_again
 
 
 def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: IndexArray, prior: float) -> None:

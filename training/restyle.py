@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scanner.records import FloatImage
-from training.films import FilmFile, LoadedFilms
-from training.splits import IndexArray
+from cxrscan.scanner.records import FloatImage
+from cxrscan.training.films import FilmFile, LoadedFilms
+from cxrscan.training.splits import IndexArray
 
 _N_BANDS = 5
 _QUANTILES = np.linspace(0.0, 1.0, 33)

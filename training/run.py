@@ -16,22 +16,22 @@ import cv2
 import keras
 import tensorflow as tf
 
-from scanner.errors import TrainingError
-from scanner.model_bundle import SPEC_NAME
-from scanner.network.network import build_network
-from scanner.system.text import count
-from scanner.system.whole_files import followed
-from training.bundle import write_bundle
-from training.config import TrainConfig
-from training.curves import draw_curves, write_log
-from training.dataset import DataSet, find_all_films, load_films, read_patients
-from training.drift_reference import add_reference
-from training.evaluate import Evaluation, evaluate, validation_films
-from training.export import export_graph, round_to_float16
-from training.films import LoadedFilms
-from training.fit import EpochLog, Progress, fit, predict_logits
-from training.gate_statistics import add_gate
-from training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.model_bundle import SPEC_NAME
+from cxrscan.scanner.network.network import build_network
+from cxrscan.scanner.system.text import count
+from cxrscan.scanner.system.whole_files import followed
+from cxrscan.training.bundle import write_bundle
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.curves import draw_curves, write_log
+from cxrscan.training.dataset import DataSet, find_all_films, load_films, read_patients
+from cxrscan.training.drift_reference import add_reference
+from cxrscan.training.evaluate import Evaluation, evaluate, validation_films
+from cxrscan.training.export import export_graph, round_to_float16
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.fit import EpochLog, Progress, fit, predict_logits
+from cxrscan.training.gate_statistics import add_gate
+from cxrscan.training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
 
 WORK_FOLDER = "training"
 """Folder inside the bundle for the log, the curves, the split and the checkpoint."""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from scanner.metrics import BoolArray, FloatArray
-from training.config import TrainConfig
-from training.films import FilmFile, LoadedFilms
-from training.splits import IndexArray
-from training.style import style_clusters, style_statistics
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.films import FilmFile, LoadedFilms
+from cxrscan.training.splits import IndexArray
+from cxrscan.training.style import style_clusters, style_statistics
 
 _LEAST_FACTOR = 0.7
 

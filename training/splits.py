@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from scanner.errors import TrainingError
-from scanner.metrics import BoolArray
-from scanner.model_bundle import SPEC_NAME
-from scanner.records import NEGATIVE, POSITIVE
-from scanner.system.beneath import open_regular
-from scanner.system.whole_files import replacing_text
-from training.films import LoadedFilms
-from training.table import TRAIN, VALIDATION
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.metrics import BoolArray
+from cxrscan.scanner.model_bundle import SPEC_NAME
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.beneath import open_regular
+from cxrscan.scanner.system.whole_files import replacing_text
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.table import TRAIN, VALIDATION
 
 IndexArray = np.ndarray
 

@@ -15,11 +15,11 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from scanner.metrics import BoolArray, FloatArray
-from scanner.network.config import NetworkConfig
-from scanner.network.network import build_mobilenet
-from scanner.records import FloatImage
-from training.splits import IndexArray
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.network.config import NetworkConfig
+from cxrscan.scanner.network.network import build_mobilenet
+from cxrscan.scanner.records import FloatImage
+from cxrscan.training.splits import IndexArray
 
 N_CLUSTERS = 12
 _LAYERS = ("expanded_conv_project_BN", "block_1_project_BN", "block_2_add")

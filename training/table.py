@@ -9,12 +9,12 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from scanner.errors import TrainingError
-from scanner.evaluation.patients import patient_of
-from scanner.readers import without_ending
-from scanner.records import NEGATIVE, POSITIVE
-from scanner.system.bounded import read_bounded
-from training.films import Box, FilmFile
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.evaluation.patients import patient_of
+from cxrscan.scanner.readers import without_ending
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.bounded import read_bounded
+from cxrscan.training.films import Box, FilmFile
 
 TRAIN, VALIDATION = "train", "validation"
 PATH_COLUMNS = ("path", "film", "file", "filename", "image")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from reports.wording import VERDICTS, figure_text, interval_text, terminal_text
-from scanner.evaluation.agreement import Agreement
-from scanner.records import Estimate
-from scanner.system.text import count, printable
+from cxrscan.reports.wording import VERDICTS, figure_text, interval_text, terminal_text
+from cxrscan.scanner.evaluation.agreement import Agreement
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.text import count, printable
 
 
 def agreement_document(agreement: Agreement) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.curves import (
+from cxrscan.reports.curves import (
     Skin,
     coverage_curves,
     coverage_range,
@@ -18,11 +18,11 @@ from reports.curves import (
     draw_roc,
     net_benefit_range,
 )
-from reports.wording import figure_text, with_interval
-from scanner.evaluation.evaluate import Evaluation
-from scanner.metrics import Subgroup
-from scanner.system.plain_matplotlib import import_matplotlib
-from scanner.system.whole_files import replacing
+from cxrscan.reports.wording import figure_text, with_interval
+from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.metrics import Subgroup
+from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.scanner.system.whole_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

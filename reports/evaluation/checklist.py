@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reports.wording import probability_text, significant, title_of, with_interval
-from scanner.evaluation.evaluate import Evaluation
-from scanner.records import NEGATIVE, POSITIVE, Counts
-from scanner.run_record import Run
+from cxrscan.reports.wording import probability_text, significant, title_of, with_interval
+from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Counts
+from cxrscan.scanner.run_record import Run
 
 ChecklistName = Literal["stard-ai", "claim"]
 

@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from reports.wording import difference_text, figure_text, fixed, form_of, probability_text, terminal_text, title_of
-from scanner.evaluation.compare import Comparison
-from scanner.records import NEGATIVE, POSITIVE
+from cxrscan.reports.wording import (
+    difference_text,
+    figure_text,
+    fixed,
+    form_of,
+    probability_text,
+    terminal_text,
+    title_of,
+)
+from cxrscan.scanner.evaluation.compare import Comparison
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:

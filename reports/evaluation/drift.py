@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reports.json_file import write_json
-from reports.wording import figure_text, fixed, interval_text, significant, terminal_text
-from scanner.evaluation.drift import AspectDrift, Change, Drift
-from scanner.system.text import count, printable
-from scanner.system.whole_files import make_folder
+from cxrscan.reports.json_file import write_json
+from cxrscan.reports.wording import figure_text, fixed, interval_text, significant, terminal_text
+from cxrscan.scanner.evaluation.drift import AspectDrift, Change, Drift
+from cxrscan.scanner.system.text import count, printable
+from cxrscan.scanner.system.whole_files import make_folder
 
 _SCHEMA_VERSION = 1
 _SENTENCES = {

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reports.evaluation.charts import write_charts
-from reports.json_file import write_json
-from reports.tables.csv_file import neutralised
-from reports.wording import (
+from cxrscan.reports.evaluation.charts import write_charts
+from cxrscan.reports.json_file import write_json
+from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.wording import (
     figure_text,
     fixed,
     form_of,
@@ -21,12 +21,12 @@ from reports.wording import (
     title_of,
     with_interval,
 )
-from scanner.evaluation.evaluate import Evaluation, ThresholdRow
-from scanner.metrics import Summary, decision_curve, reliability_curve
-from scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo, StudySummary
-from scanner.run_record import Run
-from scanner.system.text import count
-from scanner.system.whole_files import make_folder, replacing_text
+from cxrscan.scanner.evaluation.evaluate import Evaluation, ThresholdRow
+from cxrscan.scanner.metrics import Summary, decision_curve, reliability_curve
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo, StudySummary
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.text import count
+from cxrscan.scanner.system.whole_files import make_folder, replacing_text
 
 _SCHEMA_VERSION = 1
 _CSV_HEADER = (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.curves import (
+from cxrscan.reports.curves import (
     Skin,
     coverage_curves,
     coverage_range,
@@ -26,10 +26,10 @@ from reports.curves import (
     draw_roc,
     net_benefit_range,
 )
-from reports.wording import fixed, probability_text
-from scanner.metrics import BoolArray, FloatArray, reliability_curve
-from scanner.records import NEGATIVE, POSITIVE
-from scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.reports.wording import fixed, probability_text
+from cxrscan.scanner.metrics import BoolArray, FloatArray, reliability_curve
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ import base64
 import numpy as np
 import numpy.typing as npt
 
-from scanner.records import HeatMap
+from cxrscan.scanner.records import HeatMap
 
 STOPS: tuple[tuple[int, int, int], ...] = (
     (87, 15, 109),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.evaluation.drift import (
+from cxrscan.reports.evaluation.drift import (
     ASPECTS,
     basis_sentence,
     change_text,
@@ -13,9 +13,9 @@ from reports.evaluation.drift import (
     p_text,
     prevalence_sentence,
 )
-from reports.page.evaluation import FigureTable
-from reports.wording import fixed
-from scanner.evaluation.drift import Drift
+from cxrscan.reports.page.evaluation import FigureTable
+from cxrscan.reports.wording import fixed
+from cxrscan.scanner.evaluation.drift import Drift
 
 
 @dataclass(frozen=True, slots=True)

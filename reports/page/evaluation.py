@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.page.charts import Chart, decision_chart
-from reports.tables.columns import COLUMNS
-from reports.wording import figure_text, form_of, interval_text, title_of, with_interval
-from scanner.evaluation.evaluate import Evaluation
-from scanner.metrics import Summary
-from scanner.records import Estimate
-from scanner.system.text import count, field_title
+from cxrscan.reports.page.charts import Chart, decision_chart
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.reports.wording import figure_text, form_of, interval_text, title_of, with_interval
+from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.metrics import Summary
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.text import count, field_title
 
 _FRONT = ("sensitivity", "specificity", "ppv", "npv", "accuracy")
 """Metrics that stand side by side for several subgroups."""

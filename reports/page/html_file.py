@@ -19,13 +19,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import templates
-from reports.page.colour_scale import heat_text
-from reports.page.scripts import joined_script
-from reports.page.view import ReportView
-from reports.tables.columns import Column
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing_text
+from cxrscan import templates
+from cxrscan.reports.page.colour_scale import heat_text
+from cxrscan.reports.page.scripts import joined_script
+from cxrscan.reports.page.view import ReportView
+from cxrscan.reports.tables.columns import Column
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing_text
 
 TEMPLATES = Path(next(iter(templates.__path__)))
 BLOCK = 50

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.wording import fixed, probability_text
-from scanner.metrics import BoolArray, FloatArray, figure_estimates
-from scanner.metrics.confusion import confusion_matrix
-from scanner.model_bundle import ModelSpec
-from scanner.records import RunInfo
-from scanner.run_record import Run
+from cxrscan.reports.wording import fixed, probability_text
+from cxrscan.scanner.metrics import BoolArray, FloatArray, figure_estimates
+from cxrscan.scanner.metrics.confusion import confusion_matrix
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import RunInfo
+from cxrscan.scanner.run_record import Run
 
 
 @dataclass(frozen=True, slots=True)

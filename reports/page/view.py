@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
-from reports.page.colour_scale import OPACITIES, STOPS
-from reports.page.evaluation import EvaluationView, evaluation_view
-from reports.page.points import OfferedPoint, offered_points
-from reports.tables.columns import Column
-from reports.wording import (
+from cxrscan.reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
+from cxrscan.reports.page.colour_scale import OPACITIES, STOPS
+from cxrscan.reports.page.evaluation import EvaluationView, evaluation_view
+from cxrscan.reports.page.points import OfferedPoint, offered_points
+from cxrscan.reports.tables.columns import Column
+from cxrscan.reports.wording import (
     AGREEMENTS,
     METRICS,
     OUTCOMES,
@@ -34,19 +34,19 @@ from reports.wording import (
     title_of,
     with_interval,
 )
-from scanner import NOTICE
-from scanner.errors import HINTS
-from scanner.evaluation.evaluate import Evaluation
-from scanner.evaluation.fit import OUTSIDE, fit_sentence
-from scanner.evaluation.survey import EXAMPLES, Problem, Survey
-from scanner.metrics import ConfusionMatrix, Summary, figure_table
-from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
-from scanner.run_record import PLACES, Run
-from scanner.system.text import count, duration_text, field_title
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.evaluation.fit import OUTSIDE, fit_sentence
+from cxrscan.scanner.evaluation.survey import EXAMPLES, Problem, Survey
+from cxrscan.scanner.metrics import ConfusionMatrix, Summary, figure_table
+from cxrscan.scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
+from cxrscan.scanner.run_record import PLACES, Run
+from cxrscan.scanner.system.text import count, duration_text, field_title
 
 if TYPE_CHECKING:
-    from reports.page.drift import DriftView
-    from scanner.evaluation.drift import Drift
+    from cxrscan.reports.page.drift import DriftView
+    from cxrscan.scanner.evaluation.drift import Drift
 
 _FIGURES_OF_SETS = ("auc", "sensitivity", "specificity", "brier", "ece", "ece_at_prior")
 
@@ -261,7 +261,7 @@ def build_view(
 
 
 def _drift_view(drift: Drift) -> DriftView:
-    from reports.page.drift import drift_view  # which a scan has no use for
+    from cxrscan.reports.page.drift import drift_view  # which a scan has no use for
 
     return drift_view(drift)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reports.wording import fixed
-from scanner.decision import prediction
-from scanner.records import Film, RunInfo
-from scanner.run_record import Run
+from cxrscan.reports.wording import fixed
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.records import Film, RunInfo
+from cxrscan.scanner.run_record import Run
 
 Cell = str | int | float | None
 """A value of the table; None and the empty string are both an empty cell."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from reports.tables.columns import Column, format_cell
-from scanner.records import Film
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing_text
+from cxrscan.reports.tables.columns import Column, format_cell
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing_text
 
 # What a spreadsheet takes for the start of a formula (OWASP, CSV Injection).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scanner.errors import CxrscanError
+from cxrscan.scanner.errors import CxrscanError
 
 if TYPE_CHECKING:  # the command line imports this for its options
-    from reports.tables.columns import Column
-    from scanner.run_record import Run
+    from cxrscan.reports.tables.columns import Column
+    from cxrscan.scanner.run_record import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class TableFormat:
 
 
 TABLES = (
-    TableFormat("csv", "reports.tables.csv_file", always=True),
-    TableFormat("parquet", "reports.tables.parquet_file", library="pyarrow", extra="parquet"),
-    TableFormat("jsonl", "reports.tables.jsonl_file"),
+    TableFormat("csv", "cxrscan.reports.tables.csv_file", always=True),
+    TableFormat("parquet", "cxrscan.reports.tables.parquet_file", library="pyarrow", extra="parquet"),
+    TableFormat("jsonl", "cxrscan.reports.tables.jsonl_file"),
 )
 """In the order in which they are written."""

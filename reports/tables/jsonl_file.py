@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports.tables.columns import Column
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing_text
+from cxrscan.reports.tables.columns import Column
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing_text
 
 
 def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:

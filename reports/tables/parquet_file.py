@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as arrow
 from pyarrow.parquet import ParquetWriter
 
-from reports.tables.columns import Column
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing
+from cxrscan.reports.tables.columns import Column
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing
 
 _TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
 _ROWS_PER_GROUP = 10_000

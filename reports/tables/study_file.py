@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from reports.tables.csv_file import neutralised
-from reports.wording import fixed
-from scanner.decision import call_at
-from scanner.evaluation.studies import Study, repeat_of
-from scanner.run_record import Run
-from scanner.system.whole_files import replacing_text
+from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.wording import fixed
+from cxrscan.scanner.decision import call_at
+from cxrscan.scanner.evaluation.studies import Study, repeat_of
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.whole_files import replacing_text
 
 Cell = str | int | float | None
 

@@ -5,6 +5,6 @@ from typing import NoReturn
 
 def start() -> NoReturn:
     """Run ``cxrscan``. Imports the rest only now: every worker process imports once more the script that calls this."""
-    from scanner.cli.main import main
+    from cxrscan.scanner.cli.main import main
 
     main()

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scanner import NOTICE
-from scanner.cli import options
-from scanner.errors import LabelError
-from scanner.system.text import is_printable, printable
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.system.text import is_printable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scanner.evaluation.labels import LabelRequest, Labels
-    from training.adaptation.bundle import Parent
-    from training.adaptation.measure import Measured
-    from training.adaptation.run import Outcome
+    from cxrscan.scanner.evaluation.labels import LabelRequest, Labels
+    from cxrscan.training.adaptation.bundle import Parent
+    from cxrscan.training.adaptation.measure import Measured
+    from cxrscan.training.adaptation.run import Outcome
 
 _MAX_SITE = 64
 
@@ -109,8 +109,8 @@ def adapt(
     cxrscan adapt cxrscan-out --labels truth.csv -o our-model --site "St Elsewhere"
     cxrscan run films/ --model our-model
     """
-    from training.adaptation.run import AdaptRequest, adapt_run
-    from training.dataset import read_patients
+    from cxrscan.training.adaptation.run import AdaptRequest, adapt_run
+    from cxrscan.training.dataset import read_patients
 
     outcome = adapt_run(
         AdaptRequest(
@@ -143,10 +143,10 @@ def adapt(
 
 def _parent(run_folder: Path, bundle: Path | None) -> Parent:
     """The bundle to adapt: the one given, else that which the run names, else the shipped one."""
-    from scanner.model_bundle import DEFAULT_BUNDLE, read_weights
-    from scanner.runs.journal import Journal, stored_info
-    from scanner.trial import open_bundle
-    from training.adaptation.bundle import Parent
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_weights
+    from cxrscan.scanner.runs.journal import Journal, stored_info
+    from cxrscan.scanner.trial import open_bundle
+    from cxrscan.training.adaptation.bundle import Parent
 
     if bundle is None:
         with Journal(run_folder, read_only=True) as journal:
@@ -158,8 +158,8 @@ def _parent(run_folder: Path, bundle: Path | None) -> Parent:
 
 def _labels(run_folder: Path, labels: LabelRequest | None, verdicts: Path | None) -> Labels | None:
     """Where the truth is; None for the run's own labels."""
-    from scanner.evaluation.labels import open_labels
-    from scanner.runs.journal import Journal, stored_info
+    from cxrscan.scanner.evaluation.labels import open_labels
+    from cxrscan.scanner.runs.journal import Journal, stored_info
 
     if labels is not None and verdicts is not None:
         raise click.UsageError("Give --labels or --verdicts, not both.")
@@ -174,8 +174,8 @@ def _labels(run_folder: Path, labels: LabelRequest | None, verdicts: Path | None
 
 def _story(outcome: Outcome) -> Iterator[str]:
     """What was found out, line by line."""
-    from reports.wording import difference_text, title_of, with_interval
-    from training.adaptation.forecast import N_MORE
+    from cxrscan.reports.wording import difference_text, title_of, with_interval
+    from cxrscan.training.adaptation.forecast import N_MORE
 
     films = outcome.films
     if outcome.measured:
@@ -212,7 +212,7 @@ def _story(outcome: Outcome) -> Iterator[str]:
 
 
 def _gain_name(measured: Measured) -> str:
-    from training.adaptation.card import GAINS
+    from cxrscan.training.adaptation.card import GAINS
 
     return f"gain in {GAINS[measured.gain_of]}"
 

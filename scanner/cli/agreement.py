@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scanner.evaluation.agreement import Opinion
+    from cxrscan.scanner.evaluation.agreement import Opinion
 
 
 @click.command(short_help="Say how far readers agree with each other and with the model.")
@@ -30,10 +30,10 @@ def agreement(places: tuple[Path, ...], as_json: bool) -> None:
     cxrscan agreement cxrscan-out
     cxrscan agreement verdicts-anna.csv verdicts-ben.csv
     """
-    from reports.evaluation.agreement import agreement_document, agreement_text
-    from scanner.errors import RunFolderError
-    from scanner.evaluation.agreement import measure_agreement
-    from scanner.viewer.verdicts import read_opinions, sheets_of
+    from cxrscan.reports.evaluation.agreement import agreement_document, agreement_text
+    from cxrscan.scanner.errors import RunFolderError
+    from cxrscan.scanner.evaluation.agreement import measure_agreement
+    from cxrscan.scanner.viewer.verdicts import read_opinions, sheets_of
 
     sheets = [sheet for place in places for sheet in (sheets_of(place) if place.is_dir() else [place])]
     found = measure_agreement(_told_apart(sheets, [read_opinions(sheet) for sheet in sheets]))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from scanner.evaluation.labels import LabelRequest
+    from cxrscan.scanner.evaluation.labels import LabelRequest
 
 
 @click.command(short_help="Compare two runs over the same films.")
@@ -26,12 +26,12 @@ def compare(run_a: Path, run_b: Path, labels: LabelRequest | None, as_json: bool
     Each run counts at its own threshold; films that either of them refers are left out. Without --labels the labels
     of RUN_A count. Nothing is written.
     """
-    from reports.evaluation.comparison import comparison_document, comparison_text
-    from scanner.decision import is_referred
-    from scanner.evaluation.compare import compare_runs
-    from scanner.evaluation.evaluate import cells_of, collect_films
-    from scanner.evaluation.labels import open_labels
-    from scanner.runs.journal import Journal, stored_info
+    from cxrscan.reports.evaluation.comparison import comparison_document, comparison_text
+    from cxrscan.scanner.decision import is_referred
+    from cxrscan.scanner.evaluation.compare import compare_runs
+    from cxrscan.scanner.evaluation.evaluate import cells_of, collect_films
+    from cxrscan.scanner.evaluation.labels import open_labels
+    from cxrscan.scanner.runs.journal import Journal, stored_info
 
     with Journal(run_a, read_only=True) as journal:
         info_a = stored_info(journal)

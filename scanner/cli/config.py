@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from scanner.cli.configuration import give_defaults, setting_name, settings_of, source_of, words_of
-from scanner.system.addresses import without_secrets
-from scanner.system.text import printable
+from cxrscan.scanner.cli.configuration import give_defaults, setting_name, settings_of, source_of, words_of
+from cxrscan.scanner.system.addresses import without_secrets
+from cxrscan.scanner.system.text import printable
 
 
 @click.group(short_help="Show the settings, and where each comes from.")

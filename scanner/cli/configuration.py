@@ -17,8 +17,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from scanner.errors import CxrscanError
-from scanner.system.text import printable
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.system.text import printable
 
 FILE_NAME = "cxrscan.toml"
 PROJECT_NAME = "pyproject.toml"
@@ -154,7 +154,7 @@ def _read(path: Path, *, of_us: bool = True) -> dict[str, Any]:
     """Content of a file; of one that is not ours alone, nothing where it cannot be read."""
     import tomllib
 
-    from scanner.system.bounded import read_bounded
+    from cxrscan.scanner.system.bounded import read_bounded
 
     try:
         return tomllib.loads(read_bounded(path, _MAX_BYTES).decode())

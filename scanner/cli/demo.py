@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from scanner.cli import options
-from scanner.cli.run import run
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.cli.run import run
 
 
 @click.command(short_help="Draw synthetic films and scan them.")
@@ -24,7 +24,7 @@ from scanner.cli.run import run
 )
 def demo(output: Path) -> int:
     """Draw 24 synthetic chest films, a drawing and a broken file, and scan them with `cxrscan run`."""
-    from scanner.demo import draw_demo_folder
+    from cxrscan.scanner.demo import draw_demo_folder
 
     films = output / "films"
     n_files = len(draw_demo_folder(films))

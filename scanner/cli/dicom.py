@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scanner.dicom_results.film_results import FilmResults, Wanted
-    from scanner.dicom_results.write import ResultsTally
-    from scanner.sources.walk import Root
+    from cxrscan.scanner.dicom_results.film_results import FilmResults, Wanted
+    from cxrscan.scanner.dicom_results.write import ResultsTally
+    from cxrscan.scanner.sources.walk import Root
 
 
 @click.command(short_help="Write a run's results as DICOM objects.")
@@ -67,7 +67,7 @@ def dicom(
     if not (sr or sc):
         raise click.UsageError("--no-sr and --no-sc leave nothing to write.")
     require_highdicom()
-    from scanner.dicom_results.film_results import Wanted
+    from cxrscan.scanner.dicom_results.film_results import Wanted
 
     tally = write(run_folder, output, Wanted(sr, sc, status), roots=films, workers=workers, quiet=quiet)
     tell(tally, as_json=as_json, quiet=quiet)
@@ -84,7 +84,7 @@ def require_highdicom() -> None:
     """
     from importlib.util import find_spec
 
-    from scanner.errors import CxrscanError
+    from cxrscan.scanner.errors import CxrscanError
 
     if find_spec("highdicom") is None:
         raise CxrscanError("extra-missing", "DICOM results need highdicom, from the extra `dicom`.")
@@ -98,9 +98,9 @@ def write(
 
     from tqdm import tqdm
 
-    from scanner.dicom_results.write import write_results
-    from scanner.system.cores import available_cores
-    from scanner.system.text import printable
+    from cxrscan.scanner.dicom_results.write import write_results
+    from cxrscan.scanner.system.cores import available_cores
+    from cxrscan.scanner.system.text import printable
 
     with tqdm(unit=" films", dynamic_ncols=True, disable=True if quiet else None) as bar:
 
@@ -120,8 +120,8 @@ def tell(tally: ResultsTally, *, as_json: bool, quiet: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from scanner import NOTICE
-    from scanner.system.text import printable
+    from cxrscan.scanner import NOTICE
+    from cxrscan.scanner.system.text import printable
 
     if as_json:
         click.echo(json.dumps({**asdict(tally), "folder": str(tally.folder), "exit_code": tally.exit_code}))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scanner.dicom_results.read_back import ResultSaid
+    from cxrscan.scanner.dicom_results.read_back import ResultSaid
 
 
 @click.command(name="dicom-read", short_help="Tell what result objects say.")
@@ -31,7 +31,7 @@ def dicom_read(files: tuple[Path, ...], as_json: bool, fhir: bool) -> int:
     import json
     from dataclasses import asdict
 
-    from scanner.dicom_results.fhir import observation
+    from cxrscan.scanner.dicom_results.fhir import observation
 
     if as_json and fhir:
         raise click.UsageError("Give --json or --fhir, not both.")
@@ -50,9 +50,9 @@ def dicom_read(files: tuple[Path, ...], as_json: bool, fhir: bool) -> int:
 
 def _read_all(files: tuple[Path, ...]) -> Iterator[tuple[Path, ResultSaid | None]]:
     """What each object says; None for one that cannot be read, which is told."""
-    from scanner.dicom_results.read_back import read_result
-    from scanner.errors import FilmError
-    from scanner.system.text import printable
+    from cxrscan.scanner.dicom_results.read_back import read_result
+    from cxrscan.scanner.errors import FilmError
+    from cxrscan.scanner.system.text import printable
 
     for place in files:
         for path in sorted(place.rglob("*.dcm")) if place.is_dir() else [place]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner import NOTICE
-from scanner.cli import options
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from scanner.evaluation.drift import Drift, Portrait
-    from scanner.runs.journal import Journal
+    from cxrscan.scanner.evaluation.drift import Drift, Portrait
+    from cxrscan.scanner.runs.journal import Journal
 
 _DRIFTED = 5
 """Exit code of ``--fail-on-drift``."""
@@ -51,11 +51,11 @@ def drift(
     cxrscan drift cxrscan-out
     cxrscan drift this-month --reference last-month --json --fail-on-drift
     """
-    from reports.evaluation.drift import drift_document, drift_text, write_drift
-    from reports.outputs import write_outputs
-    from scanner.run import render
-    from scanner.runs.journal import Journal
-    from scanner.system.whole_files import followed
+    from cxrscan.reports.evaluation.drift import drift_document, drift_text, write_drift
+    from cxrscan.reports.outputs import write_outputs
+    from cxrscan.scanner.run import render
+    from cxrscan.scanner.runs.journal import Journal
+    from cxrscan.scanner.system.whole_files import followed
 
     with Journal(run_folder, read_only=True) as journal:
         found = _find(journal, reference)
@@ -78,10 +78,10 @@ def drift(
 
 def _find(journal: Journal, reference: Path | None) -> Drift:
     """Portray the run and what it is compared with, and compare them."""
-    from scanner.evaluation.drift import find_drift, nearest
-    from scanner.populations.portrait import portray
-    from scanner.populations.reference import references
-    from scanner.runs.journal import Journal, stored_model
+    from cxrscan.scanner.evaluation.drift import find_drift, nearest
+    from cxrscan.scanner.populations.portrait import portray
+    from cxrscan.scanner.populations.reference import references
+    from cxrscan.scanner.runs.journal import Journal, stored_model
 
     model = stored_model(journal)
     current = portray(journal.films, model, journal.folder.resolve().name)

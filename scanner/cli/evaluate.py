@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from scanner import NOTICE
-from scanner.cli import options
-from scanner.errors import LabelError
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.errors import LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from reports.evaluation.checklist import ChecklistName
-    from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Duplicates, StudyRule
+    from cxrscan.reports.evaluation.checklist import ChecklistName
+    from cxrscan.scanner.evaluation.labels import LabelRequest
+    from cxrscan.scanner.records import Band, Duplicates, StudyRule
 
 
 def split_names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -86,14 +86,14 @@ def evaluate(
     \b
     cxrscan evaluate cxrscan-out --labels truth.csv --by view_position,site
     """
-    from reports.evaluation.checklist import checklist_text
-    from reports.evaluation.files import evaluation_text, write_evaluation
-    from reports.outputs import write_outputs
-    from scanner.evaluation.evaluate import Asked
-    from scanner.run import render
-    from scanner.run_record import Run
-    from scanner.runs.journal import Journal, stored_info, stored_model
-    from scanner.system.whole_files import followed, replacing_text
+    from cxrscan.reports.evaluation.checklist import checklist_text
+    from cxrscan.reports.evaluation.files import evaluation_text, write_evaluation
+    from cxrscan.reports.outputs import write_outputs
+    from cxrscan.scanner.evaluation.evaluate import Asked
+    from cxrscan.scanner.run import render
+    from cxrscan.scanner.run_record import Run
+    from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+    from cxrscan.scanner.system.whole_files import followed, replacing_text
 
     def ask(columns: Set[str]) -> Asked:
         _check_names(by, columns)
@@ -152,7 +152,7 @@ def _tell_misfits(names: Sequence[str], why: str) -> None:
 
 
 def _check_names(by: tuple[str, ...], columns: Set[str]) -> None:
-    from scanner.evaluation.evaluate import ATTRIBUTES
+    from cxrscan.scanner.evaluation.evaluate import ATTRIBUTES
 
     known = (*ATTRIBUTES, *sorted(columns))
     unknown = [name for name in by if name not in known]

@@ -11,14 +11,14 @@ from typing import NoReturn
 
 import click
 
-from scanner import NOTICE
-from scanner.cli.configuration import find_files, give_defaults, name_variables, source_of
-from scanner.cli.options import LocalPath, error_text
-from scanner.errors import WRONG_USAGE, CxrscanError
-from scanner.system.memory import keep_no_core_files
-from scanner.system.surroundings import leave_working_directory_out
-from scanner.system.terminal import let_telling_fail
-from scanner.system.text import printable
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli.configuration import find_files, give_defaults, name_variables, source_of
+from cxrscan.scanner.cli.options import LocalPath, error_text
+from cxrscan.scanner.errors import WRONG_USAGE, CxrscanError
+from cxrscan.scanner.system.memory import keep_no_core_files
+from cxrscan.scanner.system.surroundings import leave_working_directory_out
+from cxrscan.scanner.system.terminal import let_telling_fail
+from cxrscan.scanner.system.text import printable
 
 COMMANDS = (
     "run",
@@ -55,7 +55,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"scanner.cli.{module}"), module)
+        command: click.Command = getattr(import_module(f"cxrscan.scanner.cli.{module}"), module)
         name_variables(command, f"cxrscan_{module}")
         return command
 

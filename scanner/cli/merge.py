@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from scanner.run import WriteOutputs
+    from cxrscan.scanner.run import WriteOutputs
 
 
 @click.command(short_help="Merge the shards of a run, or runs of one model.")
@@ -44,8 +44,8 @@ def merge(
     cxrscan run films/ --shard 2/2 -o part-2
     cxrscan merge whole part-1 part-2
     """
-    from scanner.run import render
-    from scanner.runs.merge import merge_runs
+    from cxrscan.scanner.run import render
+    from cxrscan.scanner.runs.merge import merge_runs
 
     merge_runs(runs, out, partial=partial)
     tally = render(out, write_outputs)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
-from scanner.system.text import printable
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.system.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scanner.model_bundle import ModelSpec
+    from cxrscan.scanner.model_bundle import ModelSpec
 
 _bundle = click.argument("bundle", required=False, type=options.LocalPath(path_type=Path))
 
@@ -32,9 +32,9 @@ def model() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print model.json.")
 def info(bundle: Path | None, as_json: bool) -> None:
     """Say what the model is, what it was trained on and where its limits are."""
-    from reports.wording import terminal_text
-    from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.trial import open_bundle
+    from cxrscan.reports.wording import terminal_text
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+    from cxrscan.scanner.trial import open_bundle
 
     opened = open_bundle(bundle or DEFAULT_BUNDLE)
     if as_json:
@@ -45,7 +45,7 @@ def info(bundle: Path | None, as_json: bool) -> None:
 
 
 def _description(spec: ModelSpec) -> Iterator[str]:
-    from reports.wording import probability_text, set_title, title_of, with_interval
+    from cxrscan.reports.wording import probability_text, set_title, title_of, with_interval
 
     yield f"{spec.label}  ({spec.folder})"
     yield f"For      {spec.intended_use}"
@@ -77,8 +77,8 @@ def _description(spec: ModelSpec) -> Iterator[str]:
 @_bundle
 def verify(bundle: Path | None) -> None:
     """Check a bundle: schema, hash of the weights, and the way of one drawn film to a report."""
-    from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.trial import verify_bundle
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+    from cxrscan.scanner.trial import verify_bundle
 
     spec = verify_bundle(bundle or DEFAULT_BUNDLE)
     _render_one(spec)
@@ -87,12 +87,12 @@ def verify(bundle: Path | None) -> None:
 
 def _render_one(spec: ModelSpec) -> None:
     """Scan a drawn film and write its outputs, which are thrown away."""
-    from reports.outputs import write_outputs
-    from scanner.errors import BundleError
-    from scanner.records import Film, ImageSource, ScanResult
-    from scanner.settings import ScanSettings
-    from scanner.viewer.opening import session_run
-    from scanner.worker import scan_chunk
+    from cxrscan.reports.outputs import write_outputs
+    from cxrscan.scanner.errors import BundleError
+    from cxrscan.scanner.records import Film, ImageSource, ScanResult
+    from cxrscan.scanner.settings import ScanSettings
+    from cxrscan.scanner.viewer.opening import session_run
+    from cxrscan.scanner.worker import scan_chunk
 
     film = ImageSource(Path("drawn.png"), "drawn.png", None, data=_drawn_png())
     (result,) = scan_chunk([film], ScanSettings(spec.folder, gate="warn"))
@@ -111,7 +111,7 @@ def _drawn_png() -> bytes:
     import cv2
     import numpy as np
 
-    from scanner.synthetic_films import FilmModel, draw_film
+    from cxrscan.scanner.synthetic_films import FilmModel, draw_film
 
     film = draw_film(FilmModel.load(), 1, np.random.default_rng(0), 640)
     return cv2.imencode(".png", np.rint(film * 255).astype(np.uint8))[1].tobytes()

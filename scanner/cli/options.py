@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from reports.tables.formats import TABLES, TableFormat
-from scanner import NOTICE
-from scanner.cli.configuration import refuse_settings_beside
-from scanner.errors import CxrscanError, LabelError
-from scanner.records import POSITIVE
-from scanner.system.addresses import is_address
-from scanner.system.text import count, printable
+from cxrscan.reports.tables.formats import TABLES, TableFormat
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli.configuration import refuse_settings_beside
+from cxrscan.scanner.errors import CxrscanError, LabelError
+from cxrscan.scanner.records import POSITIVE
+from cxrscan.scanner.system.addresses import is_address
+from cxrscan.scanner.system.text import count, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reports.outputs import Embed
-    from scanner.evaluation.evaluate import Evaluation
-    from scanner.evaluation.labels import LabelRequest, Labels
-    from scanner.records import Band, Film, Outputs, RunInfo, StudySummary
-    from scanner.run import Tally
-    from scanner.run_record import Run
+    from cxrscan.reports.outputs import Embed
+    from cxrscan.scanner.evaluation.evaluate import Evaluation
+    from cxrscan.scanner.evaluation.labels import LabelRequest, Labels
+    from cxrscan.scanner.records import Band, Film, Outputs, RunInfo, StudySummary
+    from cxrscan.scanner.run import Tally
+    from cxrscan.scanner.run_record import Run
 
 
 Options = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -108,7 +108,7 @@ class Window(_ParamType):
 
 
 def _address_of_archive(path: Path) -> str:
-    from scanner.sources.archives import address_of_archive
+    from cxrscan.scanner.sources.archives import address_of_archive
 
     return address_of_archive(path)
 
@@ -124,7 +124,7 @@ class Place(_ParamType):
             path = existing_path.convert(value, parameter, context)
             if path.is_dir() or not (value := _address_of_archive(path)):
                 return path
-        from scanner.sources.walk import remote_place
+        from cxrscan.scanner.sources.walk import remote_place
 
         return remote_place(value)
 
@@ -165,8 +165,8 @@ def label_request(
     """Where the truth is, from the options of ``labels``."""
     if labels is None:
         return None
-    from scanner.evaluation.label_file import LabelColumns
-    from scanner.evaluation.labels import FOLDERS, LabelRequest
+    from cxrscan.scanner.evaluation.label_file import LabelColumns
+    from cxrscan.scanner.evaluation.labels import FOLDERS, LabelRequest
 
     source = labels if labels == FOLDERS else str(Path(labels).absolute())
     return LabelRequest(source, LabelColumns(path_column, label_column, mapping))
@@ -231,10 +231,10 @@ verdicts = click.option(
 
 def reader_labels(run_folder: Path, verdicts: Path) -> Labels:
     """Labels from a sheet of verdicts."""
-    from scanner.evaluation.labels import ReaderLabels
-    from scanner.records import NEGATIVE, POSITIVE
-    from scanner.runs.journal import Journal
-    from scanner.viewer.verdicts import read_verdicts
+    from cxrscan.scanner.evaluation.labels import ReaderLabels
+    from cxrscan.scanner.records import NEGATIVE, POSITIVE
+    from cxrscan.scanner.runs.journal import Journal
+    from cxrscan.scanner.viewer.verdicts import read_verdicts
 
     classes = {"pneumonia": POSITIVE, "no-pneumonia": NEGATIVE}
     with Journal(run_folder, read_only=True) as journal:
@@ -267,13 +267,13 @@ class OutputWriter:
 
     def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
         """Write the outputs, and copy them elsewhere where that is asked for."""
-        from reports.outputs import write_outputs  # slow to import; see ``reports.outputs.prepare``
+        from cxrscan.reports.outputs import write_outputs  # slow to import; see ``cxrscan.reports.outputs.prepare``
 
         outputs = write_outputs(
             folder, run, title=self.title, embed=self.embed, tables=self.tables, evaluation=evaluation
         )
         if self.upload:  # no patient's name, and no journal: it is no file for a bucket
-            from scanner.sources.remote import RemotePath, upload
+            from cxrscan.scanner.sources.remote import RemotePath, upload
 
             upload(outputs.files, folder, RemotePath(self.upload))
         return outputs
@@ -285,7 +285,7 @@ def output_writer(upload: str | None, title: str, embed: Embed, **wanted: bool) 
     for table in tables:
         table.refuse_if_unable()
     if upload:
-        from scanner.sources.remote import RemotePath
+        from cxrscan.scanner.sources.remote import RemotePath
 
         RemotePath(upload)  # refuses what is no place for outputs
     return OutputWriter(upload, title, embed, tuple(table.name for table in tables))
@@ -325,7 +325,7 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
         click.echo(error_text(LabelError("labels-unmatched", tally.labels.misfit)), err=True)
     if quiet:
         return
-    from scanner.evaluation.fit import fit_sentence
+    from cxrscan.scanner.evaluation.fit import fit_sentence
 
     outputs, info = tally.outputs, tally.info
     told_first = fit_sentence(outputs.fit)
@@ -350,8 +350,8 @@ def tell(tally: Tally, *, as_json: bool, quiet: bool) -> None:
 
 def _answer(film: Film, info: RunInfo) -> str:
     """What came of one film, in a line."""
-    from reports.wording import film_probability_text
-    from scanner.decision import prediction
+    from cxrscan.reports.wording import film_probability_text
+    from cxrscan.scanner.decision import prediction
 
     result = film.result
     if result.failure is not None:
@@ -376,7 +376,7 @@ def _pictures(outputs: Outputs) -> str:
 
 def _figures(tally: Tally) -> str:
     """Sensitivity and specificity, and of how many films."""
-    from reports.wording import title_of, with_interval
+    from cxrscan.reports.wording import title_of, with_interval
 
     figures, n_referred = tally.outputs.figures, tally.counts.n_referred
     told = ", ".join(f"{title_of(key)} {with_interval(key, figures[key])}" for key in ("sensitivity", "specificity"))
@@ -385,7 +385,7 @@ def _figures(tally: Tally) -> str:
 
 def _studies(studies: StudySummary) -> str:
     """What came of the studies, in a line."""
-    from reports.wording import title_of, with_interval
+    from cxrscan.reports.wording import title_of, with_interval
 
     figures = studies.figures
     told = [f"{title_of(key)} {with_interval(key, figures[key])}" for key in ("sensitivity", "specificity") if figures]

@@ -10,14 +10,14 @@ from datetime import datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TextIO
 
-from scanner import __version__
-from scanner.system.text import printable
+from cxrscan import __version__
+from cxrscan.scanner.system.text import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from scanner.records import ScanResult, Skip
-    from scanner.run import Start
+    from cxrscan.scanner.records import ScanResult, Skip
+    from cxrscan.scanner.run import Start
 
 _EVERY_S = 60.0
 """Seconds between two lines of a log."""

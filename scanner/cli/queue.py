@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 
 @click.command(short_help="Choose the films that are worth reading next.")
@@ -32,15 +32,15 @@ def queue(run_folder: Path, n: int, output: Path | None, again: bool, seed: int,
     cxrscan view cxrscan-out --queue cxrscan-out/queue.csv --reader ben
     cxrscan agreement cxrscan-out
     """
-    from scanner.errors import RunFolderError
-    from scanner.evaluation.reading_list import choose_films
-    from scanner.model_bundle import log_odds
-    from scanner.populations.pool import pool_of
-    from scanner.runs.journal import Journal, stored_info, stored_model
-    from scanner.system.text import count
-    from scanner.system.whole_files import followed
-    from scanner.viewer.reading_list import FILE_NAME, write_reading_list
-    from scanner.viewer.verdicts import films_read
+    from cxrscan.scanner.errors import RunFolderError
+    from cxrscan.scanner.evaluation.reading_list import choose_films
+    from cxrscan.scanner.model_bundle import log_odds
+    from cxrscan.scanner.populations.pool import pool_of
+    from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+    from cxrscan.scanner.system.text import count
+    from cxrscan.scanner.system.whole_files import followed
+    from cxrscan.scanner.viewer.reading_list import FILE_NAME, write_reading_list
+    from cxrscan.scanner.viewer.verdicts import films_read
 
     with Journal(run_folder, read_only=True) as journal:
         threshold, model = stored_info(journal).threshold, stored_model(journal)

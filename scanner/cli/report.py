@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from scanner.evaluation.labels import LabelRequest
-    from scanner.records import Band, Duplicates, StudyRule
-    from scanner.run import WriteOutputs
+    from cxrscan.scanner.evaluation.labels import LabelRequest
+    from cxrscan.scanner.records import Band, Duplicates, StudyRule
+    from cxrscan.scanner.run import WriteOutputs
 
 
 @click.command(short_help="Render a run's outputs again.")
@@ -50,7 +50,7 @@ def report(
     \b
     cxrscan report cxrscan-out --threshold sens95
     """
-    from scanner.run import render
+    from cxrscan.scanner.run import render
 
     tally = render(
         run_folder,

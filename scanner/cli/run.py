@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from scanner.cli import options
-from scanner.cli.configuration import settings_of, source_of
-from scanner.errors import CxrscanError
-from scanner.system.addresses import without_secrets
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.cli.configuration import settings_of, source_of
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.system.addresses import without_secrets
 
 if TYPE_CHECKING:
-    from scanner.engines.base import EngineName
-    from scanner.evaluation.labels import LabelRequest
-    from scanner.executors.base import Executor
-    from scanner.records import Band, Duplicates, StudyRule
-    from scanner.run import RunRequest, Tally, WriteOutputs
-    from scanner.settings import GateMode, ScanSettings
-    from scanner.sources.filters import Filter, Shard
-    from scanner.sources.remote import RemotePath
-    from scanner.sources.walk import Root
+    from cxrscan.scanner.engines.base import EngineName
+    from cxrscan.scanner.evaluation.labels import LabelRequest
+    from cxrscan.scanner.executors.base import Executor
+    from cxrscan.scanner.records import Band, Duplicates, StudyRule
+    from cxrscan.scanner.run import RunRequest, Tally, WriteOutputs
+    from cxrscan.scanner.settings import GateMode, ScanSettings
+    from cxrscan.scanner.sources.filters import Filter, Shard
+    from cxrscan.scanner.sources.remote import RemotePath
+    from cxrscan.scanner.sources.walk import Root
 
 
 def _roots(paths: tuple[Path | RemotePath, ...], from_file: str | None) -> tuple[Root, ...]:
     """Where films are looked for."""
-    from scanner.sources.lists import FileList
+    from cxrscan.scanner.sources.lists import FileList
 
     if not paths and from_file is None:
         raise click.UsageError("Name files or folders, or give --from-file.")
@@ -51,8 +51,8 @@ def _settings(
     no_embeddings: bool,
 ) -> ScanSettings:
     """How films are scanned."""
-    from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.settings import ScanSettings
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+    from cxrscan.scanner.settings import ScanSettings
 
     return ScanSettings(
         model=bundle or DEFAULT_BUNDLE,
@@ -76,14 +76,14 @@ def _window(argument: object) -> int | None:
 
 def _filter(include: tuple[str, ...], exclude: tuple[str, ...], shard: Shard | None) -> Filter:
     """Which files are looked at."""
-    from scanner.sources.filters import Filter
+    from cxrscan.scanner.sources.filters import Filter
 
     return Filter(include, exclude, shard)
 
 
 def _shard(text: str | None) -> Shard | None:
     """``3/16`` -> the third of sixteen parts."""
-    from scanner.sources.filters import Shard
+    from cxrscan.scanner.sources.filters import Shard
 
     if text is None:
         return None
@@ -109,7 +109,7 @@ class _Workplace:
     @property
     def n_workers(self) -> int:
         """Worker processes on this machine."""
-        from scanner.system.cores import available_cores
+        from cxrscan.scanner.system.cores import available_cores
 
         return self.workers or available_cores()
 
@@ -127,7 +127,7 @@ def _dask(place: _Workplace) -> Executor:
         raise CxrscanError(
             "extra-missing", "--executor dask needs distributed and dask-jobqueue, from the extra `dask`."
         )
-    from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
+    from cxrscan.scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
 
     if place.scheduler:
         return DaskExecutor(Scheduler(place.scheduler), timeout_s=place.timeout)
@@ -304,10 +304,10 @@ def run(
     """
     if place.executor == "local":
         start_worker_early()
-    from scanner.run import RunRequest
+    from cxrscan.scanner.run import RunRequest
 
     if dicom_results:
-        from scanner.cli.dicom import require_highdicom
+        from cxrscan.scanner.cli.dicom import require_highdicom
 
         require_highdicom()
     request = RunRequest(
@@ -360,9 +360,9 @@ def _sources(context: click.Context) -> dict[str, str]:
 
 def _write_dicom(request: RunRequest, *, quiet: bool) -> int:
     """Write the results of the run that has just ended; returns the exit code."""
-    from scanner.cli import dicom
-    from scanner.dicom_results.film_results import Wanted
-    from scanner.runs.layout import RESULTS_NAME
+    from cxrscan.scanner.cli import dicom
+    from cxrscan.scanner.dicom_results.film_results import Wanted
+    from cxrscan.scanner.runs.layout import RESULTS_NAME
 
     folder = request.out / RESULTS_NAME
     written = dicom.write(request.out, folder, Wanted(), roots=request.roots, workers=request.n_workers, quiet=quiet)
@@ -374,7 +374,7 @@ def start_worker_early() -> None:
     """Start a worker process while this one loads what it needs itself."""
     # One thread per process, as the workers will have it: others spin for 0.1 s of CPU when NumPy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from scanner.executors.processes import start_early
+    from cxrscan.scanner.executors.processes import start_early
 
     start_early()
 
@@ -384,10 +384,10 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     import signal
     from threading import Thread
 
-    from scanner.cli.progress import progress
-    from scanner.run import Start, Terminated
-    from scanner.run import run as run_request
-    from scanner.sources.walk import count_files
+    from cxrscan.scanner.cli.progress import progress
+    from cxrscan.scanner.run import Start, Terminated
+    from cxrscan.scanner.run import run as run_request
+    from cxrscan.scanner.sources.walk import count_files
 
     def terminate(number: int, frame: object) -> None:
         if hangs_up:  # a terminal that closes may say so twice; the second time must not stop the partial report
@@ -411,14 +411,14 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
 
 def _load_report(*, charts: bool) -> None:
     """Load what the report needs while the workers load what they need; it takes half a second."""
-    from reports.outputs import prepare
+    from cxrscan.reports.outputs import prepare
 
     prepare(charts=charts)
 
 
 def _profile(tally: Tally) -> str:
     """Where the time went, stage by stage."""
-    from scanner.system.stopwatch import STAGES
+    from cxrscan.scanner.system.stopwatch import STAGES
 
     n_films, spent = max(1, tally.counts.n_films), tally.info.profile_s
     rows = [

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
     import ssl
 
-    from scanner.dicom_results.outgoing import Destination, Outgoing, SendTally
+    from cxrscan.scanner.dicom_results.outgoing import Destination, Outgoing, SendTally
 
 _file = options.LocalPath(exists=True, dir_okay=False, path_type=Path)
 
@@ -49,15 +49,15 @@ class Where:
 
     def _entity(self) -> Destination:
         require("pynetdicom")
-        from scanner.dicom_results.storing import StorageEntity
+        from cxrscan.scanner.dicom_results.storing import StorageEntity
 
         title, host, port = self.to or ("", "", 0)
         return StorageEntity(title, host, port, self.aet, self.timeout, self._tls() if self.tls else None)
 
     def _web_store(self, url: str) -> Destination:
         require("dicomweb_client")
-        from scanner.dicom_results.stow import WebStore
-        from scanner.sources.dicomweb import WebArchive, web_session
+        from cxrscan.scanner.dicom_results.stow import WebStore
+        from cxrscan.scanner.sources.dicomweb import WebArchive, web_session
 
         archive = WebArchive.parse(url)
         session = web_session(archive.login)
@@ -68,7 +68,7 @@ class Where:
         return WebStore(archive.url, archive.url, session, self.timeout)
 
     def _tls(self) -> ssl.SSLContext:
-        from scanner.dicom_results.destinations import tls_context
+        from cxrscan.scanner.dicom_results.destinations import tls_context
 
         return tls_context(self.tls_ca, self.tls_cert, self.tls_key)
 
@@ -83,7 +83,7 @@ def require(module: str) -> None:
     """
     from importlib.util import find_spec
 
-    from scanner.errors import CxrscanError
+    from cxrscan.scanner.errors import CxrscanError
 
     if find_spec(module) is None:
         raise CxrscanError("extra-missing", f"Sending needs {module}, from the extra `dicom`.")
@@ -95,7 +95,7 @@ def parse_entity_option(
     """``PACS@10.0.0.5:104`` -> title, host, port."""
     if value is None:
         return None
-    from scanner.dicom_results.destinations import parse_entity
+    from cxrscan.scanner.dicom_results.destinations import parse_entity
 
     try:
         return parse_entity(value)
@@ -145,8 +145,8 @@ def send(folder: Path, where: Where, retries: int, all_objects: bool, dry_run: b
     cxrscan send results --to PACS@10.0.0.5:104
     cxrscan send results --stow https://pacs.example/dicom-web
     """
-    from scanner.dicom_results.outgoing import SendTally, find_outgoing
-    from scanner.errors import RunFolderError
+    from cxrscan.scanner.dicom_results.outgoing import SendTally, find_outgoing
+    from cxrscan.scanner.errors import RunFolderError
 
     destination = where.destination()
     objects, n_left_out = find_outgoing(folder, everything=all_objects)
@@ -164,9 +164,9 @@ def send(folder: Path, where: Where, retries: int, all_objects: bool, dry_run: b
 
 
 def _send(objects: list[Outgoing], destination: Destination, retries: int, *, quiet: bool) -> tuple[int, int]:
-    from scanner.dicom_results.outgoing import Delivery
-    from scanner.dicom_results.outgoing import send as send_objects
-    from scanner.system.text import printable
+    from cxrscan.scanner.dicom_results.outgoing import Delivery
+    from cxrscan.scanner.dicom_results.outgoing import send as send_objects
+    from cxrscan.scanner.system.text import printable
 
     def tell(delivery: Delivery) -> None:
         if delivery.problem:
@@ -186,7 +186,7 @@ def _tell(tally: SendTally, destination: Destination, *, as_json: bool, quiet: b
     import json
     from dataclasses import asdict
 
-    from scanner.system.text import printable
+    from cxrscan.scanner.system.text import printable
 
     if as_json:
         click.echo(json.dumps({**asdict(tally), "exit_code": tally.exit_code}))

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scanner.cli import options, service_options
-from scanner.cli.dicom import require_highdicom
-from scanner.cli.send import require
-from scanner.errors import CxrscanError
+from cxrscan.scanner.cli import options, service_options
+from cxrscan.scanner.cli.dicom import require_highdicom
+from cxrscan.scanner.cli.send import require
+from cxrscan.scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
     import ssl
 
-    from scanner.service.bounded_peer import Bounds
-    from scanner.service.callers import Caller
+    from cxrscan.scanner.service.bounded_peer import Bounds
+    from cxrscan.scanner.service.callers import Caller
 
 
 def _callers(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[Caller, ...]:
     """``CR1@10.0.0.17`` -> entries of the allow-list."""
-    from scanner.service.callers import Caller
+    from cxrscan.scanner.service.callers import Caller
 
     try:
         return tuple(map(Caller.parse, value))
@@ -44,7 +44,7 @@ class Limits:
     @property
     def bounds(self) -> Bounds:
         """What holds for each caller."""
-        from scanner.service.bounded_peer import Bounds
+        from cxrscan.scanner.service.bounded_peer import Bounds
 
         max_bytes = int(self.max_object * 2**20)
         return Bounds(self.allow, self.max_associations, max_bytes, max(max_bytes, 1 << 30), self.network_timeout)
@@ -138,12 +138,12 @@ def serve(
         return service_options.tell_status(output, as_json=as_json)
     require("pynetdicom")
     require_highdicom()
-    from scanner.runs.growing import grows
-    from scanner.service.audit import AuditLog
-    from scanner.service.callers import is_loopback
-    from scanner.service.clock import SteadyClock
-    from scanner.service.inbox import FILMS_NAME, Inbox
-    from scanner.service.reception import Address, Reception
+    from cxrscan.scanner.runs.growing import grows
+    from cxrscan.scanner.service.audit import AuditLog
+    from cxrscan.scanner.service.callers import is_loopback
+    from cxrscan.scanner.service.clock import SteadyClock
+    from cxrscan.scanner.service.inbox import FILMS_NAME, Inbox
+    from cxrscan.scanner.service.reception import Address, Reception
 
     if not is_loopback(bind) and not limits.allow:
         raise click.UsageError("Beyond this computer --allow must say who may send.")

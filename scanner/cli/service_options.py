@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from scanner import NOTICE
-from scanner.cli import options
-from scanner.cli.send import parse_entity_option, require
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.cli.send import parse_entity_option, require
 
 if TYPE_CHECKING:
-    from scanner.records import Band
-    from scanner.run import RunRequest
-    from scanner.service.clock import SteadyClock
-    from scanner.service.desk import Arrivals
-    from scanner.service.service import ServiceRequest
+    from cxrscan.scanner.records import Band
+    from cxrscan.scanner.run import RunRequest
+    from cxrscan.scanner.service.clock import SteadyClock
+    from cxrscan.scanner.service.desk import Arrivals
+    from cxrscan.scanner.service.service import ServiceRequest
 
 LOG_FOLDER = "log"
 _file = options.LocalPath(exists=True, dir_okay=False, path_type=Path)
@@ -48,10 +48,10 @@ class HowToScan:
 
     def request(self, films: Path, out: Path) -> RunRequest:
         """The run that grows in ``out``."""
-        from scanner.model_bundle import DEFAULT_BUNDLE
-        from scanner.run import RunRequest
-        from scanner.settings import ScanSettings
-        from scanner.system.cores import available_cores
+        from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+        from cxrscan.scanner.run import RunRequest
+        from cxrscan.scanner.settings import ScanSettings
+        from cxrscan.scanner.system.cores import available_cores
 
         usual = ScanSettings()
         settings = ScanSettings(
@@ -153,13 +153,13 @@ class Upkeep:
         CxrscanError
             ``extra-missing`` or ``tls-invalid``.
         """
-        from scanner.service.service import ServiceRequest
+        from cxrscan.scanner.service.service import ServiceRequest
 
         destination = None
         if self.to is not None:
             require("pynetdicom")
-            from scanner.dicom_results.destinations import tls_context
-            from scanner.dicom_results.storing import StorageEntity
+            from cxrscan.scanner.dicom_results.destinations import tls_context
+            from cxrscan.scanner.dicom_results.storing import StorageEntity
 
             context = tls_context(tls.tls_ca, tls.tls_cert, tls.tls_key) if self.to_tls else None
             destination = StorageEntity(*self.to, calling_title=aet, tls=context)
@@ -238,9 +238,9 @@ def work(request: ServiceRequest, arrivals: Arrivals, clock: SteadyClock, upkeep
     import signal
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # here and in the workers: threads that nobody uses take CPU
-    from scanner.service.events import start_log
-    from scanner.service.service import Service
-    from scanner.system.text import printable
+    from cxrscan.scanner.service.events import start_log
+    from cxrscan.scanner.service.service import Service
+    from cxrscan.scanner.system.text import printable
 
     def on_start() -> None:
         click.echo(printable(told), err=True)
@@ -264,8 +264,8 @@ def tell_status(folder: Path, *, as_json: bool) -> int:
     """Tell how the service of a folder stands; 0 when it runs, 3 when it does not."""
     import json
 
-    from scanner.service.status import read_status, rows
-    from scanner.system.text import printable
+    from cxrscan.scanner.service.status import read_status, rows
+    from cxrscan.scanner.system.text import printable
 
     found = read_status(folder)
     if as_json:

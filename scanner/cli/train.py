@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scanner.cli import options
-from scanner.errors import TrainingError
-from scanner.system.memory import keep_freed_memory
-from scanner.system.quiet import silent_stderr
+from cxrscan.scanner.cli import options
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.system.memory import keep_freed_memory
+from cxrscan.scanner.system.quiet import silent_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from training.run import TrainResult
+    from cxrscan.training.run import TrainResult
 
 _folder = options.LocalPath(exists=True, file_okay=False, path_type=Path)
 
@@ -127,9 +127,9 @@ def train(
             tf.config.list_physical_devices()
     except ImportError as error:
         raise TrainingError("extra-missing", "Training needs TensorFlow, the extra `train`.") from error
-    from training.config import load_config
-    from training.dataset import parse_data_set
-    from training.run import train as train_bundle
+    from cxrscan.training.config import load_config
+    from cxrscan.training.dataset import parse_data_set
+    from cxrscan.training.run import train as train_bundle
 
     chosen = {name: value for name, value in shortcuts.items() if value is not None}
     data_sets = [parse_data_set(text) for text in data]
@@ -168,8 +168,8 @@ def _told_how_to_continue() -> Iterator[None]:
 
 def _measure(bundle: Path, test: Path, *, quiet: bool) -> None:
     """Scan the test films with the very commands that a user has, and print the figures."""
-    from scanner.cli.evaluate import evaluate
-    from scanner.cli.run import run
+    from cxrscan.scanner.cli.evaluate import evaluate
+    from cxrscan.scanner.cli.run import run
 
     folder, hush = str(bundle / "test"), ["-q"] if quiet else []
     scan = [str(test), "-o", folder, "--model", str(bundle), "--labels", "folders", "--fresh"]
@@ -183,7 +183,7 @@ _FEW = 100
 
 def _sentence(result: TrainResult) -> str:
     """What came of it, for people."""
-    from scanner.system.text import count, duration_text
+    from cxrscan.scanner.system.text import count, duration_text
 
     n_positive = result.n_validation_positive
     n_fewer = min(n_positive, result.n_validation - n_positive)
@@ -201,7 +201,7 @@ def _sentence(result: TrainResult) -> str:
 
 def _figures(result: TrainResult) -> str:
     """One line for each set of validation films of both classes."""
-    from reports.wording import set_title, with_interval
+    from cxrscan.reports.wording import set_title, with_interval
 
     titles = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
     return "".join(

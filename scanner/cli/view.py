@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scanner import NOTICE
-from scanner.cli import options
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from scanner.viewer.opening import Opening
+    from cxrscan.scanner.viewer.opening import Opening
 
 _ADDRESS = "127.0.0.1"
 _MAX_UPLOAD_MB = 420
@@ -76,15 +76,15 @@ def view(
         from starlette.middleware import Middleware
         from streamlit import config
     except ImportError:
-        from scanner.errors import CxrscanError
+        from cxrscan.scanner.errors import CxrscanError
 
         raise CxrscanError("extra-missing", "The viewer needs Streamlit, from the extra `viewer`.") from None
 
-    from scanner.executors.processes import Limits
-    from scanner.viewer import opening
-    from scanner.viewer.decoding import workers
-    from scanner.viewer.doorkeeper import Doorkeeper, new_token
-    from scanner.viewer.finished_run import open_run
+    from cxrscan.scanner.executors.processes import Limits
+    from cxrscan.scanner.viewer import opening
+    from cxrscan.scanner.viewer.decoding import workers
+    from cxrscan.scanner.viewer.doorkeeper import Doorkeeper, new_token
+    from cxrscan.scanner.viewer.finished_run import open_run
 
     _check_reader(path, queue, reader)
     if queue is not None and film is not None:
@@ -107,7 +107,7 @@ def view(
 
 def _check_reader(path: Path | None, queue: Path | None, reader: str) -> None:
     """Refuse a list or a reader without a run, and a reader whose name makes no file's."""
-    from scanner.viewer.verdicts import READER_NAME
+    from cxrscan.scanner.viewer.verdicts import READER_NAME
 
     if reader and not READER_NAME.fullmatch(reader):
         raise click.BadParameter("give letters, digits, - and _, 64 at most.", param_hint="--reader")
@@ -123,14 +123,14 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None, film
     CxrscanError
         The film cannot be read, the folder is no run, the bundle cannot be used, or it has no such threshold.
     """
-    from scanner.errors import FilmError
-    from scanner.model_bundle import DEFAULT_BUNDLE
-    from scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
-    from scanner.settings import ScanSettings
-    from scanner.trial import open_bundle
-    from scanner.viewer.decoding import film_source
-    from scanner.viewer.opening import Opening
-    from scanner.worker import open_model
+    from cxrscan.scanner.errors import FilmError
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+    from cxrscan.scanner.readers import dicom  # noqa: F401  # half a second that the first DICOM film would wait for
+    from cxrscan.scanner.settings import ScanSettings
+    from cxrscan.scanner.trial import open_bundle
+    from cxrscan.scanner.viewer.decoding import film_source
+    from cxrscan.scanner.viewer.opening import Opening
+    from cxrscan.scanner.worker import open_model
 
     settings = ScanSettings(model=bundle or DEFAULT_BUNDLE)
     if path is not None and path.is_dir():
@@ -156,9 +156,9 @@ def _opening(path: Path | None, bundle: Path | None, threshold: str | None, film
 
 def _first_film(folder: Path, threshold: str | None, shown: str | None) -> str:
     """Check that a run can be opened, and find the film to begin with; empty for the first."""
-    from scanner.run_record import Run
-    from scanner.runs.journal import Journal, stored_info, stored_model
-    from scanner.runs.sharing import name_in_run
+    from cxrscan.scanner.run_record import Run
+    from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+    from cxrscan.scanner.runs.sharing import name_in_run
 
     with Journal(folder, read_only=True) as journal:
         run = Run(stored_info(journal), stored_model(journal), journal.films)
@@ -205,7 +205,7 @@ async def _tell_address(app: object, *, token: str, opens_browser: bool) -> Asyn
     """Say where the page is, once the port is known."""
     import streamlit as st
 
-    from scanner.viewer.doorkeeper import TOKEN
+    from cxrscan.scanner.viewer.doorkeeper import TOKEN
 
     _close_sessions_with_their_pages()
     address = f"http://{_ADDRESS}:{st.get_option('server.port')}/?{TOKEN}={token}"

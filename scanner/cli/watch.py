@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from scanner.cli import options, service_options
-from scanner.cli.dicom import require_highdicom
+from cxrscan.scanner.cli import options, service_options
+from cxrscan.scanner.cli.dicom import require_highdicom
 
 
 @click.command(short_help="Scan a folder as films come into it.")
@@ -67,9 +67,9 @@ def watch(
     writes_results = dicom_results or upkeep.to is not None
     if writes_results:
         require_highdicom()
-    from scanner.service.clock import SteadyClock
-    from scanner.service.folder_arrivals import FolderArrivals
-    from scanner.sources.filters import Filter
+    from cxrscan.scanner.service.clock import SteadyClock
+    from cxrscan.scanner.service.folder_arrivals import FolderArrivals
+    from cxrscan.scanner.sources.filters import Filter
 
     clock = SteadyClock()
     run = how.request(folder, output)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from reports.wording import probability_text
-from scanner.decision import prediction
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, HeatMap
-from scanner.run_record import Run
-from scanner.system.uids import hashed_uid
+from cxrscan.reports.wording import probability_text
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import Film, HeatMap
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.uids import hashed_uid
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from reports.wording import code_title, probability_text
-from scanner import NOTICE
-from scanner.dicom_results.answer import CALLS, Answer
-from scanner.dicom_results.film_header import FilmHeader
-from scanner.dicom_results.modules import Kind, ascii_text, code, film_reference, start_object
-from scanner.records import FloatImage
-from scanner.viewer.pictures import Uint8Image, Viewport, annotated_picture, render_film, render_overlay
+from cxrscan.reports.wording import code_title, probability_text
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.dicom_results.answer import CALLS, Answer
+from cxrscan.scanner.dicom_results.film_header import FilmHeader
+from cxrscan.scanner.dicom_results.modules import Kind, ascii_text, code, film_reference, start_object
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.viewer.pictures import Uint8Image, Viewport, annotated_picture, render_film, render_overlay
 
 CAPTURE = Kind("capture", SecondaryCaptureImageStorage, "OT", 9902, "RESEARCH ONLY cxrscan heat map")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from scanner.errors import CxrscanError
+from cxrscan.scanner.errors import CxrscanError
 
 
 def parse_entity(text: str) -> tuple[str, str, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scanner import NOTICE
-from scanner.dicom_results.answer import CALLS
-from scanner.dicom_results.read_back import ResultSaid
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.dicom_results.answer import CALLS
+from cxrscan.scanner.dicom_results.read_back import ResultSaid
 
 _SNOMED = "http://snomed.info/sct"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"

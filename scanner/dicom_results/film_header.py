@@ -16,9 +16,9 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 from pydicom.valuerep import validate_value
 
-from scanner.errors import FilmError
-from scanner.readers.dicom_header import PYDICOM_ERRORS
-from scanner.system.uids import is_uid
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.system.uids import is_uid
 
 #: Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): present even if empty.
 _PRESENT = (

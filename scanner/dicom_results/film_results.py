@@ -11,17 +11,17 @@ from typing import Literal
 
 from pydicom import Dataset
 
-from scanner.dicom_results.answer import Answer, answer_of
-from scanner.dicom_results.capture import CAPTURE, LONG_SIDE_PX, make_capture
-from scanner.dicom_results.film_header import FilmHeader, read_film_header
-from scanner.dicom_results.folder import latest_reports, series_folder, write_object
-from scanner.dicom_results.modules import Kind, encode, sop_uid
-from scanner.dicom_results.report import REPORT, make_report
-from scanner.errors import FilmError
-from scanner.readers import ReadOptions, read_film
-from scanner.readers.dicom import quiet_pydicom
-from scanner.records import Film, FloatImage, ImageSource, Reading
-from scanner.run_record import Run
+from cxrscan.scanner.dicom_results.answer import Answer, answer_of
+from cxrscan.scanner.dicom_results.capture import CAPTURE, LONG_SIDE_PX, make_capture
+from cxrscan.scanner.dicom_results.film_header import FilmHeader, read_film_header
+from cxrscan.scanner.dicom_results.folder import latest_reports, series_folder, write_object
+from cxrscan.scanner.dicom_results.modules import Kind, encode, sop_uid
+from cxrscan.scanner.dicom_results.report import REPORT, make_report
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.records import Film, FloatImage, ImageSource, Reading
+from cxrscan.scanner.run_record import Run
 
 FRAME = re.compile(r"#(\d+)$")
 """Behind the names of further frames of a file; no file's own name ends so."""
@@ -47,7 +47,7 @@ class Problem:
 
     name: str
     code: str
-    """Key of ``scanner.errors.HINTS``."""
+    """Key of ``cxrscan.scanner.errors.HINTS``."""
     message: str
 
 

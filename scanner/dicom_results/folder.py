@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from scanner.dicom_results.film_header import FilmHeader
-from scanner.dicom_results.modules import Kind, series_uid
-from scanner.dicom_results.read_back import predecessors_of, source_of
-from scanner.errors import RunFolderError
-from scanner.system.whole_files import write_whole
+from cxrscan.scanner.dicom_results.film_header import FilmHeader
+from cxrscan.scanner.dicom_results.modules import Kind, series_uid
+from cxrscan.scanner.dicom_results.read_back import predecessors_of, source_of
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.system.whole_files import write_whole
 
 MARKER_NAME = "CXRSCAN-RESULTS.txt"
 """The file that marks a folder of results, and says what lies there."""

@@ -11,10 +11,10 @@ from pydicom import Dataset, dcmwrite
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from scanner import MANUFACTURER
-from scanner.dicom_results.answer import Answer
-from scanner.dicom_results.film_header import FilmHeader
-from scanner.system.uids import hashed_uid
+from cxrscan.scanner import MANUFACTURER
+from cxrscan.scanner.dicom_results.answer import Answer
+from cxrscan.scanner.dicom_results.film_header import FilmHeader
+from cxrscan.scanner.system.uids import hashed_uid
 
 _MAX_TEXT = 64  # characters of VR LO
 _PROCESSING = ("109102", "DCM", "Processing Equipment")

@@ -12,9 +12,9 @@ from typing import Protocol
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
-from scanner.dicom_results.read_back import is_result
-from scanner.readers.dicom import quiet_pydicom
-from scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.dicom_results.read_back import is_result
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 _LONGEST_WAIT_S = 60.0
 _TAGS = ["SOPClassUID", "SOPInstanceUID", "Manufacturer", "Modality"]

@@ -14,12 +14,12 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, SecondaryCaptureImageStorage
 
-from scanner import MANUFACTURER
-from scanner.dicom_results.answer import CALLS
-from scanner.errors import FilmError
-from scanner.readers.dicom import quiet_pydicom
-from scanner.readers.dicom_header import PYDICOM_ERRORS
-from scanner.system.text import printable
+from cxrscan.scanner import MANUFACTURER
+from cxrscan.scanner.dicom_results.answer import CALLS
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.system.text import printable
 
 _UNREADABLE: tuple[type[Exception], ...] = (*PYDICOM_ERRORS, InvalidDicomError)
 _GROUP, _PNEUMONIA, _PROBABILITY = "125007", "233604007", "122157"

@@ -26,11 +26,11 @@ from highdicom.sr import (
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
-from scanner import MANUFACTURER
-from scanner.dicom_results.answer import CALLS, Answer
-from scanner.dicom_results.film_header import FilmHeader
-from scanner.dicom_results.modules import Kind, ascii_text, model_name, start_object
-from scanner.system.uids import hashed_uid
+from cxrscan.scanner import MANUFACTURER
+from cxrscan.scanner.dicom_results.answer import CALLS, Answer
+from cxrscan.scanner.dicom_results.film_header import FilmHeader
+from cxrscan.scanner.dicom_results.modules import Kind, ascii_text, model_name, start_object
+from cxrscan.scanner.system.uids import hashed_uid
 
 REPORT = Kind("report", Comprehensive3DSRStorage, "SR", 9901, "RESEARCH ONLY cxrscan pneumonia report")
 

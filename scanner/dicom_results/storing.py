@@ -15,8 +15,8 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
-from scanner.dicom_results.outgoing import Delivery, Outgoing
-from scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.dicom_results.outgoing import Delivery, Outgoing
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 _NATIVE: tuple[str, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _SUCCESS = 0x0000

@@ -9,8 +9,8 @@ import requests
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 
-from scanner.dicom_results.outgoing import Delivery, Outgoing
-from scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.dicom_results.outgoing import Delivery, Outgoing
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 #: Objects and bytes of one request.
 _MAX_OBJECTS, _MAX_BYTES = 16, 30_000_000

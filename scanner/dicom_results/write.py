@@ -15,7 +15,7 @@ from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 
-from scanner.dicom_results.film_results import (
+from cxrscan.scanner.dicom_results.film_results import (
     FRAME,
     FilmResults,
     Problem,
@@ -23,14 +23,14 @@ from scanner.dicom_results.film_results import (
     Wanted,
     write_film_results,
 )
-from scanner.dicom_results.folder import prepare_folder
-from scanner.errors import RunFolderError, WorkerError
-from scanner.records import Film, ImageSource, RunInfo
-from scanner.run_record import Run
-from scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
-from scanner.sources.lists import FileList
-from scanner.sources.walk import Root, find_images, remote_place
-from scanner.system.addresses import is_address, is_elsewhere, shown_address
+from cxrscan.scanner.dicom_results.folder import prepare_folder
+from cxrscan.scanner.errors import RunFolderError, WorkerError
+from cxrscan.scanner.records import Film, ImageSource, RunInfo
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
+from cxrscan.scanner.sources.lists import FileList
+from cxrscan.scanner.sources.walk import Root, find_images, remote_place
+from cxrscan.scanner.system.addresses import is_address, is_elsewhere, shown_address
 
 _FEW = 8  # files that this process writes about itself: starting others takes about as long
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scanner.engines.base import Engine, EngineName
-from scanner.errors import CxrscanError
-from scanner.model_bundle import ModelSpec
+from cxrscan.scanner.engines.base import Engine, EngineName
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.model_bundle import ModelSpec
 
 
 def open_engine(name: EngineName, spec: ModelSpec, n_threads: int) -> Engine:
@@ -16,11 +16,11 @@ def open_engine(name: EngineName, spec: ModelSpec, n_threads: int) -> Engine:
         The weights cannot be used; ``extra-missing`` for ``keras`` without TensorFlow.
     """
     if name == "litert":
-        from scanner.engines.litert import LiteRTEngine
+        from cxrscan.scanner.engines.litert import LiteRTEngine
 
         return LiteRTEngine(spec, n_threads=n_threads)
     try:
-        from scanner.engines.keras import KerasEngine
+        from cxrscan.scanner.engines.keras import KerasEngine
     except ImportError as error:
         raise CxrscanError("extra-missing", "The Keras engine needs TensorFlow, the extra `train`.") from error
     return KerasEngine(spec, n_threads=n_threads)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
-from scanner.records import FloatImage, Predictions
+from cxrscan.scanner.records import FloatImage, Predictions
 
 EngineName = Literal["litert", "keras"]
 

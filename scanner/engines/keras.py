@@ -14,11 +14,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up mess
 import numpy as np
 import tensorflow as tf
 
-from scanner.errors import BundleError
-from scanner.model_bundle import ModelSpec, verify_weights
-from scanner.network.network import explain
-from scanner.network.restore import restore_network
-from scanner.records import FloatImage, Predictions
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import ModelSpec, verify_weights
+from cxrscan.scanner.network.network import explain
+from cxrscan.scanner.network.restore import restore_network
+from cxrscan.scanner.records import FloatImage, Predictions
 
 
 class KerasEngine:

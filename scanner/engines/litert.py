@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from scanner.errors import BundleError
-from scanner.model_bundle import ModelSpec, verify_weights
-from scanner.records import FloatImage, Predictions, heat_side
-from scanner.system.quiet import silent_stderr
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import ModelSpec, verify_weights
+from cxrscan.scanner.records import FloatImage, Predictions, heat_side
+from cxrscan.scanner.system.quiet import silent_stderr
 
 _SIGNATURE = "serving_default"
 _OUTPUTS = ("logit", "embedding", "grad_cam")

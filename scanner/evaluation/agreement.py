@@ -8,9 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
-from scanner.evaluation.patients import patient_of
-from scanner.metrics import cohen_kappa, fleiss_kappa, observed_agreement
-from scanner.records import Estimate
+from cxrscan.scanner.evaluation.patients import patient_of
+from cxrscan.scanner.metrics import cohen_kappa, fleiss_kappa, observed_agreement
+from cxrscan.scanner.records import Estimate
 
 
 @dataclass(frozen=True, slots=True)

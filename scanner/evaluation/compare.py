@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.errors import LabelError
-from scanner.evaluation.evaluate import LabelledFilms
-from scanner.metrics import PairedDifference, bootstrap_difference_by_patient, compare_models
-from scanner.records import NEGATIVE, POSITIVE, Estimate
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.evaluation.evaluate import LabelledFilms
+from cxrscan.scanner.metrics import PairedDifference, bootstrap_difference_by_patient, compare_models
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Estimate
 
 
 @dataclass(frozen=True, slots=True)

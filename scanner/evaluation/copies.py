@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from scanner.records import Film, ScanResult
+from cxrscan.scanner.records import Film, ScanResult
 
 _DIGITS = 32
 """Of a hash in hexadecimal; more tell no two files apart."""

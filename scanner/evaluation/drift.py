@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.errors import RunFolderError
-from scanner.metrics import BoolArray, FloatArray
-from scanner.metrics.energy import (
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.metrics.energy import (
     Distances,
     energy_test,
     euclidean_distances,
@@ -25,7 +25,7 @@ from scanner.metrics.energy import (
     mismatch_distances,
     mixture_test,
 )
-from scanner.records import Estimate
+from cxrscan.scanner.records import Estimate
 
 Aspect = Literal["scores", "embeddings", "pictures", "headers"]
 Cause = Literal["none", "prevalence", "appearance", "headers", "unknown"]

@@ -11,12 +11,12 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.decision import is_referred
-from scanner.errors import LabelError
-from scanner.evaluation.copies import content_of
-from scanner.evaluation.label_file import LabelRow
-from scanner.evaluation.patients import whose
-from scanner.metrics import (
+from cxrscan.scanner.decision import is_referred
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.evaluation.copies import content_of
+from cxrscan.scanner.evaluation.label_file import LabelRow
+from cxrscan.scanner.evaluation.patients import whose
+from cxrscan.scanner.metrics import (
     BoolArray,
     BrierDecomposition,
     FloatArray,
@@ -31,8 +31,8 @@ from scanner.metrics import (
     wilson_interval,
     youden_threshold,
 )
-from scanner.records import POSITIVE, Band, Duplicates, Estimate, Film, ScanResult
-from scanner.run_record import Run
+from cxrscan.scanner.records import POSITIVE, Band, Duplicates, Estimate, Film, ScanResult
+from cxrscan.scanner.run_record import Run
 
 _AGE_BAND_STARTS = (0, 1, 6, 18, 40, 65)
 _AGE_BANDS = ("", "00", "01-05", "06-17", "18-39", "40-64", "65+")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scanner.records import Fit
-from scanner.system.text import count
+from cxrscan.scanner.records import Fit
+from cxrscan.scanner.system.text import count
 
 OUTSIDE = frozenset({"unlike-training-films", "adult", "other-view"})
 """Gate reasons that put a film outside what the model was trained on; the others tell of the picture's quality."""

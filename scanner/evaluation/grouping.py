@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from scanner.evaluation.patients import whose
-from scanner.records import Film, ScanResult
+from cxrscan.scanner.evaluation.patients import whose
+from cxrscan.scanner.records import Film, ScanResult
 
 DICOM, FOLDER = "dicom", "folder"
 """Groupings that need no label file."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from scanner.errors import LabelError
-from scanner.records import NEGATIVE, POSITIVE
-from scanner.system.bounded import read_bounded
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.bounded import read_bounded
 
 _NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from scanner.errors import LabelError
-from scanner.evaluation.label_file import LabelColumns, LabelRow, path_parts, read_label_rows
-from scanner.records import NEGATIVE, POSITIVE
-from scanner.system.addresses import is_address, shown_address
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.evaluation.label_file import LabelColumns, LabelRow, path_parts, read_label_rows
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.addresses import is_address, shown_address
 
 FOLDERS = "folders"
 """What the user gives, and the report shows, when class folders are the truth."""

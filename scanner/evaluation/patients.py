@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from scanner.records import ScanResult
+from cxrscan.scanner.records import ScanResult
 
 # person12_virus_35.jpeg · IM-0115-0001.jpeg · NORMAL2-IM-0529-0001-0002.jpeg · 00000013_005.png
 _PATIENT = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.metrics import FloatArray
+from cxrscan.scanner.metrics import FloatArray
 
 _SHARES = np.array([1, 2, 3, 3, 4]) / 13
 """Of the list, for each fifth of the films by score, the lowest first: films with pneumonia are rare, and lie high."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scanner.decision import call_at
-from scanner.evaluation.grouping import acquired_at
-from scanner.metrics import bootstrap_by_patient, summarise
-from scanner.model_bundle import ModelSpec
-from scanner.records import (
+from cxrscan.scanner.decision import call_at
+from cxrscan.scanner.evaluation.grouping import acquired_at
+from cxrscan.scanner.metrics import bootstrap_by_patient, summarise
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import (
     NEGATIVE,
     POSITIVE,
     REFERRED,
@@ -21,7 +21,7 @@ from scanner.records import (
     StudyRule,
     StudySummary,
 )
-from scanner.run_record import Run
+from cxrscan.scanner.run_record import Run
 
 RULES: dict[StudyRule, str] = {
     "highest": "the highest probability of its scored films",

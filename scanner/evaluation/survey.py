@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from scanner.decision import prediction
-from scanner.evaluation.copies import content_of
-from scanner.evaluation.fit import OUTSIDE, judge_fit
-from scanner.metrics import BoolArray, FloatArray
-from scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.evaluation.copies import content_of
+from cxrscan.scanner.evaluation.fit import OUTSIDE, judge_fit
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.records import POSITIVE, REFERRED, Band, Counts, Film, Fit
 
 EXAMPLES = 50
 """Films listed by name under each reason; the table shows all of them."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from scanner.records import ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
+from cxrscan.scanner.records import ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
 
 Chunk = list[ImageSource]
 
 
 class Executor(Protocol):
-    """Runs ``scanner.worker.scan_chunk`` over a stream of chunks."""
+    """Runs ``cxrscan.scanner.worker.scan_chunk`` over a stream of chunks."""
 
     def run(self, chunks: Iterable[Chunk], settings: ScanSettings) -> Iterator[list[ScanResult | Skip]]:
         """Scan chunks as they come, never far ahead of what was asked for, and yield each one's results.

@@ -34,18 +34,25 @@ from distributed import (
     get_worker,
 )
 
-from scanner import __version__
-from scanner.errors import CxrscanError, WorkerError
-from scanner.executors.base import Chunk
-from scanner.executors.processes import signals_held_back
-from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, BundleFiles, load_bundle, read_description, verify_weights
-from scanner.records import Failure, ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.system.addresses import shown_address
-from scanner.system.bounded import read_bounded
-from scanner.system.clock import LOOK_EVERY_S, WorkingClock
-from scanner.system.surroundings import safe_path
-from scanner.worker import scan_chunk
+from cxrscan import __version__
+from cxrscan.scanner.errors import CxrscanError, WorkerError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.executors.processes import signals_held_back
+from cxrscan.scanner.model_bundle import (
+    SPEC_NAME,
+    WEIGHTS_NAME,
+    BundleFiles,
+    load_bundle,
+    read_description,
+    verify_weights,
+)
+from cxrscan.scanner.records import Failure, ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.addresses import shown_address
+from cxrscan.scanner.system.bounded import read_bounded
+from cxrscan.scanner.system.clock import LOOK_EVERY_S, WorkingClock
+from cxrscan.scanner.system.surroundings import safe_path
+from cxrscan.scanner.worker import scan_chunk
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 Outcomes = list[ScanResult | Skip]

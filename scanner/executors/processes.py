@@ -20,13 +20,13 @@ from multiprocessing.process import BaseProcess
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, cast
 
-from scanner.errors import CxrscanError, WorkerError
-from scanner.executors.base import Chunk
-from scanner.records import Failure, ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.system.clock import LOOK_EVERY_S, WorkingClock
-from scanner.system.memory import limited_memory
-from scanner.system.surroundings import safe_path
+from cxrscan.scanner.errors import CxrscanError, WorkerError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.records import Failure, ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.clock import LOOK_EVERY_S, WorkingClock
+from cxrscan.scanner.system.memory import limited_memory
+from cxrscan.scanner.system.surroundings import safe_path
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 _READY = "ready"
@@ -37,7 +37,7 @@ _processes = multiprocessing.get_context("spawn")
 
 
 def _scan_chunk(chunk: Chunk, settings: ScanSettings) -> list[ScanResult | Skip]:
-    from scanner.worker import scan_chunk  # decoders and all: the parent starts sooner without
+    from cxrscan.scanner.worker import scan_chunk  # decoders and all: the parent starts sooner without
 
     return scan_chunk(chunk, settings)
 
@@ -405,7 +405,7 @@ def _start_process() -> tuple[BaseProcess, Connection]:
 
 
 def _load() -> None:
-    import scanner.worker  # noqa: F401  # decoders and all
+    import cxrscan.scanner.worker  # noqa: F401  # decoders and all
 
 
 def _serve(connection: Connection) -> None:
@@ -431,7 +431,7 @@ def _serve(connection: Connection) -> None:
 
 def _open_model(settings: ScanSettings, max_memory_gib: float) -> CxrscanError | None:
     """Open the model within the limit on memory; why that cannot be."""
-    from scanner.worker import open_model
+    from cxrscan.scanner.worker import open_model
 
     try:
         with limited_memory(max_memory_gib):

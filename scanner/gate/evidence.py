@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.preprocess import resize
-from scanner.records import FloatImage
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage
 
 FloatArray = npt.NDArray[np.float32]
 

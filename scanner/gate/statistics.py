@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from scanner.calibration import root
-from scanner.errors import BundleError
-from scanner.gate import evidence
-from scanner.gate.evidence import (
+from cxrscan.scanner.calibration import root
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.gate import evidence
+from cxrscan.scanner.gate.evidence import (
     GREY_PX,
     MIRRORED,
     N_EDGES,
@@ -40,9 +40,9 @@ from scanner.gate.evidence import (
     TURNS_OF_GREY,
     FloatArray,
 )
-from scanner.packed_arrays import pack, unpack
-from scanner.preprocess import resize
-from scanner.records import FloatImage
+from cxrscan.scanner.packed_arrays import pack, unpack
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage
 
 _TINY = 1e-6
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scanner.gate import evidence
-from scanner.gate.evidence import FloatArray
-from scanner.gate.statistics import GateStatistics, Look
-from scanner.model_bundle import TrainedOn
-from scanner.readers.dicom_terms import CHEST_WORDS, OTHER_PARTS
-from scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
+from cxrscan.scanner.gate import evidence
+from cxrscan.scanner.gate.evidence import FloatArray
+from cxrscan.scanner.gate.statistics import GateStatistics, Look
+from cxrscan.scanner.model_bundle import TrainedOn
+from cxrscan.scanner.readers.dicom_terms import CHEST_WORDS, OTHER_PARTS
+from cxrscan.scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
 
 #: Reasons that forbid a prediction; all others warn.
 REJECTING = frozenset(

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.metrics.arrays import FloatArray
-from scanner.metrics.bootstrap import ONE_PATIENT, PatientIds
-from scanner.metrics.intervals import normal_quantile, undefined
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import FloatArray
+from cxrscan.scanner.metrics.bootstrap import ONE_PATIENT, PatientIds
+from cxrscan.scanner.metrics.intervals import normal_quantile, undefined
+from cxrscan.scanner.records import Estimate
 
 Calls = NDArray[np.intp]
 """shape (N, R): category, from 0, that each of R readers put each of N films in."""

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.calibration import brier_score
-from scanner.metrics.confusion import confusion_matrix
-from scanner.metrics.curves import average_precision
-from scanner.metrics.delong import auc_delong
-from scanner.metrics.figures import figure_estimates, figure_values
-from scanner.metrics.intervals import CONFIDENCE, undefined
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.calibration import brier_score
+from cxrscan.scanner.metrics.confusion import confusion_matrix
+from cxrscan.scanner.metrics.curves import average_precision
+from cxrscan.scanner.metrics.delong import auc_delong
+from cxrscan.scanner.metrics.figures import figure_estimates, figure_values
+from cxrscan.scanner.metrics.intervals import CONFIDENCE, undefined
+from cxrscan.scanner.records import Estimate
 
 N_RESAMPLES = 2000
 _CHUNK_CELLS = 1 << 18

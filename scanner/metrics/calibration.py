@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.confusion import NO_FILMS, ONE_CLASS
-from scanner.metrics.intervals import logit_estimate, normal_estimate, undefined, wilson_interval
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.confusion import NO_FILMS, ONE_CLASS
+from cxrscan.scanner.metrics.intervals import logit_estimate, normal_estimate, undefined, wilson_interval
+from cxrscan.scanner.records import Estimate
 
 N_BINS = 10
 """Bins of equal width for the reliability diagram and the ECE."""

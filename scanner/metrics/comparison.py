@@ -8,11 +8,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.confusion import NO_FILMS, NO_NEGATIVES, NO_POSITIVES, ONE_CLASS
-from scanner.metrics.delong import auc_delong, structural_components
-from scanner.metrics.intervals import normal_estimate, undefined, wilson_interval
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.confusion import NO_FILMS, NO_NEGATIVES, NO_POSITIVES, ONE_CLASS
+from cxrscan.scanner.metrics.delong import auc_delong, structural_components
+from cxrscan.scanner.metrics.intervals import normal_estimate, undefined, wilson_interval
+from cxrscan.scanner.records import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
 
 NO_FILMS = "There is no film with a truth and a probability."
 NO_POSITIVES = "There is no film with pneumonia."

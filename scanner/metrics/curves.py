@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.confusion import NO_POSITIVES
-from scanner.metrics.intervals import logit_estimate, undefined
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.confusion import NO_POSITIVES
+from cxrscan.scanner.metrics.intervals import logit_estimate, undefined
+from cxrscan.scanner.records import Estimate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.calibration import log_odds_of
-from scanner.metrics.confusion import ALL_CALLED, NO_CALLS, NO_FILMS, ONE_CLASS, ConfusionMatrix
-from scanner.metrics.intervals import undefined, wilson_interval
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.calibration import log_odds_of
+from cxrscan.scanner.metrics.confusion import ALL_CALLED, NO_CALLS, NO_FILMS, ONE_CLASS, ConfusionMatrix
+from cxrscan.scanner.metrics.intervals import undefined, wilson_interval
+from cxrscan.scanner.records import Estimate
 
 _ROUNDING = 1e-9
 

@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray, check_films
-from scanner.metrics.confusion import ONE_CLASS
-from scanner.metrics.intervals import logit_estimate, undefined
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
+from cxrscan.scanner.metrics.confusion import ONE_CLASS
+from cxrscan.scanner.metrics.intervals import logit_estimate, undefined
+from cxrscan.scanner.records import Estimate
 
 
 def auc_delong(truth: BoolArray, prob: FloatArray) -> Estimate:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scanner.metrics.arrays import BoolArray, FloatArray
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray
+from cxrscan.scanner.records import Estimate
 
 Distances = NDArray[np.float32]
 """shape (N, N), distance of every pair of items; symmetric, 0 on the diagonal."""

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scanner.metrics.arrays import FloatArray
-from scanner.metrics.confusion import ALL_CALLED, NO_CALLS, NO_FILMS, NO_NEGATIVES, NO_POSITIVES, ONE_CLASS
-from scanner.metrics.confusion import ConfusionMatrix as Matrix
-from scanner.metrics.intervals import (
+from cxrscan.scanner.metrics.arrays import FloatArray
+from cxrscan.scanner.metrics.confusion import ALL_CALLED, NO_CALLS, NO_FILMS, NO_NEGATIVES, NO_POSITIVES, ONE_CLASS
+from cxrscan.scanner.metrics.confusion import ConfusionMatrix as Matrix
+from cxrscan.scanner.metrics.intervals import (
     ProportionInterval,
     log_estimate,
     normal_quantile,
@@ -25,7 +25,7 @@ from scanner.metrics.intervals import (
     undefined,
     wilson_interval,
 )
-from scanner.records import Estimate
+from cxrscan.scanner.records import Estimate
 
 Cell = Literal["tp", "fp", "fn", "tn"]
 Family = Literal["proportion", "mean", "dice", "ratio", "odds_ratio", "correlation"]

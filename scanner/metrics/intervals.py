@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from statistics import NormalDist
 
-from scanner.records import Estimate
+from cxrscan.scanner.records import Estimate
 
 CONFIDENCE = 0.95
 """Level of the interval in every ``Estimate``."""

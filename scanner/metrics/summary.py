@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics.arrays import BoolArray, FloatArray
-from scanner.metrics.calibration import (
+from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray
+from cxrscan.scanner.metrics.calibration import (
     brier_score,
     calibration_intercept,
     calibration_slope,
     expected_calibration_error,
 )
-from scanner.metrics.confusion import ConfusionMatrix, confusion_matrix
-from scanner.metrics.curves import average_precision
-from scanner.metrics.delong import auc_delong
-from scanner.metrics.figures import figure_estimates
-from scanner.metrics.intervals import ProportionInterval, wilson_interval
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.confusion import ConfusionMatrix, confusion_matrix
+from cxrscan.scanner.metrics.curves import average_precision
+from cxrscan.scanner.metrics.delong import auc_delong
+from cxrscan.scanner.metrics.figures import figure_estimates
+from cxrscan.scanner.metrics.intervals import ProportionInterval, wilson_interval
+from cxrscan.scanner.records import Estimate
 
 SMALL_SUBGROUP = 30
 """Fewer films than this say little; tables and charts grey them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scanner.errors import TrainingError
+from cxrscan.scanner.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)

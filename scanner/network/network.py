@@ -16,9 +16,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from scanner.errors import TrainingError
-from scanner.network.config import NetworkConfig
-from scanner.system.beneath import open_regular
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.network.config import NetworkConfig
+from cxrscan.scanner.system.beneath import open_regular
 
 BACKBONE = "backbone"
 STEM = "stem"

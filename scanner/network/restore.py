@@ -1,4 +1,4 @@
-"""The way back from an exported graph to a Keras network: the inverse of ``training.export``.
+"""The way back from an exported graph to a Keras network: the inverse of ``cxrscan.training.export``.
 
 In the graph every batch normalisation is folded into the convolution or dense layer at its side. Here the folded
 weights go into the convolutions and dense layers, and the norms only add the biases.
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow.lite.python import schema_py_generated as schema
 
-from scanner.network.config import NetworkConfig
-from scanner.network.network import BACKBONE, STEM, build_network
+from cxrscan.scanner.network.config import NetworkConfig
+from cxrscan.scanner.network.network import BACKBONE, STEM, build_network
 
 _Weights = npt.NDArray[np.float32]
 _FIRST_KERNEL = 3  # MobileNetV2's first convolution without a filter before it

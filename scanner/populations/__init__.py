@@ -1,4 +1,4 @@
 """What the films of a run are like together: ``portrait`` (for drift), ``reference`` (what a bundle keeps), ``pool``.
 
-``scanner.evaluation`` compares and chooses; here stands what it is given, as arrays.
+``cxrscan.scanner.evaluation`` compares and chooses; here stands what it is given, as arrays.
 """

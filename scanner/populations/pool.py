@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from scanner.errors import RunFolderError
-from scanner.evaluation.patients import whose
-from scanner.metrics import FloatArray
-from scanner.model_bundle import ModelSpec, log_odds
-from scanner.populations.portrait import as_kept, embedded_features
-from scanner.records import Film
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.patients import whose
+from cxrscan.scanner.metrics import FloatArray
+from cxrscan.scanner.model_bundle import ModelSpec, log_odds
+from cxrscan.scanner.populations.portrait import as_kept, embedded_features
+from cxrscan.scanner.records import Film
 
 MAX_FILMS = 20_000
 """Films that are chosen from, drawn by lot from more."""

@@ -9,16 +9,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.calibration import root
-from scanner.evaluation.drift import HEADER_FIELDS, PICTURE_FIGURES, Portrait
-from scanner.evaluation.evaluate import age_band
-from scanner.evaluation.patients import whose
-from scanner.gate import evidence
-from scanner.gate.statistics import GateStatistics
-from scanner.metrics import FloatArray
-from scanner.model_bundle import ModelSpec
-from scanner.preprocess import resize
-from scanner.records import POSITIVE, Film, ScanResult
+from cxrscan.scanner.calibration import root
+from cxrscan.scanner.evaluation.drift import HEADER_FIELDS, PICTURE_FIGURES, Portrait
+from cxrscan.scanner.evaluation.evaluate import age_band
+from cxrscan.scanner.evaluation.patients import whose
+from cxrscan.scanner.gate import evidence
+from cxrscan.scanner.gate.statistics import GateStatistics
+from cxrscan.scanner.metrics import FloatArray
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import POSITIVE, Film, ScanResult
 
 MAX_FILMS = 1000
 """Films of a run that are compared; more would show changes that matter to nobody."""

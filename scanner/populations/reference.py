@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from scanner.errors import BundleError
-from scanner.evaluation.drift import PICTURE_FIGURES, Portrait
-from scanner.metrics import FloatArray
-from scanner.model_bundle import ModelSpec
-from scanner.packed_arrays import pack, unpack
-from scanner.populations.portrait import coordinates_id
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.evaluation.drift import PICTURE_FIGURES, Portrait
+from cxrscan.scanner.metrics import FloatArray
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.packed_arrays import pack, unpack
+from cxrscan.scanner.populations.portrait import coordinates_id
 
 MAX_FILMS = 500
 """Films of a population that a bundle keeps: about 45 KB."""

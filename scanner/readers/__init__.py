@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scanner.readers.formats import (
+from cxrscan.scanner.readers.formats import (
     FORMATS,
     HEAD_BYTES,
     TITLES,
@@ -12,7 +12,7 @@ from scanner.readers.formats import (
     sniff_kind,
     without_ending,
 )
-from scanner.readers.options import ReadOptions
+from cxrscan.scanner.readers.options import ReadOptions
 
 __all__ = [
     "FORMATS",

@@ -31,15 +31,15 @@ from pydicom.uid import (
     MediaStorageDirectoryStorage,
 )
 
-from scanner.errors import FilmError, NotAFilmError
-from scanner.readers import codecs
-from scanner.readers import dicom_header as header
-from scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
-from scanner.readers.encapsulation import frame_bytes
-from scanner.readers.grey import DEPTHS, depth_bits, luminance, mean_chroma
-from scanner.readers.options import ReadOptions
-from scanner.records import FilmAttributes, FloatImage, Radiograph
-from scanner.system.quiet import Shared, silent_warnings
+from cxrscan.scanner.errors import FilmError, NotAFilmError
+from cxrscan.scanner.readers import codecs
+from cxrscan.scanner.readers import dicom_header as header
+from cxrscan.scanner.readers.dicom_pixels import StoredFormat, render_grey, resample_square
+from cxrscan.scanner.readers.encapsulation import frame_bytes
+from cxrscan.scanner.readers.grey import DEPTHS, depth_bits, luminance, mean_chroma
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.records import FilmAttributes, FloatImage, Radiograph
+from cxrscan.scanner.system.quiet import Shared, silent_warnings
 
 _PREAMBLE_BYTES = 128
 _PREFIX = b"DICM"

@@ -23,12 +23,12 @@ from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
-from scanner import MANUFACTURER
-from scanner.errors import FilmError
-from scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
-from scanner.readers.dicom_terms import INTENTS, MODALITIES, OTHER, VIEWS, body_part_term
-from scanner.readers.grey import reached_bits
-from scanner.records import FilmAttributes
+from cxrscan.scanner import MANUFACTURER
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.dicom_pixels import GreySteps, LookupTable, Rescale, StoredFormat, Values, Window
+from cxrscan.scanner.readers.dicom_terms import INTENTS, MODALITIES, OTHER, VIEWS, body_part_term
+from cxrscan.scanner.readers.grey import reached_bits
+from cxrscan.scanner.records import FilmAttributes
 
 #: What pydicom lets through for damaged files.
 PYDICOM_ERRORS: tuple[type[Exception], ...] = (

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.preprocess import resize
-from scanner.records import FloatImage
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from scanner.errors import FilmError
-from scanner.readers.bare_dicom import looks_like_bare_dataset
-from scanner.readers.multipart import begins_multipart, first_part
-from scanner.readers.options import ReadOptions
-from scanner.records import Radiograph
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.bare_dicom import looks_like_bare_dataset
+from cxrscan.scanner.readers.multipart import begins_multipart, first_part
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.records import Radiograph
 
 HEAD_BYTES = 132
 """How much of a file tells its format: a DICOM preamble and its prefix (PS3.10 section 7.1)."""
@@ -90,7 +90,7 @@ def _begins_with(*prefixes: bytes) -> Callable[[bytes], bool]:
 
 
 def _read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.dicom import read_dicom  # pydicom is slow to import
+    from cxrscan.scanner.readers.dicom import read_dicom  # pydicom is slow to import
 
     if begins_multipart(data[:HEAD_BYTES]):
         data = first_part(data)
@@ -98,37 +98,37 @@ def _read_dicom(data: bytes, options: ReadOptions) -> list[Radiograph]:
 
 
 def _read_jpeg(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.jpeg import read_jpeg
+    from cxrscan.scanner.readers.jpeg import read_jpeg
 
     return [read_jpeg(data, options)]
 
 
 def _read_png(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.png import read_png
+    from cxrscan.scanner.readers.png import read_png
 
     return [read_png(data, options)]
 
 
 def _read_tiff(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.tiff import read_tiff
+    from cxrscan.scanner.readers.tiff import read_tiff
 
     return [read_tiff(data, options)]
 
 
 def _read_raster(kind: str, data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.raster import read_raster
+    from cxrscan.scanner.readers.raster import read_raster
 
     return [read_raster(kind, data, options)]
 
 
 def _read_jpeg_2000(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.jpeg_successors import read_jpeg_2000
+    from cxrscan.scanner.readers.jpeg_successors import read_jpeg_2000
 
     return [read_jpeg_2000(data, options)]
 
 
 def _read_jpeg_xl(data: bytes, options: ReadOptions) -> list[Radiograph]:
-    from scanner.readers.jpeg_successors import read_jpeg_xl
+    from cxrscan.scanner.readers.jpeg_successors import read_jpeg_xl
 
     return [read_jpeg_xl(data, options)]
 

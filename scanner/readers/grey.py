@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scanner.records import FloatImage
+from cxrscan.scanner.records import FloatImage
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits per value that detectors and exports use, whatever the container holds."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from PIL import Image
 
-from scanner.errors import FilmError
-from scanner.readers.options import ReadOptions
-from scanner.readers.raster import (
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.readers.raster import (
     Decoded,
     check_size,
     decoding_errors,
@@ -22,7 +22,7 @@ from scanner.readers.raster import (
     samples_of,
     to_radiograph,
 )
-from scanner.records import Radiograph
+from cxrscan.scanner.records import Radiograph
 
 _START_OF_SCAN, _ADOBE, _JFIF, _EXIF_OR_XMP, _COMMENT = 0xDA, 0xEE, 0xE0, 0xE1, 0xFE
 _APPLICATION = range(0xE0, 0xF0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from scanner.readers.options import ReadOptions
-from scanner.readers.raster import Decoded, Samples, check_size, decoding_errors, to_radiograph
-from scanner.records import Radiograph
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.readers.raster import Decoded, Samples, check_size, decoding_errors, to_radiograph
+from cxrscan.scanner.records import Radiograph
 
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _JPEG_XL_CODESTREAM = b"\xff\x0a"

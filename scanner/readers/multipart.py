@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scanner.errors import FilmError
+from cxrscan.scanner.errors import FilmError
 
 _HEADER_END = b"\r\n\r\n"
 _MAX_HEADER_BYTES = 4096

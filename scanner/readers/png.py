@@ -10,9 +10,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from scanner.errors import FilmError
-from scanner.readers.options import ReadOptions
-from scanner.readers.raster import (
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.readers.raster import (
     Decoded,
     Samples,
     check_size,
@@ -21,7 +21,7 @@ from scanner.readers.raster import (
     exif_orientation,
     to_radiograph,
 )
-from scanner.records import Radiograph
+from cxrscan.scanner.records import Radiograph
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}

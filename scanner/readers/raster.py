@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from scanner.errors import FilmError
-from scanner.readers.grey import grey_of, luminance, mean_chroma, over
-from scanner.readers.options import ReadOptions
-from scanner.records import FloatImage, Radiograph
-from scanner.system.quiet import silent_warnings
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.grey import grey_of, luminance, mean_chroma, over
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.records import FloatImage, Radiograph
+from cxrscan.scanner.system.quiet import silent_warnings
 
 Samples = npt.NDArray[Any]
 

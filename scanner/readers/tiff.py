@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import UnidentifiedImageError
 
-from scanner.errors import FilmError
-from scanner.readers.options import ReadOptions
-from scanner.readers.raster import Decoded, check_size, decode_with_pillow, decoding_errors, to_radiograph
-from scanner.records import Radiograph
-from scanner.system.quiet import silent_stderr
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.options import ReadOptions
+from cxrscan.scanner.readers.raster import Decoded, check_size, decode_with_pillow, decoding_errors, to_radiograph
+from cxrscan.scanner.records import Radiograph
+from cxrscan.scanner.system.quiet import silent_stderr
 
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = (
     *(254, 255, 256, 257, 258, 259, 262),

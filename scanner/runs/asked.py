@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from scanner.runs.journal import Journal
-from scanner.runs.stored import UnfitError, record_of
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.runs.stored import UnfitError, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scanner.evaluation.evaluate import Asked, Evaluation
-    from scanner.evaluation.label_file import LabelRow
-    from scanner.run_record import Run
+    from cxrscan.scanner.evaluation.evaluate import Asked, Evaluation
+    from cxrscan.scanner.evaluation.label_file import LabelRow
+    from cxrscan.scanner.run_record import Run
 
 _KEY = "evaluation"
 _MAX_ASKED = 100
@@ -38,7 +38,7 @@ def stored_asked(journal: Journal) -> Asked | None:
     stored = journal.get(_KEY)
     if stored is None:
         return None
-    from scanner.evaluation.evaluate import Asked
+    from cxrscan.scanner.evaluation.evaluate import Asked
 
     try:
         asked = record_of(Asked, stored)
@@ -70,7 +70,7 @@ def answer_again(journal: Journal, run: Run, rows: Mapping[str, LabelRow] | None
     asked = stored_asked(journal)
     if asked is None:
         return None
-    from scanner.evaluation.evaluate import cells_of, collect_films, evaluate
+    from cxrscan.scanner.evaluation.evaluate import cells_of, collect_films, evaluate
 
     if rows is not None:
         asked = replace(asked, cells=cells_of(rows, asked.by))

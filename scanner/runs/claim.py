@@ -10,10 +10,10 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import RunFolderError
-from scanner.records import RunInfo
-from scanner.runs.journal import Journal, stored_info, stored_shaping
-from scanner.runs.layout import EARLIER_NAME, JOURNAL_NAME, RUN_FILES, RUN_PICTURES
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import RunInfo
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_shaping
+from cxrscan.scanner.runs.layout import EARLIER_NAME, JOURNAL_NAME, RUN_FILES, RUN_PICTURES
 
 _SHAPING = ("gate", "window", "all_frames", "engine", "include_dicom_ids", "no_embeddings")
 """Options that shape a result; another value of theirs would replace the results that are there."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scanner.errors import RunFolderError
-from scanner.records import Film
-from scanner.runs.journal import Journal, stored_model
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.runs.journal import Journal, stored_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from scanner.errors import RunFolderError
-from scanner.evaluation.grouping import DICOM, FOLDER, grouped, study_of
-from scanner.records import Film, RunInfo, StudyRule
-from scanner.runs.journal import Journal
-from scanner.runs.stored import UnfitError, record_of
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.grouping import DICOM, FOLDER, grouped, study_of
+from cxrscan.scanner.records import Film, RunInfo, StudyRule
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.runs.stored import UnfitError, record_of
 
 if TYPE_CHECKING:
-    from scanner.evaluation.label_file import LabelRow
+    from cxrscan.scanner.evaluation.label_file import LabelRow
 
 
 @dataclass(frozen=True, slots=True)

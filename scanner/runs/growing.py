@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scanner.errors import RunFolderError
+from cxrscan.scanner.errors import RunFolderError
 
 if sys.platform != "win32":
     import fcntl

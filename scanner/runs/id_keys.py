@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from scanner.errors import RunFolderError
-from scanner.runs.journal import Journal
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.runs.journal import Journal
 
 _NAME = re.compile(r"[0-9a-f]{32}")
 _KEY_BYTES = 32

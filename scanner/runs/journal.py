@@ -18,13 +18,19 @@ from stat import S_ISREG
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from scanner.errors import PASSING, BundleError, RunFolderError
-from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, parse_description, read_description, spec_from_document
-from scanner.records import Film, FilmAttributes, ImageSource, Reading, RunInfo, ScanResult
-from scanner.runs.growing import grows
-from scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
-from scanner.runs.log_file import holds_more
-from scanner.runs.stored import (
+from cxrscan.scanner.errors import PASSING, BundleError, RunFolderError
+from cxrscan.scanner.model_bundle import (
+    DEFAULT_BUNDLE,
+    ModelSpec,
+    parse_description,
+    read_description,
+    spec_from_document,
+)
+from cxrscan.scanner.records import Film, FilmAttributes, ImageSource, Reading, RunInfo, ScanResult
+from cxrscan.scanner.runs.growing import grows
+from cxrscan.scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
+from cxrscan.scanner.runs.log_file import holds_more
+from cxrscan.scanner.runs.stored import (
     COLUMNS,
     Seal,
     UnfitError,
@@ -37,11 +43,11 @@ from scanner.runs.stored import (
     value_of,
     values_of,
 )
-from scanner.system.locks import alone_in, locks_files
-from scanner.system.whole_files import followed
+from cxrscan.scanner.system.locks import alone_in, locks_files
+from cxrscan.scanner.system.whole_files import followed
 
 if TYPE_CHECKING:
-    from scanner.evaluation.labels import LabelJoin, Labels
+    from cxrscan.scanner.evaluation.labels import LabelJoin, Labels
 
 _FORMAT = 4
 _SCHEMA = (

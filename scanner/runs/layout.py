@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from scanner.system.beneath import open_regular
+from cxrscan.scanner.system.beneath import open_regular
 
 JOURNAL_NAME = "journal.sqlite"
 """The file that marks a run folder."""

@@ -10,11 +10,11 @@ from heapq import merge
 from itertools import groupby, islice, pairwise
 from pathlib import Path
 
-from scanner.errors import RunFolderError
-from scanner.model_bundle import ModelSpec
-from scanner.records import Film, RunInfo
-from scanner.runs.journal import Journal, stored_info, stored_model, stored_shaping
-from scanner.system.text import printable
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import Film, RunInfo
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model, stored_shaping
+from cxrscan.scanner.system.text import printable
 
 _MAX_TOLD = 20
 """Missing shards that are told by number."""

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from scanner.records import Film
-from scanner.run_record import PLACES, Run
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.run_record import PLACES, Run
 
 _DIGITS = 16
 

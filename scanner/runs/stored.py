@@ -18,9 +18,9 @@ from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from scanner.errors import HINTS
-from scanner.readers import FORMATS
-from scanner.records import (
+from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.readers import FORMATS
+from cxrscan.scanner.records import (
     GATE_REASONS,
     NEGATIVE,
     POSITIVE,
@@ -34,7 +34,7 @@ from scanner.records import (
     ScanResult,
     Stage,
 )
-from scanner.system.text import is_printable, printable
+from cxrscan.scanner.system.text import is_printable, printable
 
 #: Columns of the table of films that a row's hash covers, in its order.
 HASHED = (

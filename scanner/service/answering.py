@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from queue import Queue
 from threading import Event
 
-from scanner.dicom_results.film_results import FilmResults, ResultsRequest, write_film_results
-from scanner.errors import PASSING, CxrscanError
-from scanner.executors.processes import WarmWorkers
-from scanner.records import Failure, Film, ImageSource
-from scanner.service.clock import SteadyClock
-from scanner.service.events import Events
-from scanner.service.ledger import Ledger, State
-from scanner.settings import ScanSettings
+from cxrscan.scanner.dicom_results.film_results import FilmResults, ResultsRequest, write_film_results
+from cxrscan.scanner.errors import PASSING, CxrscanError
+from cxrscan.scanner.executors.processes import WarmWorkers
+from cxrscan.scanner.records import Failure, Film, ImageSource
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.events import Events
+from cxrscan.scanner.service.ledger import Ledger, State
+from cxrscan.scanner.settings import ScanSettings
 
 _MOST_TRIES = 3
 _WORKER_LASTS = 1000  # films: then another process takes over, and what the libraries kept of them is gone

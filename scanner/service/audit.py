@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from scanner.runs.id_keys import id_key
-from scanner.runs.journal import Journal
-from scanner.service.events import utc_now
+from cxrscan.scanner.runs.id_keys import id_key
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.service.events import utc_now
 
 _HASH_CHARACTERS = 32
 

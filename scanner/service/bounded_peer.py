@@ -24,9 +24,9 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.pdu_primitives import A_ASSOCIATE, P_DATA
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-from scanner.readers.dicom import quiet_pydicom
-from scanner.readers.dicom_header import PYDICOM_ERRORS
-from scanner.service.callers import Caller, is_allowed, may_connect
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.service.callers import Caller, is_allowed, may_connect
 
 MOST_PDU_BYTES = 1 << 20
 """Longest protocol data unit that is read; the longest that callers are told to send is shorter."""

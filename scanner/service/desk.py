@@ -8,10 +8,10 @@ from queue import Full, Queue
 from threading import Event
 from typing import Protocol
 
-from scanner.run import Session
-from scanner.service.clock import SteadyClock
-from scanner.service.events import Events
-from scanner.service.ledger import Arrival, Ledger
+from cxrscan.scanner.run import Session
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.events import Events
+from cxrscan.scanner.service.ledger import Arrival, Ledger
 
 _PATIENCE_S = 0.1
 

@@ -11,9 +11,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Literal
 
-from scanner.errors import RunFolderError
-from scanner.service.ledger import Ledger
-from scanner.system.text import printable
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.service.ledger import Ledger
+from cxrscan.scanner.system.text import printable
 
 LOG_NAME = "service.log"
 LogFormat = Literal["text", "json"]

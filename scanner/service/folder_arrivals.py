@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 from threading import Event
 
-from scanner.records import ImageSource
-from scanner.run import Session
-from scanner.service.clock import SteadyClock
-from scanner.service.desk import Desk
-from scanner.service.folder_watch import FolderWatch
-from scanner.service.ledger import Arrival
-from scanner.service.study_mark import HEAD_BYTES, ROUTINE, StudyMark, read_study_mark
-from scanner.sources.filters import Filter
-from scanner.system.beneath import open_regular
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.run import Session
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.desk import Desk
+from cxrscan.scanner.service.folder_watch import FolderWatch
+from cxrscan.scanner.service.ledger import Arrival
+from cxrscan.scanner.service.study_mark import HEAD_BYTES, ROUTINE, StudyMark, read_study_mark
+from cxrscan.scanner.sources.filters import Filter
+from cxrscan.scanner.system.beneath import open_regular
 
 _SHARE = 4.0  # walking takes at most this part of the time
 

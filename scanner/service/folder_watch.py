@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scanner.records import ImageSource, Skip
-from scanner.service.clock import SteadyClock
-from scanner.sources.filters import Filter, Reason, Rules
-from scanner.sources.local import LocalWalk
+from cxrscan.scanner.records import ImageSource, Skip
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.sources.filters import Filter, Reason, Rules
+from cxrscan.scanner.sources.local import LocalWalk
 
 _State = tuple[int, int, int]
 """Size in bytes, time of the last change in nanoseconds, number on the device."""

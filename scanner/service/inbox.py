@@ -13,9 +13,9 @@ import shutil
 from pathlib import Path
 from threading import Lock
 
-from scanner.errors import RunFolderError
-from scanner.service.ledger import Arrival
-from scanner.service.study_mark import HEAD_BYTES, read_study_mark
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.service.ledger import Arrival
+from cxrscan.scanner.service.study_mark import HEAD_BYTES, read_study_mark
 
 FILMS_NAME = "received"
 """Folder of the objects in a service's run folder, one folder a study."""

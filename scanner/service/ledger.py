@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from scanner.errors import RunFolderError
+from cxrscan.scanner.errors import RunFolderError
 
 LEDGER_NAME = "service.sqlite"
 RESCAN = -1

@@ -14,17 +14,17 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
-from scanner.errors import CxrscanError, RunFolderError
-from scanner.readers.dicom import quiet_pydicom
-from scanner.readers.dicom_header import PYDICOM_ERRORS
-from scanner.run import Session
-from scanner.service.audit import AuditEntry, AuditLog
-from scanner.service.bounded_peer import BoundedMessages, BoundedServer, Bounds, address_of
-from scanner.service.clock import SteadyClock
-from scanner.service.desk import Desk
-from scanner.service.folder_arrivals import FolderArrivals
-from scanner.service.inbox import Inbox
-from scanner.system.uids import is_uid
+from cxrscan.scanner.errors import CxrscanError, RunFolderError
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.run import Session
+from cxrscan.scanner.service.audit import AuditEntry, AuditLog
+from cxrscan.scanner.service.bounded_peer import BoundedMessages, BoundedServer, Bounds, address_of
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.desk import Desk
+from cxrscan.scanner.service.folder_arrivals import FolderArrivals
+from cxrscan.scanner.service.inbox import Inbox
+from cxrscan.scanner.system.uids import is_uid
 
 _SUCCESS, _INVALID_UID, _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0x0000, 0x0117, 0xA700, 0xC000
 _VERIFICATION = "1.2.840.10008.1.1"

@@ -6,11 +6,11 @@ import multiprocessing
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from scanner.errors import CxrscanError
-from scanner.executors.processes import signals_held_back, without_main_module
-from scanner.run import WriteOutputs, render
-from scanner.service.clock import SteadyClock
-from scanner.system.surroundings import safe_path
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.executors.processes import signals_held_back, without_main_module
+from cxrscan.scanner.run import WriteOutputs, render
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.system.surroundings import safe_path
 
 _processes = multiprocessing.get_context("spawn")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from scanner.runs.journal import Journal
-from scanner.service.clock import SteadyClock
-from scanner.service.events import Events
-from scanner.service.ledger import Ledger
-from scanner.sources.names import file_name
-from scanner.system.beneath import delete_regular
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.events import Events
+from cxrscan.scanner.service.ledger import Ledger
+from cxrscan.scanner.sources.names import file_name
+from cxrscan.scanner.system.beneath import delete_regular
 
 _DAY_S = 86_400.0
 _EVERY_S = 600.0

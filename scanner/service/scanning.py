@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from scanner.dicom_results.film_results import FRAME
-from scanner.errors import PASSING, RunFolderError
-from scanner.executors.base import Chunk
-from scanner.executors.processes import ProcessExecutor
-from scanner.records import ImageSource, ScanResult, Skip
-from scanner.run import Session
-from scanner.service.clock import SteadyClock
-from scanner.service.events import Events, utc_now
-from scanner.service.ledger import Arrival, Ledger, State
-from scanner.sources.names import file_name
+from cxrscan.scanner.dicom_results.film_results import FRAME
+from cxrscan.scanner.errors import PASSING, RunFolderError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.executors.processes import ProcessExecutor
+from cxrscan.scanner.records import ImageSource, ScanResult, Skip
+from cxrscan.scanner.run import Session
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.events import Events, utc_now
+from cxrscan.scanner.service.ledger import Arrival, Ledger, State
+from cxrscan.scanner.sources.names import file_name
 
 _MOST_TRIES = 3
 _TRY_AGAIN_S = 60.0  # and twice and three times as long

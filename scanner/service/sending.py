@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from threading import Event
 
-from scanner.dicom_results.outgoing import Destination, Outgoing, look_at
-from scanner.errors import RunFolderError
-from scanner.service.clock import SteadyClock
-from scanner.service.events import Events
-from scanner.service.ledger import Ledger, Parcel
+from cxrscan.scanner.dicom_results.outgoing import Destination, Outgoing, look_at
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.events import Events
+from cxrscan.scanner.service.ledger import Ledger, Parcel
 
 _AT_ONCE = 64
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 600.0

@@ -11,28 +11,28 @@ from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 
-from scanner import __version__
-from scanner.dicom_results.film_results import ResultsRequest, Wanted
-from scanner.dicom_results.folder import prepare_folder
-from scanner.dicom_results.outgoing import Destination
-from scanner.errors import RunFolderError
-from scanner.executors.processes import Limits, ProcessExecutor, WarmWorkers
-from scanner.records import ScanResult, Skip
-from scanner.run import RunRequest, WriteOutputs, open_growing
-from scanner.run_record import Run
-from scanner.runs.growing import owning
-from scanner.runs.layout import RESULTS_NAME
-from scanner.service.answering import Answering, FilmToAnswer, write_results_of
-from scanner.service.clock import SteadyClock
-from scanner.service.desk import Arrivals, Desk
-from scanner.service.events import Events, utc_now
-from scanner.service.ledger import Arrival, Ledger
-from scanner.service.rendering import Rendering
-from scanner.service.retention import Retention
-from scanner.service.scanning import Scanning
-from scanner.service.sending import Sending
-from scanner.service.status import ServiceStatus, keep_status
-from scanner.service.status_page import StatusPage
+from cxrscan import __version__
+from cxrscan.scanner.dicom_results.film_results import ResultsRequest, Wanted
+from cxrscan.scanner.dicom_results.folder import prepare_folder
+from cxrscan.scanner.dicom_results.outgoing import Destination
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.executors.processes import Limits, ProcessExecutor, WarmWorkers
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, WriteOutputs, open_growing
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.runs.growing import owning
+from cxrscan.scanner.runs.layout import RESULTS_NAME
+from cxrscan.scanner.service.answering import Answering, FilmToAnswer, write_results_of
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.desk import Arrivals, Desk
+from cxrscan.scanner.service.events import Events, utc_now
+from cxrscan.scanner.service.ledger import Arrival, Ledger
+from cxrscan.scanner.service.rendering import Rendering
+from cxrscan.scanner.service.retention import Retention
+from cxrscan.scanner.service.scanning import Scanning
+from cxrscan.scanner.service.sending import Sending
+from cxrscan.scanner.service.status import ServiceStatus, keep_status
+from cxrscan.scanner.service.status_page import StatusPage
 
 _LOOK_EVERY_S = 0.1
 _DISK_WAIT_S = 5.0

@@ -12,12 +12,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from scanner import NOTICE
-from scanner.errors import RunFolderError
-from scanner.runs.growing import grows
-from scanner.service.events import Trouble
-from scanner.service.ledger import Queues
-from scanner.system.whole_files import write_whole
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.runs.growing import grows
+from cxrscan.scanner.service.events import Trouble
+from cxrscan.scanner.service.ledger import Queues
+from cxrscan.scanner.system.whole_files import write_whole
 
 STATUS_NAME = "service.json"
 

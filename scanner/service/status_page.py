@@ -8,8 +8,8 @@ from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from scanner.errors import CxrscanError
-from scanner.service.status import ServiceStatus, metrics, page
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.service.status import ServiceStatus, metrics, page
 
 _TIMEOUT_S = 10.0
 _MOST_AT_ONCE = 32

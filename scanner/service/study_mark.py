@@ -15,8 +15,8 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from scanner.readers.dicom import quiet_pydicom
-from scanner.readers.dicom_header import PYDICOM_ERRORS
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 HEAD_BYTES = 1 << 20
 """As much of a file as is looked at."""

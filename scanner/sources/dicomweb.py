@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
-from scanner.errors import CxrscanError, RunFolderError
-from scanner.records import ImageSource
-from scanner.sources.filters import Reason, Rules
-from scanner.sources.names import shown
-from scanner.sources.remote import MAX_FILM_BYTES, OwnWordsError, patiently
-from scanner.system.uids import is_uid
+from cxrscan.scanner.errors import CxrscanError, RunFolderError
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.sources.filters import Reason, Rules
+from cxrscan.scanner.sources.names import shown
+from cxrscan.scanner.sources.remote import MAX_FILM_BYTES, OwnWordsError, patiently
+from cxrscan.scanner.system.uids import is_uid
 
 if TYPE_CHECKING:
     import requests

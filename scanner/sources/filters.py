@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatch
 
-from scanner.readers import promises_film
-from scanner.records import Skip
-from scanner.sources.archives import is_archive
+from cxrscan.scanner.readers import promises_film
+from cxrscan.scanner.records import Skip
+from cxrscan.scanner.sources.archives import is_archive
 
 
 class Reason(StrEnum):

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 
-from scanner.errors import RunFolderError
-from scanner.records import ImageSource
-from scanner.sources.filters import Rules
-from scanner.sources.local import take_named
-from scanner.sources.names import shown
-from scanner.system.addresses import is_address
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.sources.filters import Rules
+from cxrscan.scanner.sources.local import take_named
+from cxrscan.scanner.sources.names import shown
+from cxrscan.scanner.system.addresses import is_address
 
 #: Of a list, and of a line: an endless one would fill the memory with names.
 _MAX_LINES, _MAX_CHARACTERS = 5_000_000, 32_768
@@ -125,8 +125,8 @@ def walk_list(films: FileList, rules: Rules) -> Iterator[ImageSource]:
 
 
 def _take_remote(lines: Iterator[str], rules: Rules) -> Iterator[ImageSource]:
-    from scanner.sources.remote import RemotePath
-    from scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
+    from cxrscan.scanner.sources.remote import RemotePath
+    from cxrscan.scanner.sources.remote_walk import LOOKED_AT_TOGETHER, take
 
     while batch := [RemotePath(line) for line in islice(lines, LOOKED_AT_TOGETHER)]:
         yield from take(batch, [shown(str(path)) for path in batch], rules)

@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from scanner.readers import HEAD_BYTES, promises_film, sniff_kind
-from scanner.records import ImageSource
-from scanner.runs.layout import JOURNAL_NAME, RUN_PICTURES, is_run
-from scanner.sources.filters import Reason, Rules
-from scanner.sources.names import shown
-from scanner.system.beneath import Entry, list_folder, open_regular
+from cxrscan.scanner.readers import HEAD_BYTES, promises_film, sniff_kind
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.runs.layout import JOURNAL_NAME, RUN_PICTURES, is_run
+from cxrscan.scanner.sources.filters import Reason, Rules
+from cxrscan.scanner.sources.names import shown
+from cxrscan.scanner.system.beneath import Entry, list_folder, open_regular
 
 
 class LocalWalk:

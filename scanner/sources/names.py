@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from scanner.system.text import printable
+from cxrscan.scanner.system.text import printable
 
 
 def shown(name: str) -> str:

@@ -22,17 +22,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from scanner.errors import CxrscanError, RunFolderError
-from scanner.readers import HEAD_BYTES
-from scanner.sources.archives import what_is_wrong
-from scanner.sources.web import driver_options, read_web
-from scanner.system.addresses import is_address, last_part, shown_address
-from scanner.system.bounded import read_open
+from cxrscan.scanner.errors import CxrscanError, RunFolderError
+from cxrscan.scanner.readers import HEAD_BYTES
+from cxrscan.scanner.sources.archives import what_is_wrong
+from cxrscan.scanner.sources.web import driver_options, read_web
+from cxrscan.scanner.system.addresses import is_address, last_part, shown_address
+from cxrscan.scanner.system.bounded import read_open
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-    from scanner.records import ImageSource, Readable
+    from cxrscan.scanner.records import ImageSource, Readable
 
 #: Films of a chunk that are under way while an earlier one is decoded.
 _AHEAD = 8

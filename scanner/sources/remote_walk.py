@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 
-from scanner.errors import RunFolderError
-from scanner.readers import promises_film, sniff_kind
-from scanner.records import ImageSource
-from scanner.runs.layout import JOURNAL_NAME, RUN_PICTURES, is_journal
-from scanner.sources.filters import Filter, Reason, Rules, is_hidden
-from scanner.sources.names import shown
-from scanner.sources.remote import RemoteEntry, RemotePath, ask_for_states
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.readers import promises_film, sniff_kind
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.runs.layout import JOURNAL_NAME, RUN_PICTURES, is_journal
+from cxrscan.scanner.sources.filters import Filter, Reason, Rules, is_hidden
+from cxrscan.scanner.sources.names import shown
+from cxrscan.scanner.sources.remote import RemoteEntry, RemotePath, ask_for_states
 
 #: Folders within each other on a server, and all of them together; a listing may lead to itself for ever.
 _MAX_DEPTH, _MAX_FOLDERS = 32, 100_000

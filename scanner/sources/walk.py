@@ -11,15 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from scanner.records import ImageSource, Readable, Skip
-from scanner.sources.filters import Filter, Reason, Rules
-from scanner.sources.lists import FileList, walk_list
-from scanner.sources.local import LocalWalk, look_at
-from scanner.sources.names import file_name, shown
+from cxrscan.scanner.records import ImageSource, Readable, Skip
+from cxrscan.scanner.sources.filters import Filter, Reason, Rules
+from cxrscan.scanner.sources.lists import FileList, walk_list
+from cxrscan.scanner.sources.local import LocalWalk, look_at
+from cxrscan.scanner.sources.names import file_name, shown
 
 if TYPE_CHECKING:
-    from scanner.sources.dicomweb import WebArchive
-    from scanner.sources.remote import RemotePath
+    from cxrscan.scanner.sources.dicomweb import WebArchive
+    from cxrscan.scanner.sources.remote import RemotePath
 
 Root: TypeAlias = "Path | RemotePath | WebArchive | FileList"
 
@@ -32,8 +32,8 @@ def remote_place(url: str) -> RemotePath | WebArchive:
     RunFolderError
         ``place-unreadable``: a PACS is asked for something that it cannot be asked for here.
     """
-    from scanner.sources.dicomweb import WebArchive
-    from scanner.sources.remote import RemotePath
+    from cxrscan.scanner.sources.dicomweb import WebArchive
+    from cxrscan.scanner.sources.remote import RemotePath
 
     return WebArchive.parse(url) if WebArchive.is_address(url) else RemotePath(url)
 
@@ -92,8 +92,8 @@ def _walk_roots(roots: Sequence[Root], rules: Rules, *, follow_links: bool) -> I
 
 
 def _walk_elsewhere(root: RemotePath | WebArchive, prefix: str, rules: Rules) -> Iterator[ImageSource]:
-    from scanner.sources.dicomweb import WebArchive, walk_archive
-    from scanner.sources.remote_walk import walk_place
+    from cxrscan.scanner.sources.dicomweb import WebArchive, walk_archive
+    from cxrscan.scanner.sources.remote_walk import walk_place
 
     return walk_archive(root, prefix, rules) if isinstance(root, WebArchive) else walk_place(root, prefix, rules)
 

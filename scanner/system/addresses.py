@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from scanner.system.text import printable
+from cxrscan.scanner.system.text import printable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 _HOST = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scanner.system.beneath import open_regular
+from cxrscan.scanner.system.beneath import open_regular
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from scanner.errors import RunFolderError
+from cxrscan.scanner.errors import RunFolderError
 
 HALF_NAME = re.compile(r"\.(.+)\.[0-9a-f]{32}\.part")
 """Name of a file that is being written, or that a killed process has left; the group is what it was to be called."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from reports.page.colour_scale import OPACITIES, STOPS, heat_word
-from reports.page.view import FigureTable, ModelCard
-from reports.tables.columns import COLUMNS, format_cell
-from reports.tables.csv_file import write_rows
-from reports.wording import (
+from cxrscan.reports.page.colour_scale import OPACITIES, STOPS, heat_word
+from cxrscan.reports.page.view import FigureTable, ModelCard
+from cxrscan.reports.tables.columns import COLUMNS, format_cell
+from cxrscan.reports.tables.csv_file import write_rows
+from cxrscan.reports.wording import (
     OUTCOMES,
     call_sentence,
     code_title,
@@ -27,9 +27,20 @@ from reports.wording import (
     significant,
     with_interval,
 )
-from scanner.decision import outcome, prediction
-from scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Film, HeatMap, RunInfo, ScanResult, Skip
-from scanner.run_record import Run
+from cxrscan.scanner.decision import outcome, prediction
+from cxrscan.scanner.records import (
+    GATE_REASONS,
+    NEGATIVE,
+    POSITIVE,
+    REFERRED,
+    Band,
+    Film,
+    HeatMap,
+    RunInfo,
+    ScanResult,
+    Skip,
+)
+from cxrscan.scanner.run_record import Run
 
 _FILE_COLUMNS = ("kind", "width_px", "height_px", "size_bytes", "pixel_path", "sha256")
 _HEADER_COLUMNS = (

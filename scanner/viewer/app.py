@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from reports.page.html_file import TEMPLATES
-from scanner import NOTICE
-from scanner.errors import CxrscanError
-from scanner.readers import TITLES
-from scanner.records import Film, ImageSource, Radiograph, ScanResult, Skip
-from scanner.viewer import answer, opening
-from scanner.viewer.decoding import film_source, read_full_size, scan
-from scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
-from scanner.viewer.finished_run import FinishedRun, film_picture, open_run
-from scanner.viewer.side_panels import choose_films, choose_threshold, offer_model_card, take_verdict
-from scanner.viewer.verdicts import Verdict
-from scanner.worker import open_model
+from cxrscan.reports.page.html_file import TEMPLATES
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.readers import TITLES
+from cxrscan.scanner.records import Film, ImageSource, Radiograph, ScanResult, Skip
+from cxrscan.scanner.viewer import answer, opening
+from cxrscan.scanner.viewer.decoding import film_source, read_full_size, scan
+from cxrscan.scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
+from cxrscan.scanner.viewer.finished_run import FinishedRun, film_picture, open_run
+from cxrscan.scanner.viewer.side_panels import choose_films, choose_threshold, offer_model_card, take_verdict
+from cxrscan.scanner.viewer.verdicts import Verdict
+from cxrscan.scanner.worker import open_model
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import FilmError
-from scanner.executors.processes import Limits, WarmWorkers
-from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
-from scanner.records import Failure, ImageSource, Radiograph, ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.system.beneath import open_regular
-from scanner.system.cores import available_cores
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.executors.processes import Limits, WarmWorkers
+from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
+from cxrscan.scanner.records import Failure, ImageSource, Radiograph, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.beneath import open_regular
+from cxrscan.scanner.system.cores import available_cores
 
 
 def film_source(name: str, data: bytes, mtime_ns: int = 0) -> ImageSource:
@@ -95,7 +95,7 @@ class _FullSize:
 def _answer(question: ImageSource | _FullSize, settings: ScanSettings) -> Any:
     """Do the work of a worker process."""
     if isinstance(question, ImageSource):
-        from scanner.worker import scan_chunk  # the viewer's own process needs no engine for this
+        from cxrscan.scanner.worker import scan_chunk  # the viewer's own process needs no engine for this
 
         return scan_chunk([question], settings)
     try:

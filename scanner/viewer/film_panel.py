@@ -10,12 +10,12 @@ from typing import Literal
 
 import streamlit as st
 
-from reports.wording import significant
-from scanner import NOTICE
-from scanner.errors import HINTS
-from scanner.records import Film, HeatMap, Radiograph
-from scanner.run_record import Run
-from scanner.viewer import answer, pictures
+from cxrscan.reports.wording import significant
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.records import Film, HeatMap, Radiograph
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer import answer, pictures
 
 
 def show_film(

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scanner.errors import CxrscanError, RunFolderError
-from scanner.executors.processes import Limits
-from scanner.records import Film, Radiograph, Reading
-from scanner.run_record import Run
-from scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
-from scanner.settings import ScanSettings
-from scanner.sources.walk import locate
-from scanner.viewer.decoding import read_full_size
-from scanner.viewer.reading_list import read_reading_list
-from scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts, sheet_name
+from cxrscan.scanner.errors import CxrscanError, RunFolderError
+from cxrscan.scanner.executors.processes import Limits
+from cxrscan.scanner.records import Film, Radiograph, Reading
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import locate
+from cxrscan.scanner.viewer.decoding import read_full_size
+from cxrscan.scanner.viewer.reading_list import read_reading_list
+from cxrscan.scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts, sheet_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def open_run(folder: Path, reader: str = "", queue: Path | None = None) -> Finis
     reader
         Whose verdicts are kept, in a sheet of their own; empty for the sheet of everybody.
     queue
-        A reading list; see ``scanner.viewer.reading_list``.
+        A reading list; see ``cxrscan.scanner.viewer.reading_list``.
 
     Raises
     ------

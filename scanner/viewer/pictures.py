@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from reports.page.colour_scale import HALF, LINE, OPACITIES, STOPS, heat_levels
-from scanner.preprocess import resize
-from scanner.records import FloatImage, HeatMap
-from scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.reports.page.colour_scale import HALF, LINE, OPACITIES, STOPS, heat_levels
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage, HeatMap
+from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
 
 Uint8Image = npt.NDArray[np.uint8]
 

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from reports.tables.csv_file import neutralised
-from scanner.errors import RunFolderError
-from scanner.records import Film
-from scanner.system.whole_files import replacing_text
-from scanner.viewer.verdicts import read_rows
+from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.system.whole_files import replacing_text
+from cxrscan.scanner.viewer.verdicts import read_rows
 
 FILE_NAME = "queue.csv"
 COLUMNS = ("number", "path", "sha256")

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from reports.tables.columns import COLUMNS
-from reports.wording import OUTCOMES
-from scanner.decision import outcomes, prediction
-from scanner.records import POSITIVE, Band, Film
-from scanner.run_record import Run
-from scanner.viewer.verdicts import Verdict
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.reports.wording import OUTCOMES
+from cxrscan.scanner.decision import outcomes, prediction
+from cxrscan.scanner.records import POSITIVE, Band, Film
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer.verdicts import Verdict
 
 NEED_LABELS = frozenset(outcome.key for outcome in OUTCOMES.values() if outcome.kind == "truth")
 """Outcomes that only labelled films can have."""

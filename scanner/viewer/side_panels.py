@@ -7,17 +7,17 @@ from typing import Literal
 
 import streamlit as st
 
-from reports.page.points import offered_points
-from reports.page.view import model_card
-from reports.wording import OUTCOMES, VERDICTS
-from scanner.decision import prediction
-from scanner.errors import RunFolderError
-from scanner.records import Film
-from scanner.run_record import Run
-from scanner.viewer import answer
-from scanner.viewer.finished_run import FinishedRun
-from scanner.viewer.selection import NEED_LABELS, ORDERS, Choice, choose
-from scanner.viewer.verdicts import Verdict
+from cxrscan.reports.page.points import offered_points
+from cxrscan.reports.page.view import model_card
+from cxrscan.reports.wording import OUTCOMES, VERDICTS
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer import answer
+from cxrscan.scanner.viewer.finished_run import FinishedRun
+from cxrscan.scanner.viewer.selection import NEED_LABELS, ORDERS, Choice, choose
+from cxrscan.scanner.viewer.verdicts import Verdict
 
 _OWN = "custom"
 

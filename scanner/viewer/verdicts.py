@@ -10,16 +10,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reports.tables.columns import COLUMNS
-from reports.tables.csv_file import csv_cell, neutralised
-from reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
-from scanner.errors import RunFolderError
-from scanner.evaluation.agreement import Opinion
-from scanner.records import Film
-from scanner.run_record import Run
-from scanner.system.bounded import read_bounded
-from scanner.system.locks import alone_in
-from scanner.system.whole_files import replacing_text
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.reports.tables.csv_file import csv_cell, neutralised
+from cxrscan.reports.wording import AGREEMENTS, VERDICT_COLUMNS, VERDICTS
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.agreement import Opinion
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.bounded import read_bounded
+from cxrscan.scanner.system.locks import alone_in
+from cxrscan.scanner.system.whole_files import replacing_text
 
 FILE_NAME = "verdicts.csv"
 _OF_READER = "verdicts-{}.csv"

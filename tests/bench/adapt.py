@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from scanner.evaluation.labels import load_labels
-from scanner.metrics import auc_delong
-from scanner.model_bundle import ModelSpec
-from scanner.runs.journal import Journal, stored_model
-from training.adaptation.local_films import LocalFilms, read_local_films
-from training.adaptation.measure import Measured, measure
-from training.adaptation.run import SENSITIVITY, best_of
-from training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
+from cxrscan.scanner.evaluation.labels import load_labels
+from cxrscan.scanner.metrics import auc_delong
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.runs.journal import Journal, stored_model
+from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
+from cxrscan.training.adaptation.measure import Measured, measure
+from cxrscan.training.adaptation.run import SENSITIVITY, best_of
+from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
 
 _COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA n.", "promise", "kept", "gain", "s")
 

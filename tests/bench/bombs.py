@@ -21,9 +21,9 @@ import imagecodecs
 import numpy as np
 from pydicom import uid
 
-from scanner.records import ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.system.memory import limited_memory
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.memory import limited_memory
 from tests.builders import dicom_film, encode, film_pixels
 
 _MAX_MEMORY_GIB = 4.0  # the command's default
@@ -190,8 +190,8 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 def scan_alone(path: Path) -> tuple[list[ScanResult | Skip], float, float]:
     """Scan one film here, under the memory limit of a worker: outcomes, largest resident MiB, seconds."""
-    from scanner.sources.walk import find_images
-    from scanner.worker import scan_chunk
+    from cxrscan.scanner.sources.walk import find_images
+    from cxrscan.scanner.worker import scan_chunk
 
     start = time.perf_counter()
     with limited_memory(_MAX_MEMORY_GIB):

@@ -22,16 +22,16 @@ from unittest import mock
 
 import click
 
-from scanner import preprocess, worker
-from scanner.engines import litert
-from scanner.executors.base import Chunk
-from scanner.executors.processes import ProcessExecutor
-from scanner.records import FloatImage, Radiograph, ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
-from scanner.system.cores import available_cores
-from scanner.thumbnail import make_thumbnail
+from cxrscan.scanner import preprocess, worker
+from cxrscan.scanner.engines import litert
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.executors.processes import ProcessExecutor
+from cxrscan.scanner.records import FloatImage, Radiograph, ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.cores import available_cores
+from cxrscan.scanner.thumbnail import make_thumbnail
 from tests.bench.client_rate import no_outputs
 from tests.bench.films import find_jpegs, link_films
 from tests.bench.machine import describe_machine, tell_machine

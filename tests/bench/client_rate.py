@@ -19,12 +19,12 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reports.outputs import write_outputs
-from scanner.executors.base import Chunk
-from scanner.records import Counts, HeatMap, Outputs, ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
-from scanner.sources.lists import FileList
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.records import Counts, HeatMap, Outputs, ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.lists import FileList
 
 _PICTURE = os.urandom(1 << 20)
 
@@ -71,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     executor: object = StubExecutor()
     if options.dask:
-        from scanner.executors.dask import DaskExecutor, LocalWorkers
+        from cxrscan.scanner.executors.dask import DaskExecutor, LocalWorkers
 
         executor = DaskExecutor(LocalWorkers(options.dask), scan=stub_scan)
     with tempfile.TemporaryDirectory() as folder:

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import psutil
 
-from scanner.executors.base import Chunk, Executor
-from scanner.executors.dask import DaskExecutor, LocalWorkers
-from scanner.executors.processes import ProcessExecutor
-from scanner.records import ImageSource
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
+from cxrscan.scanner.executors.base import Chunk, Executor
+from cxrscan.scanner.executors.dask import DaskExecutor, LocalWorkers
+from cxrscan.scanner.executors.processes import ProcessExecutor
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
 
 _WARM_UP = 4
 

@@ -21,14 +21,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.evaluation.drift import Drift, Portrait, find_drift
-from scanner.metrics import wilson_interval
-from scanner.model_bundle import ModelSpec
-from scanner.populations.portrait import portray
-from scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ImageSource, ScanResult
-from scanner.runs.journal import Journal, stored_model
-from scanner.settings import ScanSettings
-from scanner.worker import scan_chunk
+from cxrscan.scanner.evaluation.drift import Drift, Portrait, find_drift
+from cxrscan.scanner.metrics import wilson_interval
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.populations.portrait import portray
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ImageSource, ScanResult
+from cxrscan.scanner.runs.journal import Journal, stored_model
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.worker import scan_chunk
 
 Picture = npt.NDArray[np.float64]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from scanner.records import ImageSource
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.records import ImageSource
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
 
 
 def processor_ms(chunk: Sequence[ImageSource], settings: ScanSettings) -> float:

@@ -19,19 +19,19 @@ import numpy.typing as npt
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from scanner.calibration import root
-from scanner.engines.litert import LiteRTEngine
-from scanner.gate import evidence
-from scanner.gate.evidence import SMALL_PX
-from scanner.gate.statistics import GateStatistics
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
-from scanner.preprocess import resize, to_model_input
-from scanner.records import FloatImage
+from cxrscan.scanner.calibration import root
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.gate import evidence
+from cxrscan.scanner.gate.evidence import SMALL_PX
+from cxrscan.scanner.gate.statistics import GateStatistics
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.preprocess import resize, to_model_input
+from cxrscan.scanner.records import FloatImage
+from cxrscan.training.augment import shifted_copy
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.gate_statistics import _predict, _principal_components
+from cxrscan.training.splits import split_again
 from tests.bench.gate_rates import NO_CHEST, adult_films, read_inputs
-from training.augment import shifted_copy
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.gate_statistics import _predict, _principal_components
-from training.splits import split_again
 
 _SHIFT_SEED = 77
 _EVERY_NTH_TRAINING_FILM, _EVERY_NTH_HELD_OUT_FILM = 4, 3

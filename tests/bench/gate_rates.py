@@ -18,20 +18,20 @@ import click
 import cv2
 import numpy as np
 
-from scanner.metrics import wilson_interval
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
-from scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.metrics import wilson_interval
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import GATE_REASONS, FloatImage, ImageSource, ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
+from cxrscan.training.augment import shifted_copy
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.splits import split_again
 from tests.bench import no_chest
 from tests.builders import encode
-from training.augment import shifted_copy
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.films import LoadedFilms
-from training.splits import split_again
 
 _BATCH = 16
 _SHIFT_SEED = 77  # not the one that any threshold was chosen with

@@ -15,15 +15,15 @@ import click
 import cv2
 import numpy as np
 
-from scanner.engines.litert import LiteRTEngine
-from scanner.metrics import wilson_interval
-from scanner.model_bundle import load_bundle
-from scanner.records import FloatImage
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.films import LoadedFilms
-from training.gate_statistics import _predict
-from training.heat_figures import enlarge, hits, shares_inside
-from training.splits import IndexArray, read_split
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.metrics import wilson_interval
+from cxrscan.scanner.model_bundle import load_bundle
+from cxrscan.scanner.records import FloatImage
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.gate_statistics import _predict
+from cxrscan.training.heat_figures import enlarge, hits, shares_inside
+from cxrscan.training.splits import IndexArray, read_split
 
 _SHEET_COLUMNS, _SHEET_CELL_PX = 8, 224
 

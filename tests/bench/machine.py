@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from scanner.system.cores import available_cores
+from cxrscan.scanner.system.cores import available_cores
 
 _LIBRARIES = ("ai-edge-litert", "tensorflow", "keras", "numpy", "pillow", "opencv-python-headless", "imagecodecs")
 

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from scanner.errors import CxrscanError
-from scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.readers import ReadOptions, read_film
 from tests.bench.projected_bones import PARTS, draw_part
 
 Uint8Image = npt.NDArray[np.uint8]

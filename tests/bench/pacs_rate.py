@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests import orthanc
 
-PROGRAM = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 
 
 def seconds(*arguments: object) -> float:

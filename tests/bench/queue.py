@@ -23,13 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import scale
 
-from scanner.calibration import root
-from scanner.evaluation.reading_list import choose_films
-from scanner.metrics import BoolArray, FloatArray
-from scanner.model_bundle import log_odds as log_odds_of
-from scanner.populations.portrait import embedded_features
-from scanner.runs.embedded import embedded_films
-from scanner.runs.journal import Journal, stored_info, stored_model
+from cxrscan.scanner.calibration import root
+from cxrscan.scanner.evaluation.reading_list import choose_films
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.model_bundle import log_odds as log_odds_of
+from cxrscan.scanner.populations.portrait import embedded_features
+from cxrscan.scanner.runs.embedded import embedded_films
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
 
 SIZES = (25, 50, 100, 200, 400)
 N_DRAWS = 20

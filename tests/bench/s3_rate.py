@@ -17,8 +17,8 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 
-from scanner.sources.remote import RemotePath, read_ahead
-from scanner.sources.walk import find_images
+from cxrscan.scanner.sources.remote import RemotePath, read_ahead
+from cxrscan.scanner.sources.walk import find_images
 
 
 def main() -> None:

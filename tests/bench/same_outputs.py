@@ -34,7 +34,7 @@ COMMANDS = (
     ("merge", "merged", "out"),
     ("compare", "out", "merged", "--json"),
 )
-_START = "import sys; sys.path.pop(0); from scanner.cli.main import main; main()"
+_START = "import sys; sys.path.pop(0); from cxrscan.scanner.cli.main import main; main()"
 _SCRIPT = re.compile(r"(<(script|style)>).*?(</\2>)", re.DOTALL)
 _JSON = re.compile(r'(<script type="application/json" (?:id="config"|class="rows")>)(.*?)(</script>)', re.DOTALL)
 _TIMES = (

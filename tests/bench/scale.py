@@ -19,7 +19,7 @@ import click
 from tests.bench.films import write_tiny_films
 from tests.bench.machine import describe_machine, measure, tell_machine
 
-_CXRSCAN = "from scanner.cli.main import main; main()"
+_CXRSCAN = "from cxrscan.scanner.cli.main import main; main()"
 
 
 @click.command()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
-from scanner.records import heat_side
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document
+from cxrscan.scanner.records import heat_side
 
 
 def averager(input_px: int) -> bytes:

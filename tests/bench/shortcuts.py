@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 from pydicom import uid
 
-from scanner.calibration import probabilities
-from scanner.engines import open_engine
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Radiograph
+from cxrscan.scanner.calibration import probabilities
+from cxrscan.scanner.engines import open_engine
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Radiograph
 from tests.bench.films import find_jpegs
 from tests.builders import dicom_film
 

@@ -21,13 +21,13 @@ from typing import Any
 
 import click
 
-from scanner.model_bundle import DEFAULT_BUNDLE
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
 from tests.bench.films import find_jpegs, link_films
 from tests.bench.machine import describe_machine, measure, tell_machine
 from tests.bench.syntaxes import print_table, syntax_table
 
 Figures = dict[str, float]
-_CXRSCAN = "from scanner.cli.main import main; main()"
+_CXRSCAN = "from cxrscan.scanner.cli.main import main; main()"
 STEADY = "cxrscan, steady state"
 
 

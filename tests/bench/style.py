@@ -25,18 +25,18 @@ import cv2
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from scanner.calibration import probabilities
-from scanner.engines.litert import LiteRTEngine
-from scanner.metrics import BoolArray, FloatArray
-from scanner.model_bundle import load_bundle
-from scanner.network.config import NetworkConfig
-from scanner.records import NEGATIVE, POSITIVE
-from training.dataset import find_all_films, load_films, parse_data_set
-from training.films import LoadedFilms
-from training.gate_statistics import _predict
-from training.splits import IndexArray, read_split, split_by_patient
-from training.style import style_clusters, style_log_odds, style_statistics
-from training.table import TRAIN, VALIDATION
+from cxrscan.scanner.calibration import probabilities
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.model_bundle import load_bundle
+from cxrscan.scanner.network.config import NetworkConfig
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.gate_statistics import _predict
+from cxrscan.training.splits import IndexArray, read_split, split_by_patient
+from cxrscan.training.style import style_clusters, style_log_odds, style_statistics
+from cxrscan.training.table import TRAIN, VALIDATION
 
 _FEW, _ENOUGH = 0.3, 10
 """A class goes against the style of a cluster in which it has less than this share of what would be its due; clusters

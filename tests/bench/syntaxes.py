@@ -20,11 +20,11 @@ from statistics import median
 
 import click
 
-from scanner.calibration import probabilities
-from scanner.engines import open_engine
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.calibration import probabilities
+from cxrscan.scanner.engines import open_engine
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
 from tests.bench.films import SYNTAXES, find_jpegs, link_films, write_dicom_copies
 from tests.bench.machine import describe_machine, measure, tell_machine
 
@@ -40,7 +40,7 @@ GOALS = {
     "JPEG 2000": 0.35,
     "HTJ2K": 0.35,
 }
-_CXRSCAN = "from scanner.cli.main import main; main()"
+_CXRSCAN = "from cxrscan.scanner.cli.main import main; main()"
 
 Rates = dict[str, list[float]]
 

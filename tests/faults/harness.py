@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Tests that run in the background inherit an ignored Ctrl-C; a user's shell does not.
 HEED_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-COMMAND = [sys.executable, "-c", f"{HEED_CTRL_C}; from scanner.cli.main import main; main()", "run"]
+COMMAND = [sys.executable, "-c", f"{HEED_CTRL_C}; from cxrscan.scanner.cli.main import main; main()", "run"]
 OUTPUTS = {"journal.sqlite", "report.html", "results.csv", "run.json"}
 
 

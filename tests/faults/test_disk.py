@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.records import ImageSource, ScanResult
-from scanner.settings import ScanSettings
-from scanner.worker import scan_chunk
+from cxrscan.scanner.records import ImageSource, ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import write_film
 from tests.faults.harness import COMMAND, OUTPUTS, check_complete, run, start, table, wait_for
 

@@ -20,16 +20,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from scanner import trial
-from scanner.errors import BundleError
-from scanner.executors.base import Chunk
-from scanner.executors.processes import Scan
-from scanner.model_bundle import DEFAULT_BUNDLE, check_document, parse_description
-from scanner.records import ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.system.text import printable
-from scanner.trial import open_bundle, verify_bundle
-from scanner.worker import open_model, scan_chunk
+from cxrscan.scanner import trial
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.executors.processes import Scan
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, check_document, parse_description
+from cxrscan.scanner.records import ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.system.text import printable
+from cxrscan.scanner.trial import open_bundle, verify_bundle
+from cxrscan.scanner.worker import open_model, scan_chunk
 from tests.builders import write_film
 from tests.faults.harness import run
 
@@ -298,7 +298,7 @@ def test_files_of_a_bundle_that_are_none_are_not_waited_for(name: str, tmp_path:
 @pytest.mark.parametrize("arguments", [["model", "info"], ["model", "verify"], ["view", "--no-browser", "--model"]])
 def test_every_command_tries_a_bundle_first(arguments: list[str], tmp_path: Path) -> None:
     bundle = bundle_of(tmp_path / "bundle", WEIGHTS, **shipped(gate__scales__features={"median": 1, "high": 1}))
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments, str(bundle)]
+    command = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()", *arguments, str(bundle)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "[bundle-invalid]" in done.stderr

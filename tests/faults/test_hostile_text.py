@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.model_bundle import DEFAULT_BUNDLE
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
 from tests.builders import dicom_film, film_pixels, write_film
 from tests.faults.harness import run, table
 
@@ -111,7 +111,7 @@ def test_errors_and_bundles_cannot_drive_the_terminal(tmp_path: Path) -> None:
 
 
 def assert_harmless(*arguments: str) -> None:
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", *arguments]
+    command = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()", *arguments]
     done = subprocess.run(command, capture_output=True, check=False)
     said = (done.stdout + done.stderr).decode()
     assert said

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import uid
 
-from scanner.cli.main import cxrscan
-from scanner.records import ImageSource, ScanResult
-from scanner.runs.id_keys import keys_folder
-from scanner.settings import ScanSettings
-from scanner.worker import scan_chunk
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.records import ImageSource, ScanResult
+from cxrscan.scanner.runs.id_keys import keys_folder
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import dicom_film, film_pixels, write_film
 from tests.faults.harness import run
 
@@ -186,6 +186,6 @@ def test_no_value_of_a_header_stands_in_a_result(keyword: str, cut: int | None, 
 
 def test_no_process_leaves_a_core_file() -> None:
     said = "atexit.register(lambda: print(resource.getrlimit(resource.RLIMIT_CORE)))"
-    code = f"import atexit, resource; {said}; from scanner.cli.main import main; main()"
+    code = f"import atexit, resource; {said}; from cxrscan.scanner.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("(0, 0)\n")

@@ -16,20 +16,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.errors import CxrscanError, LabelError, RunFolderError, WorkerError
-from scanner.evaluation import label_file
-from scanner.evaluation.label_file import LabelColumns, read_label_rows
-from scanner.evaluation.labels import load_labels
-from scanner.executors.dask import JobQueue
-from scanner.records import ImageSource, Skip
-from scanner.settings import ScanSettings
-from scanner.sources import remote
-from scanner.sources.dicomweb import InstancePath, WebArchive
-from scanner.sources.remote import RemotePath, read_ahead
-from scanner.sources.walk import FileList, find_images
-from scanner.system.bounded import read_bounded
-from scanner.viewer.verdicts import read_verdicts
-from scanner.worker import scan_chunk
+from cxrscan.scanner.errors import CxrscanError, LabelError, RunFolderError, WorkerError
+from cxrscan.scanner.evaluation import label_file
+from cxrscan.scanner.evaluation.label_file import LabelColumns, read_label_rows
+from cxrscan.scanner.evaluation.labels import load_labels
+from cxrscan.scanner.executors.dask import JobQueue
+from cxrscan.scanner.records import ImageSource, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources import remote
+from cxrscan.scanner.sources.dicomweb import InstancePath, WebArchive
+from cxrscan.scanner.sources.remote import RemotePath, read_ahead
+from cxrscan.scanner.sources.walk import FileList, find_images
+from cxrscan.scanner.system.bounded import read_bounded
+from cxrscan.scanner.viewer.verdicts import read_verdicts
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import encode, film_pixels
 
 FILM = encode(film_pixels(1, height=210, width=210), "PNG")
@@ -314,7 +314,7 @@ def claim(text: bytes) -> bytes:
 
 def test_arrays_of_a_checkpoint_are_held_against_what_is_expected_first() -> None:
     pytest.importorskip("tensorflow")
-    from training.fit import _read_array
+    from cxrscan.training.fit import _read_array
 
     read = functools.partial(_read_array, expected=((2, 3), "float32"))
     good = np.ones((2, 3), np.float32)

@@ -13,7 +13,7 @@ from tests.builders import write_film
 from tests.faults.harness import COMMAND, run, table
 
 #: As the installed script starts it: the working directory is not on the module path of the first process.
-SCRIPT = [sys.executable, "-c", "import sys; sys.path.pop(0); from scanner.cli.main import main; main()"]
+SCRIPT = [sys.executable, "-c", "import sys; sys.path.pop(0); from cxrscan.scanner.cli.main import main; main()"]
 #: Names that Python, multiprocessing, Dask, the decoders and the report import; a folder stands for a package.
 PLANTED = (
     *("multiprocessing", "pickle", "signal", "sitecustomize", "usercustomize", "readline", "ctypes", "typing", "numpy"),
@@ -86,7 +86,7 @@ def test_an_empty_entry_of_the_module_path_does_not_reach_the_workers(place: Pat
     for name in ("sitecustomize", "usercustomize"):  # which Python imports before any code of ours can prevent it
         for path in (place / "films").glob(f"{name}*"):
             (path / "__init__.py" if path.is_dir() else path).unlink()
-    command = [sys.executable, "-P", "-c", before + "from scanner.cli.main import main; main()"]
+    command = [sys.executable, "-P", "-c", before + "from cxrscan.scanner.cli.main import main; main()"]
     code = "import os, sys; os.environ['PYTHONPATH'] = os.pathsep + '/nowhere'; os.execv(sys.executable, sys.argv[1:])"
     started(place, "run", ".", "-o", place / "out", command=[sys.executable, "-P", "-c", code, *command])
     assert not (place / "ran").exists(), (place / "ran").read_text()

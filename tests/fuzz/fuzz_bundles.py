@@ -19,9 +19,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from scanner.errors import BundleError
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME
-from scanner.trial import open_bundle
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME
+from cxrscan.scanner.trial import open_bundle
 
 FOLDER = Path(".fuzz")
 _VALUES: tuple[Any, ...] = (

@@ -24,19 +24,21 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["scanner.runs", "scanner.model_bundle"]):  # before anything else imports them
-    from scanner.errors import CxrscanError
-    from scanner.runs import stored
-    from scanner.runs.journal import Journal, stored_info, stored_model
-    from scanner.runs.layout import JOURNAL_NAME
-    from scanner.runs.merge import merge_runs
+with atheris.instrument_imports(
+    include=["cxrscan.scanner.runs", "cxrscan.scanner.model_bundle"]
+):  # before anything else imports them
+    from cxrscan.scanner.errors import CxrscanError
+    from cxrscan.scanner.runs import stored
+    from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+    from cxrscan.scanner.runs.layout import JOURNAL_NAME
+    from cxrscan.scanner.runs.merge import merge_runs
 
-from reports.page.view import build_view
-from reports.tables.columns import columns_of
-from reports.tables.csv_file import write_table
-from scanner.evaluation.survey import survey_films
-from scanner.model_bundle import DEFAULT_BUNDLE, read_document
-from scanner.records import Film
+from cxrscan.reports.page.view import build_view
+from cxrscan.reports.tables.columns import columns_of
+from cxrscan.reports.tables.csv_file import write_table
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document
+from cxrscan.scanner.records import Film
 from tests.reports.films import INFO, failed, rejected, scored
 
 FOLDER = Path(".fuzz")

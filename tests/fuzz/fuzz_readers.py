@@ -20,15 +20,15 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["scanner", "pydicom", "PIL"]):  # before anything else imports them
-    from scanner.errors import CxrscanError
-    from scanner.readers import ReadOptions, dicom, jpeg, jpeg_successors, png, raster, read_film, tiff  # noqa: F401
+    from cxrscan.scanner.errors import CxrscanError
+    from cxrscan.scanner.readers import ReadOptions, dicom, jpeg, jpeg_successors, png, raster, read_film, tiff  # noqa: F401
 
 import imagecodecs
 import numpy as np
 from pydicom import uid
 
-from scanner.readers.codecs import SYNTAXES
-from scanner.records import Radiograph
+from cxrscan.scanner.readers.codecs import SYNTAXES
+from cxrscan.scanner.records import Radiograph
 from tests.builders import dicom_film, encode, film_pixels
 
 FOLDER = Path(".fuzz")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
-from scanner.records import (
+from cxrscan.scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
+from cxrscan.scanner.records import (
     Estimate,
     Failure,
     Film,
@@ -19,7 +19,7 @@ from scanner.records import (
     RunInfo,
     ScanResult,
 )
-from scanner.run_record import Run
+from cxrscan.scanner.run_record import Run
 from tests.builders import encode, film_pixels
 
 HEAT_SCALE = 4.0
@@ -181,6 +181,6 @@ def run_of(films: list[Film], info: RunInfo = INFO) -> Run:
 
 def render(folder: Path, films: list[Film], **options: str) -> Outputs:
     """Write the outputs of a run."""
-    from reports.outputs import write_outputs
+    from cxrscan.reports.outputs import write_outputs
 
     return write_outputs(folder, run_of(films), **options)  # type: ignore[arg-type]

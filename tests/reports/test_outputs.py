@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from reports.outputs import EMBED_MAX_BYTES, write_outputs
-from scanner import NOTICE
-from scanner.errors import RunFolderError
+from cxrscan.reports.outputs import EMBED_MAX_BYTES, write_outputs
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import RunFolderError
 from tests.reports.films import INFO, RUN, render, run_of, scored, small_run, thumbnail, unlabelled
 
 

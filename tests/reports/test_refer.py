@@ -11,17 +11,17 @@ import click
 import numpy as np
 import pytest
 
-from reports.outputs import write_outputs
-from reports.page.charts import coverage_chart
-from reports.tables.columns import COLUMNS
-from scanner.cli.options import parse_band
-from scanner.decision import prediction
-from scanner.evaluation.evaluate import collect_films
-from scanner.evaluation.survey import survey_films
-from scanner.run import render
-from scanner.runs.journal import Journal
-from scanner.viewer import answer
-from scanner.viewer.selection import outcomes_of
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.reports.page.charts import coverage_chart
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.scanner.cli.options import parse_band
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.evaluation.evaluate import collect_films
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.run import render
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.viewer import answer
+from cxrscan.scanner.viewer.selection import outcomes_of
 from tests.reports.films import INFO, large_run, run_of, scored, small_run
 
 BAND = (0.31, 0.5)
@@ -72,7 +72,7 @@ def test_the_viewer_calls_them_so_and_holds_them_against_no_label() -> None:
 def test_a_report_rendered_again_keeps_changes_or_drops_the_band(tmp_path: Path) -> None:
     from dataclasses import asdict
 
-    from scanner.model_bundle import DEFAULT_BUNDLE, read_document
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document
 
     with Journal(tmp_path, create=True) as journal:
         journal.put("model", read_document(DEFAULT_BUNDLE))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import reports
-import scanner.viewer
-from reports.wording import (
+import cxrscan.scanner.viewer
+from cxrscan import reports
+from cxrscan.reports.wording import (
     METRICS,
     OUTCOMES,
     call_sentence,
@@ -19,10 +19,10 @@ from reports.wording import (
     terminal_text,
     with_interval,
 )
-from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table
-from scanner.records import Estimate
+from cxrscan.scanner.metrics import ConfusionMatrix, figure_estimates, figure_table
+from cxrscan.scanner.records import Estimate
 
-PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, scanner.viewer)]
+PACKAGES = [Path(next(iter(package.__path__))) for package in (reports, cxrscan.scanner.viewer)]
 # What is no figure of films: places in a picture or page, seconds, sizes, values for machines.
 NO_FIGURES = re.compile(
     r"%;|rem\b|/ last|style=|_s:|_s\b|\bs \{|ms per film|a second|GB|bytes|:\.6g|minutes|metrics\[name\]|plain\[name\]"

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scanner.calibration import PopulationFinder, open_finder, probabilities
-from scanner.errors import BundleError
-from scanner.model_bundle import (
+from cxrscan.scanner.calibration import PopulationFinder, open_finder, probabilities
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import (
     DEFAULT_BUNDLE,
     Calibration,
     ModelSpec,
@@ -17,8 +17,8 @@ from scanner.model_bundle import (
     read_document,
     spec_from_document,
 )
-from scanner.packed_arrays import pack
-from scanner.records import Predictions
+from cxrscan.scanner.packed_arrays import pack
+from cxrscan.scanner.records import Predictions
 
 TWO = {"children": {"scale": 2.0, "offset": 1.0}, "adults": {"scale": 0.5, "offset": -1.0}}
 

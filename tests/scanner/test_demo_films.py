@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from pydicom.pixels import apply_voi_lut
 
-from scanner.demo import NOTICE, draw_demo_folder
-from scanner.errors import FilmError
-from scanner.readers import ReadOptions, read_film
-from scanner.synthetic_films import CLASSES, MODEL_PATH, FilmModel, draw_film
+from cxrscan.scanner.demo import NOTICE, draw_demo_folder
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.synthetic_films import CLASSES, MODEL_PATH, FilmModel, draw_film
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.main import cxrscan
-from scanner.records import heat_side
-from scanner.run import stored_info
-from scanner.runs.journal import Journal
-from scanner.viewer.finished_run import film_picture, open_run
-from scanner.viewer.pictures import Viewport, render_film, render_overlay
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.records import heat_side
+from cxrscan.scanner.run import stored_info
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.viewer.finished_run import film_picture, open_run
+from cxrscan.scanner.viewer.pictures import Viewport, render_film, render_overlay
 from tests.bench.scale_bundle import write_averager
 from tests.builders import write_film
 from tests.scanner.network.test_network import SMALL
@@ -59,7 +59,7 @@ def test_a_run_ends_in_a_report_whose_heat_maps_have_the_models_size(bundle: Pat
 def test_the_real_network_has_as_many_cells(input_px: int) -> None:
     from dataclasses import replace
 
-    from scanner.network.network import BACKBONE, build_network
+    from cxrscan.scanner.network.network import BACKBONE, build_network
 
     network = build_network(replace(SMALL, input_px=input_px))
     assert network.get_layer(BACKBONE).output.shape[1:3] == (heat_side(input_px),) * 2

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.preprocess import resize, to_model_input
+from cxrscan.scanner.preprocess import resize, to_model_input
 
 
 def test_shrinking_averages_areas() -> None:

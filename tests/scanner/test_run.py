@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-import scanner.run as run_module
-from reports.outputs import write_outputs
-from scanner.errors import CxrscanError
-from scanner.evaluation.labels import LabelRequest
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document, read_weights
-from scanner.records import ScanResult, Skip
-from scanner.run import RunRequest, Tally, render, run
-from scanner.runs.merge import merge_runs
-from scanner.settings import ScanSettings
+import cxrscan.scanner.run as run_module
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document, read_weights
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, Tally, render, run
+from cxrscan.scanner.runs.merge import merge_runs
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scanner.model_bundle import DEFAULT_BUNDLE, read_document
-from scanner.settings import ScanSettings, result_key
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document
+from cxrscan.scanner.settings import ScanSettings, result_key
 
 DOCUMENT = read_document(DEFAULT_BUNDLE)
 VERSIONS = {"cxrscan": "1", "pillow": "2"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.thumbnail import make_thumbnail
+from cxrscan.scanner.thumbnail import make_thumbnail
 from tests.builders import film_pixels
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import templates
-from reports.page.scripts import joined_script
-from reports.wording import (
+from cxrscan import templates
+from cxrscan.reports.page.scripts import joined_script
+from cxrscan.reports.wording import (
     METRICS,
     call_sentence,
     figure_text,
@@ -25,8 +25,8 @@ from reports.wording import (
     prob_text,
     probability_text,
 )
-from scanner.metrics import ConfusionMatrix, figure_estimates, figure_table, predictive_values_at
-from scanner.records import NEGATIVE, POSITIVE, REFERRED
+from cxrscan.scanner.metrics import ConfusionMatrix, figure_estimates, figure_table, predictive_values_at
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED
 
 HERE = Path(__file__).parent
 NODE = shutil.which("node") or ""  # without it this file is not collected

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cxrscan.training.config import AugmentConfig, TrainConfig
+from cxrscan.training.films import FilmFile, LoadedFilms
 from tests.builders import write_film
-from training.config import AugmentConfig, TrainConfig
-from training.films import FilmFile, LoadedFilms
 
 TINY = TrainConfig(
     input_px=32,

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from cxrscan.training.augment import SHIFT, augment, augment_with_mask, mix, shifted_copy
+from cxrscan.training.config import AugmentConfig
 from tests.builders import film_pixels
-from training.augment import SHIFT, augment, augment_with_mask, mix, shifted_copy
-from training.config import AugmentConfig
 
 OFF = AugmentConfig(rotation_deg=0, zoom=0, shift=0, flip=False)
 FILM = film_pixels(3, height=64, width=64).astype(np.float32) / 255

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scanner.metrics.calibration import expected_calibration_error
-from scanner.model_bundle import Calibration
-from scanner.records import Predictions
-from training.calibrate import (
+from cxrscan.scanner.metrics.calibration import expected_calibration_error
+from cxrscan.scanner.model_bundle import Calibration
+from cxrscan.scanner.records import Predictions
+from cxrscan.training.calibrate import (
     Calibrated,
     Scored,
     choose_operating_points,

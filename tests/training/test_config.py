@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scanner.errors import TrainingError
-from training.config import CONFIGS, TrainConfig, load_config
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.training.config import CONFIGS, TrainConfig, load_config
 
 
 def written(folder: Path, text: str) -> str:

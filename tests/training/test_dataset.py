@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from scanner.calibration import probabilities
-from scanner.errors import TrainingError
-from scanner.records import HeatMap, ImageSource, ScanResult
-from scanner.settings import ScanSettings
-from scanner.worker import open_model, scan_chunk
+from cxrscan.scanner.calibration import probabilities
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.records import HeatMap, ImageSource, ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.worker import open_model, scan_chunk
+from cxrscan.training.dataset import find_films, load_films, read_patients
 from tests.builders import dicom_film, encode, film_pixels, write_film
 from tests.training.films import TINY, write_data
-from training.dataset import find_films, load_films, read_patients
 
 
 def test_films_are_found_below_class_folders_of_any_case_and_below_train(tmp_path: Path) -> None:

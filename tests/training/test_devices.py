@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.dataset import find_films, load_films
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.fit import EpochLog, Progress
+from cxrscan.training.run import _fit
+from cxrscan.training.splits import split_by_patient
 from tests.training.films import TINY, write_data
-from training.config import TrainConfig
-from training.dataset import find_films, load_films
-from training.films import LoadedFilms
-from training.fit import EpochLog, Progress
-from training.run import _fit
-from training.splits import split_by_patient
 
 CONFIG = replace(TINY, dropout=0.0, ema=0.9, mix=0.5, stray_heat=0.5, outer_heat=0.3, missing_heat=0.3)
 ON_TWO_DEVICES = """

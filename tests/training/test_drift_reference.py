@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from scanner.evaluation.drift import find_drift
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
-from scanner.populations.portrait import portray
-from scanner.populations.reference import references
-from scanner.records import Film, ScanResult
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.evaluation.drift import find_drift
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
+from cxrscan.scanner.populations.portrait import portray
+from cxrscan.scanner.populations.reference import references
+from cxrscan.scanner.records import Film, ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
+from cxrscan.training.drift_reference import add_reference
+from cxrscan.training.films import FilmFile
 from tests.builders import write_film
-from training.drift_reference import add_reference
-from training.films import FilmFile
 
 
 @pytest.fixture(scope="module")

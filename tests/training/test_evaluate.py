@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scanner.records import Estimate
+from cxrscan.scanner.records import Estimate
+from cxrscan.training.evaluate import _parts, _says_something, heat_scale, heat_spread
+from cxrscan.training.films import FilmFile
 from tests.training.films import loaded_films
-from training.evaluate import _parts, _says_something, heat_scale, heat_spread
-from training.films import FilmFile
 
 
 def test_a_map_that_is_the_same_everywhere_has_no_spread() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.findings_loss import UNKNOWN, FindingsLoss
+from cxrscan.training.findings_loss import UNKNOWN, FindingsLoss
 
 
 def test_known_findings_cost_their_cross_entropy_and_the_logit_is_handed_on() -> None:

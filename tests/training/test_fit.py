@@ -8,18 +8,18 @@ import keras
 import numpy as np
 import pytest
 
-from scanner.errors import CxrscanError, TrainingError
-from scanner.network.network import build_network
+from cxrscan.scanner.errors import CxrscanError, TrainingError
+from cxrscan.scanner.network.network import build_network
+from cxrscan.training.config import AugmentConfig, TrainConfig
+from cxrscan.training.dataset import find_films, load_films
+from cxrscan.training.films import LoadedFilms
+from cxrscan.training.findings_loss import UNKNOWN
+from cxrscan.training.fit import EpochLog, _batches, fit, learning_rate_at
+from cxrscan.training.sampling import draw_films, shares_of
+from cxrscan.training.splits import split_by_patient
+from cxrscan.training.table import read_table
 from tests.builders import write_film
 from tests.training.films import TINY, write_data
-from training.config import AugmentConfig, TrainConfig
-from training.dataset import find_films, load_films
-from training.films import LoadedFilms
-from training.findings_loss import UNKNOWN
-from training.fit import EpochLog, _batches, fit, learning_rate_at
-from training.sampling import draw_films, shares_of
-from training.splits import split_by_patient
-from training.table import read_table
 
 CONFIG = replace(TINY, ema=0.9, warmup_epochs=0.5, cosine=True)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from scanner.network.config import NetworkConfig
-from scanner.network.network import BACKBONE, build_network
+from cxrscan.scanner.network.config import NetworkConfig
+from cxrscan.scanner.network.network import BACKBONE, build_network
+from cxrscan.training.folded import training_form
 from tests.scanner.network.test_network import SMALL, films
-from training.folded import training_form
 
 
 def network_with_frozen_norms(train_from: str) -> keras.Model:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.films import Box, boxes_mask
-from training.heat_figures import hits, shares_inside
+from cxrscan.training.films import Box, boxes_mask
+from cxrscan.training.heat_figures import hits, shares_inside
 
 LOWER_RIGHT = boxes_mask((Box(0.5, 0.5, 0.5, 0.5),), 70)
 

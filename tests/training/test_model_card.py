@@ -4,10 +4,10 @@ import json
 import re
 from pathlib import Path
 
-import scanner.models
-from training.model_card import render_card
+import cxrscan.scanner.models
+from cxrscan.training.model_card import render_card
 
-SHIPPED = Path(next(iter(scanner.models.__path__)))
+SHIPPED = Path(next(iter(cxrscan.scanner.models.__path__)))
 
 
 def test_the_shipped_card_is_what_its_model_json_says():

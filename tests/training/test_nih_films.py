@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scanner.errors import TrainingError
-from training.films import Box
-from training.nih_films import main
-from training.table import read_table
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.training.films import Box
+from cxrscan.training.nih_films import main
+from cxrscan.training.table import read_table
 
 HEADER = "file,patient,split,view,age_years,sex,radiologist,boxes_px,nih_findings\n"
 FILMS = HEADER + (

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from cxrscan.training.dataset import DataSet, find_all_films, load_films
+from cxrscan.training.restyle import Styles, restyle, style_of
 from tests.builders import film_pixels
 from tests.training.films import TINY, write_data
-from training.dataset import DataSet, find_all_films, load_films
-from training.restyle import Styles, restyle, style_of
 
 FILM = film_pixels(3, height=224, width=224).astype(np.float32) / 255
 FOREIGN = np.clip(cv2.GaussianBlur(film_pixels(8, height=224, width=224), (0, 0), 3).astype(np.float32) / 400, 0, 1)

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.train import train as train_command
-from scanner.engines.litert import LiteRTEngine
-from scanner.errors import TrainingError
-from scanner.model_bundle import load_bundle
+from cxrscan.scanner.cli.train import train as train_command
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.model_bundle import load_bundle
+from cxrscan.training.dataset import DataSet, find_films, load_films
+from cxrscan.training.model_card import render_card
+from cxrscan.training.run import train
 from tests.builders import write_film
 from tests.training.films import TINY, write_data
-from training.dataset import DataSet, find_films, load_films
-from training.model_card import render_card
-from training.run import train
 
 SETTINGS = {
     "input_px": 224,
@@ -158,7 +158,7 @@ def test_the_same_command_continues_what_was_stopped(data: Path, tmp_path: Path)
 
 def test_without_a_network_the_missing_weights_are_told_in_a_sentence(data: Path, tmp_path: Path) -> None:
     """In a process of its own, whose Keras has an empty cache and no way out."""
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "train", str(data)]
+    command = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()", "train", str(data)]
     alone = {**os.environ, "KERAS_HOME": str(tmp_path / "keras"), "https_proxy": "http://127.0.0.1:9"}
     done = subprocess.run(
         [*command, "-o", str(tmp_path / "out")], capture_output=True, text=True, check=False, env=alone

@@ -6,9 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxrscan.training.films import FilmFile
+from cxrscan.training.sampling import (
+    balanced_shares,
+    draw_films,
+    films_per_epoch,
+    loss_weights,
+    shares_of,
+    style_factors,
+)
 from tests.training.films import TINY, loaded_films
-from training.films import FilmFile
-from training.sampling import balanced_shares, draw_films, films_per_epoch, loss_weights, shares_of, style_factors
 
 
 def film(population: str, is_positive: bool, view: str = "", weight: float = 1.0) -> FilmFile:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.errors import TrainingError
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.training.dataset import find_films, load_films
+from cxrscan.training.films import FilmFile, LoadedFilms
+from cxrscan.training.splits import duplicates, find_leaks, split_by_patient, write_splits
 from tests.builders import write_film
 from tests.training.films import TINY, loaded_films, write_data
-from training.dataset import find_films, load_films
-from training.films import FilmFile, LoadedFilms
-from training.splits import duplicates, find_leaks, split_by_patient, write_splits
 
 counts = st.lists(st.integers(1, 6), min_size=2, max_size=12)
 

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from cxrscan.training.style import style_clusters, style_log_odds, style_statistics
 from tests.builders import film_pixels
-from training.style import style_clusters, style_log_odds, style_statistics
 
 
 def films(n: int) -> np.ndarray:

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.errors import TrainingError
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.training.dataset import DataSet, find_all_films, load_films, parse_data_set
+from cxrscan.training.films import Box, FilmFile
+from cxrscan.training.table import read_table
 from tests.builders import write_film
 from tests.training.films import TINY, write_data
-from training.dataset import DataSet, find_all_films, load_films, parse_data_set
-from training.films import Box, FilmFile
-from training.table import read_table
 
 
 def table(folder: Path, text: str) -> Path:

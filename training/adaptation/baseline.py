@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scanner.metrics import FloatArray, auc_delong
-from scanner.records import Estimate
-from training.adaptation.folds import patient_folds, splits
-from training.adaptation.head import fit_heads
-from training.adaptation.local_films import LocalFilms
-from training.adaptation.measure import N_FOLDS
-from training.calibrate import sigmoid
+from cxrscan.scanner.metrics import FloatArray, auc_delong
+from cxrscan.scanner.records import Estimate
+from cxrscan.training.adaptation.folds import patient_folds, splits
+from cxrscan.training.adaptation.head import fit_heads
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.adaptation.measure import N_FOLDS
+from cxrscan.training.calibrate import sigmoid
 
 _FEWEST_OF_A_KIND = 5
 

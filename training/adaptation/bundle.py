@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scanner.errors import TrainingError
-from scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, ModelSpec, OperatingPoint, check_document
-from scanner.records import Estimate
-from scanner.system.whole_files import write_whole
-from training.adaptation.card import CARD_NAME, render_adapted_card
-from training.adaptation.graph import read_head, with_head
-from training.adaptation.local_films import LocalFilms
-from training.adaptation.measure import Measured, share_estimate
-from training.adaptation.rungs import Adapted
-from training.calibrate import sigmoid
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, ModelSpec, OperatingPoint, check_document
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.whole_files import write_whole
+from cxrscan.training.adaptation.card import CARD_NAME, render_adapted_card
+from cxrscan.training.adaptation.graph import read_head, with_head
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.adaptation.measure import Measured, share_estimate
+from cxrscan.training.adaptation.rungs import Adapted
+from cxrscan.training.calibrate import sigmoid
 
 SHARE = "share"
 """Name of the operating point that calls a wanted share of the films; nobody has validated it."""

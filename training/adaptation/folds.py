@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from scanner.metrics import BoolArray
-from training.adaptation.local_films import IndexArray, PatientIds
+from cxrscan.scanner.metrics import BoolArray
+from cxrscan.training.adaptation.local_films import IndexArray, PatientIds
 
 
 def patient_folds(truth: BoolArray, patients: PatientIds, n_folds: int, seed: int) -> IndexArray:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics import FloatArray, auc_delong
-from scanner.records import Estimate
-from training.adaptation.folds import patient_folds
-from training.adaptation.head import fit_heads
-from training.adaptation.local_films import LocalFilms
-from training.calibrate import sigmoid
+from cxrscan.scanner.metrics import FloatArray, auc_delong
+from cxrscan.scanner.records import Estimate
+from cxrscan.training.adaptation.folds import patient_folds
+from cxrscan.training.adaptation.head import fit_heads
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.calibrate import sigmoid
 
 N_MORE = 50
 _PENALTY = 1e4

@@ -1,6 +1,6 @@
 """The head inside an exported graph: read, and replaced by one that also knows a linear answer, heat map included.
 
-The graph of ``training.export`` ends in two dense layers and a product that makes Grad-CAM of their weights. A linear
+The graph of ``cxrscan.training.export`` ends in two dense layers and a product that makes Grad-CAM of their weights. A linear
 answer takes one hidden unit: w . embedding + K with a K so large that the unit never sleeps, and a bias that takes K
 away again. So the format of the graph, its way back to Keras and Grad-CAM's closed form stay what they are.
 """
@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from scanner.errors import BundleError
-from training.adaptation.head import LinearHead
+from cxrscan.scanner.errors import BundleError
+from cxrscan.training.adaptation.head import LinearHead
 
 Weights = npt.NDArray[np.float32]
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -74,7 +74,7 @@ def read_head(graph: bytes) -> GraphHead:
     Raises
     ------
     BundleError
-        ``bundle-invalid``: the graph is none of ``training.export``.
+        ``bundle-invalid``: the graph is none of ``cxrscan.training.export``.
     """
     places = _Places(bytearray(graph))
     (bias,) = np.ravel(places.out_bias.values())

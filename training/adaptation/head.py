@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scanner.metrics import BoolArray, FloatArray
-from training.adaptation.folds import patient_folds, splits
-from training.adaptation.local_films import LocalFilms
-from training.calibrate import cross_entropy
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.training.adaptation.folds import patient_folds, splits
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.calibrate import cross_entropy
 
 PENALTIES = (1e3, 3e3, 1e4, 3e4, 1e5)
 """Of the squared weights, embedding in units of its channels' mean standard deviation, films' weights 1 on average."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from scanner.evaluation.copies import content_of
-from scanner.evaluation.label_file import LabelRow
-from scanner.evaluation.patients import patient_of
-from scanner.metrics import BoolArray, FloatArray
-from scanner.records import POSITIVE, ScanResult
-from scanner.runs.embedded import embedded_films
-from scanner.runs.journal import Journal
+from cxrscan.scanner.evaluation.copies import content_of
+from cxrscan.scanner.evaluation.label_file import LabelRow
+from cxrscan.scanner.evaluation.patients import patient_of
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.records import POSITIVE, ScanResult
+from cxrscan.scanner.runs.embedded import embedded_films
+from cxrscan.scanner.runs.journal import Journal
 
 PatientIds = npt.NDArray[np.str_]
 IndexArray = npt.NDArray[np.intp]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics import (
+from cxrscan.scanner.metrics import (
     BoolArray,
     FloatArray,
     bootstrap_difference_by_patient,
@@ -16,16 +16,16 @@ from scanner.metrics import (
     summarise,
     wilson_interval,
 )
-from scanner.metrics.calibration import log_odds_of
-from scanner.metrics.intervals import normal_estimate
-from scanner.model_bundle import ModelSpec
-from scanner.records import Estimate
-from training.adaptation.folds import patient_folds, splits
-from training.adaptation.head import class_weights
-from training.adaptation.local_films import LocalFilms
-from training.adaptation.promise import CONFIDENCE
-from training.adaptation.rungs import PROMISE, Adapted, Rung, adapt
-from training.calibrate import cross_entropy, sigmoid
+from cxrscan.scanner.metrics.calibration import log_odds_of
+from cxrscan.scanner.metrics.intervals import normal_estimate
+from cxrscan.scanner.model_bundle import ModelSpec
+from cxrscan.scanner.records import Estimate
+from cxrscan.training.adaptation.folds import patient_folds, splits
+from cxrscan.training.adaptation.head import class_weights
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.adaptation.promise import CONFIDENCE
+from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, adapt
+from cxrscan.training.calibrate import cross_entropy, sigmoid
 
 N_FOLDS = 5
 _HALF = 0.5

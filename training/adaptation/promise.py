@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner.metrics import BoolArray, FloatArray
-from training.adaptation.local_films import PatientIds
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.training.adaptation.local_films import PatientIds
 
 CONFIDENCE = 0.95
 _MARGIN = 1e-3

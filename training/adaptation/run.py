@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from scanner.errors import BundleError, LabelError, TrainingError
-from scanner.evaluation.labels import LabelJoin, Labels
-from scanner.metrics import auc_delong
-from scanner.model_bundle import WEIGHTS_NAME
-from scanner.runs.embedded import embedded_films
-from scanner.runs.journal import Journal, stored_model
-from training.adaptation.baseline import Baseline, baseline
-from training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
-from training.adaptation.forecast import Forecast, forecast
-from training.adaptation.local_films import LocalFilms, read_local_films
-from training.adaptation.measure import Measured, measure
-from training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladder, promise_text
+from cxrscan.scanner.errors import BundleError, LabelError, TrainingError
+from cxrscan.scanner.evaluation.labels import LabelJoin, Labels
+from cxrscan.scanner.metrics import auc_delong
+from cxrscan.scanner.model_bundle import WEIGHTS_NAME
+from cxrscan.scanner.runs.embedded import embedded_films
+from cxrscan.scanner.runs.journal import Journal, stored_model
+from cxrscan.training.adaptation.baseline import Baseline, baseline
+from cxrscan.training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
+from cxrscan.training.adaptation.forecast import Forecast, forecast
+from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
+from cxrscan.training.adaptation.measure import Measured, measure
+from cxrscan.training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladder, promise_text
 
 SENSITIVITY = 0.90
 """What a threshold promises unless another sensitivity is asked for."""

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from scanner.metrics import FloatArray
-from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
-from scanner.records import Estimate
-from training.adaptation.folds import patient_folds, splits
-from training.adaptation.head import LinearHead, choose_head
-from training.adaptation.local_films import LocalFilms
-from training.adaptation.promise import Promise, positives_needed, promised_threshold
-from training.calibrate import Scored, choose_operating_points, cross_entropy, fit_calibration, sigmoid
+from cxrscan.scanner.metrics import FloatArray
+from cxrscan.scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
+from cxrscan.scanner.records import Estimate
+from cxrscan.training.adaptation.folds import patient_folds, splits
+from cxrscan.training.adaptation.head import LinearHead, choose_head
+from cxrscan.training.adaptation.local_films import LocalFilms
+from cxrscan.training.adaptation.promise import Promise, positives_needed, promised_threshold
+from cxrscan.training.calibrate import Scored, choose_operating_points, cross_entropy, fit_calibration, sigmoid
 
 Rung = Literal["threshold", "recalibration", "head"]
 

@@ -1,6 +1,6 @@
 """Lay chest films onto one average anatomy: affine first, then a smooth warp.
 
-The average lives on a canvas that is larger than a film (``scanner.synthetic_films.CANVAS_PX``). An alignment leads
+The average lives on a canvas that is larger than a film (``cxrscan.scanner.synthetic_films.CANVAS_PX``). An alignment leads
 from each place of the canvas to the place of the film that shows the same anatomy, and can be inverted.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scanner.records import FloatImage
-from scanner.synthetic_films import CANVAS_PX, FRAME_PX, MARGIN_PX
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.synthetic_films import CANVAS_PX, FRAME_PX, MARGIN_PX
 
 FRAME = np.ones(FRAME_PX, np.float32)
 """A film that is nothing but inside; sampled through an alignment, it tells where the film ends."""

@@ -1,6 +1,6 @@
 """Fit the statistical model that ``cxrscan demo`` draws its synthetic films from.
 
-    python -m training.demo_films.fit DATA -o scanner/models/demo_films.npz
+    python -m cxrscan.training.demo_films.fit DATA -o scanner/models/demo_films.npz
 
 DATA is a folder or a table, as `cxrscan train` takes them. Of a table only films to train on are taken whose label has
 full weight, and of those without pneumonia only the normal ones. Films of 300 pixels and more keep the ribs sharp.
@@ -27,10 +27,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scanner.preprocess import resize
-from scanner.readers import ReadOptions, read_film
-from scanner.records import FloatImage
-from scanner.synthetic_films import (
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.synthetic_films import (
     CANVAS_PX,
     CLASSES,
     CONTRAST_SIGMA_PX,
@@ -43,10 +43,10 @@ from scanner.synthetic_films import (
     local_contrast,
     pixel_grid,
 )
-from training.dataset import find_all_films, parse_data_set
-from training.demo_films.align import FRAME, Alignment, align_films, blur, sample
-from training.films import FilmFile
-from training.table import VALIDATION
+from cxrscan.training.dataset import find_all_films, parse_data_set
+from cxrscan.training.demo_films.align import FRAME, Alignment, align_films, blur, sample
+from cxrscan.training.films import FilmFile
+from cxrscan.training.table import VALIDATION
 
 MAX_BYTES = 1_000_000
 CLASS_INDICES = tuple(range(len(CLASSES)))
@@ -117,7 +117,7 @@ def read_films(data: str, n_per_class: int, view: str = "") -> TrainingFilms:
     Parameters
     ----------
     data
-        A folder or a table, as ``training.dataset`` reads them.
+        A folder or a table, as ``cxrscan.training.dataset`` reads them.
     view
         Only films of this view; empty for all.
 

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from scanner.sources.walk import find_images
-from scanner.system.cores import available_cores
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.system.cores import available_cores
 
 _PER_PASS = 2  # the fastest number of films at a time, see ``tests.bench.choices``
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from scanner.model_bundle import load_bundle
-from scanner.network.restore import restore_network
+from cxrscan.scanner.model_bundle import load_bundle
+from cxrscan.scanner.network.restore import restore_network
 
 
 def main(bundle: str, path: str) -> None:

@@ -12,17 +12,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports.evaluation.checklist import TO_FILL, ChecklistName, checklist_text
-from reports.evaluation.comparison import comparison_text
-from reports.evaluation.files import evaluation_text, write_evaluation
-from reports.wording import terminal_text, with_interval
-from scanner.errors import LabelError
-from scanner.evaluation.compare import compare_runs
-from scanner.evaluation.evaluate import LabelledFilms, age_band, collect_films, evaluate
-from scanner.metrics import wilson_interval
-from scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
-from scanner.records import NEGATIVE, POSITIVE, Counts, Estimate, Failure, Film, FilmAttributes, RunInfo, ScanResult
-from scanner.run_record import Run
+from cxrscan.reports.evaluation.checklist import TO_FILL, ChecklistName, checklist_text
+from cxrscan.reports.evaluation.comparison import comparison_text
+from cxrscan.reports.evaluation.files import evaluation_text, write_evaluation
+from cxrscan.reports.wording import terminal_text, with_interval
+from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.evaluation.compare import compare_runs
+from cxrscan.scanner.evaluation.evaluate import LabelledFilms, age_band, collect_films, evaluate
+from cxrscan.scanner.metrics import wilson_interval
+from cxrscan.scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
+from cxrscan.scanner.records import (
+    NEGATIVE,
+    POSITIVE,
+    Counts,
+    Estimate,
+    Failure,
+    Film,
+    FilmAttributes,
+    RunInfo,
+    ScanResult,
+)
+from cxrscan.scanner.run_record import Run
 
 INFO = RunInfo(
     version="1.2.3",

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from reports.page.charts import labelled_charts, unlabelled_charts
+from cxrscan.reports.page.charts import labelled_charts, unlabelled_charts
 
 
 def labelled(n: int):

@@ -5,8 +5,8 @@ import base64
 import numpy as np
 import pytest
 
-from reports.page.colour_scale import STOPS, heat_levels, heat_text
-from scanner.records import HeatMap
+from cxrscan.reports.page.colour_scale import STOPS, heat_levels, heat_text
+from cxrscan.scanner.records import HeatMap
 
 
 def stored(values, side: int = 7) -> HeatMap:

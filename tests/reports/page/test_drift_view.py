@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.evaluation.drift import drift_text
-from reports.outputs import write_outputs
-from reports.page.drift import drift_view
-from scanner.evaluation.drift import AspectDrift, Change, Drift
-from scanner.records import Estimate
+from cxrscan.reports.evaluation.drift import drift_text
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.reports.page.drift import drift_view
+from cxrscan.scanner.evaluation.drift import AspectDrift, Change, Drift
+from cxrscan.scanner.records import Estimate
 from tests.reports.films import run_of, small_run
 
 DRIFT = Drift(

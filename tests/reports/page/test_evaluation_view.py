@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from reports.outputs import write_outputs
-from reports.page.evaluation import evaluation_view
-from scanner.evaluation.evaluate import collect_films, evaluate
-from scanner.run_record import Run
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.reports.page.evaluation import evaluation_view
+from cxrscan.scanner.evaluation.evaluate import collect_films, evaluate
+from cxrscan.scanner.run_record import Run
 from tests.reports.films import INFO, MODEL, large_run, run_of, small_run
 
 RUN = Run(INFO, MODEL)

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from reports.outputs import write_outputs
-from reports.page.html_file import as_json
-from scanner import NOTICE
-from scanner.records import FilmAttributes
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.reports.page.html_file import as_json
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.records import FilmAttributes
 from tests.reports.films import INFO, failed, rejected, render, run_of, scored, small_run
 
 HOSTILE = [

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.page.points import offered_points
-from scanner.model_bundle import OperatingPoint
-from scanner.records import Estimate
-from scanner.run_record import Run
+from cxrscan.reports.page.points import offered_points
+from cxrscan.scanner.model_bundle import OperatingPoint
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.run_record import Run
 from tests.reports.films import INFO, MODEL
 
 

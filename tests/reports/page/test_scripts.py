@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import templates
-from reports.page.scripts import joined_script
+from cxrscan import templates
+from cxrscan.reports.page.scripts import joined_script
 
 SCRIPTS = Path(next(iter(templates.__path__))) / "scripts"
 

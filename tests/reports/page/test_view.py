@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from reports.page.view import ReportView, build_view, model_card
-from reports.tables.columns import COLUMNS
-from reports.wording import figure_text, interval_text, probability_text, title_of, with_interval
-from scanner.evaluation.survey import survey_films
-from scanner.metrics import summarise
-from scanner.records import Estimate
-from scanner.run_record import Run
-from scanner.system.text import duration_text
+from cxrscan.reports.page.view import ReportView, build_view, model_card
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.reports.wording import figure_text, interval_text, probability_text, title_of, with_interval
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.metrics import summarise
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.text import duration_text
 from tests.reports.films import INFO, MODEL, failed, scored, small_run, unlabelled
 
 GOLDEN = Path(__file__).with_name("golden_view.json")
@@ -29,7 +29,7 @@ def test_the_view_of_a_small_run_is_the_golden_one():
     view = asdict(view_of(small_run()))
     for chart in view["charts"]:
         del chart["svg"]  # matplotlib's, and its version's
-    del view["config"]["reasons"]  # scanner.records' own list
+    del view["config"]["reasons"]  # cxrscan.scanner.records' own list
     assert json.loads(json.dumps(view)) == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 

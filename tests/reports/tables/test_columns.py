@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reports.tables.columns import COLUMNS, columns_of, data_dictionary, format_cell
-from reports.tables.study_file import study_dictionary
-from scanner.decision import prediction
-from scanner.records import FilmAttributes
+from cxrscan.reports.tables.columns import COLUMNS, columns_of, data_dictionary, format_cell
+from cxrscan.reports.tables.study_file import study_dictionary
+from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.records import FilmAttributes
 from tests.reports.films import INFO, RUN, failed, rejected, scored
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.tables import csv_file, jsonl_file, parquet_file
-from reports.tables.columns import COLUMNS
-from scanner.errors import RunFolderError
+from cxrscan.reports.tables import csv_file, jsonl_file, parquet_file
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.scanner.errors import RunFolderError
 from tests.reports.films import failed, run_of, scored, small_run
 
 GOLDEN = Path(__file__).with_name("golden_results.csv")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from scanner.cli.main import cxrscan
-from scanner.errors import CxrscanError
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
 from tests.builders import write_film
 from tests.training.adaptation.films import made_films, write_labels, write_run
 

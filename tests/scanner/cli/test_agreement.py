@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.wording import VERDICT_COLUMNS
+from cxrscan.reports.wording import VERDICT_COLUMNS
 from tests.scanner.cli.test_cli import cxrscan
 
 SHARED = {"sha256": "0" * 64, "prediction": "PNEUMONIA", "threshold": "0.5", "model": "m 1", "blind": "yes"}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.builders import dicom_film, film_pixels, write_film
 
-CXRSCAN = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+CXRSCAN = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 
 
 def cxrscan(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -166,7 +166,7 @@ def test_model_info_and_verify_know_the_shipped_bundle() -> None:
 
 
 def test_damaged_weights_are_refused(tmp_path: Path) -> None:
-    from scanner.model_bundle import DEFAULT_BUNDLE
+    from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
 
     for file in ("model.json", "model.tflite"):
         (tmp_path / file).write_bytes((DEFAULT_BUNDLE / file).read_bytes())
@@ -197,7 +197,7 @@ def test_an_output_folder_that_cannot_be_made_is_told(films: Path, tmp_path: Pat
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     heavy = "{'numpy', 'cv2', 'PIL', 'tensorflow', 'pandas', 'matplotlib', 'sklearn', 'pydicom', 'ai_edge_litert'}"
     code = (
-        f"import sys; from scanner.cli.main import cxrscan; cxrscan.main({arguments!r}, standalone_mode=False); "
+        f"import sys; from cxrscan.scanner.cli.main import cxrscan; cxrscan.main({arguments!r}, standalone_mode=False); "
         f"sys.exit(str(sorted({heavy} & set(sys.modules))) if {heavy} & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -207,7 +207,7 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
 def test_a_run_imports_no_training_and_no_plotting_it_does_not_need(films: Path, tmp_path: Path) -> None:
     heavy = "{'tensorflow', 'keras', 'pandas', 'sklearn', 'streamlit', 'pydicom'}"
     code = (
-        f"import sys; from scanner.cli.main import cxrscan; "
+        f"import sys; from cxrscan.scanner.cli.main import cxrscan; "
         f"cxrscan.main(['run', {str(films)!r}, '-o', {str(tmp_path / 'out')!r}, '-q'], standalone_mode=False); "
         f"sys.exit(str(sorted({heavy} & set(sys.modules))) if {heavy} & set(sys.modules) else 0)"
     )

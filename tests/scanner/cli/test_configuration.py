@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import pytest
 
-from scanner.cli.configuration import _ONLY_WHEN_NAMED, settings_of
-from scanner.cli.main import COMMANDS, cxrscan
+from cxrscan.scanner.cli.configuration import _ONLY_WHEN_NAMED, settings_of
+from cxrscan.scanner.cli.main import COMMANDS, cxrscan
 from tests.builders import write_film
 from tests.scanner.cli.test_cli import cxrscan as command
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-CXRSCAN = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+CXRSCAN = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 
 
 @pytest.fixture(scope="module")

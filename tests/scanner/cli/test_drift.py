@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
-from scanner.populations.portrait import portray
-from scanner.populations.reference import reference_document
-from scanner.records import Film
-from scanner.runs.journal import Journal
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.populations.portrait import portray
+from cxrscan.scanner.populations.reference import reference_document
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.runs.journal import Journal
 from tests.reports.films import INFO
 from tests.scanner.cli.test_cli import cxrscan
 from tests.scanner.populations.populations import population

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reports.outputs import write_outputs
-from scanner.cli.compare import compare
-from scanner.cli.evaluate import evaluate
-from scanner.cli.main import cxrscan
-from scanner.errors import LabelError, RunFolderError
-from scanner.run import RunRequest, run
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.cli.compare import compare
+from cxrscan.scanner.cli.evaluate import evaluate
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.errors import LabelError, RunFolderError
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
 
@@ -200,7 +200,14 @@ def test_a_checklist_is_written_beside_the_figures(run_folder: Path, tmp_path: P
 
 
 def test_a_home_that_cannot_be_written_is_no_matter(run_folder: Path) -> None:
-    command = [sys.executable, "-c", "from scanner.cli.main import main; main()", "evaluate", str(run_folder), "-q"]
+    command = [
+        sys.executable,
+        "-c",
+        "from cxrscan.scanner.cli.main import main; main()",
+        "evaluate",
+        str(run_folder),
+        "-q",
+    ]
     env = {"PATH": os.environ["PATH"], "HOME": "/proc/1/nowhere"}
     done = subprocess.run([*command, "--labels", "folders"], capture_output=True, text=True, check=False, env=env)
     assert (done.returncode, done.stderr) == (0, "")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.main import cxrscan
-from scanner.errors import RunFolderError
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.errors import RunFolderError
 from tests.builders import dicom_film, film_pixels, write_film
 
 

@@ -7,9 +7,9 @@ import re
 import time
 from collections.abc import Callable
 
-from scanner.cli.progress import Log, Progress
-from scanner.records import Failure, ScanResult, Skip
-from scanner.run import Start
+from cxrscan.scanner.cli.progress import Log, Progress
+from cxrscan.scanner.records import Failure, ScanResult, Skip
+from cxrscan.scanner.run import Start
 
 GOOD = ScanResult("a.jpg", "jpeg", 9, 9)
 BROKEN = ScanResult("b\n.jpg", None, 0, 5, failure=Failure("read", "empty-file", "The file is empty."))

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset, uid
 
-from scanner.dicom_results.answer import Answer
-from scanner.readers.dicom import quiet_pydicom
-from scanner.records import HeatMap
+from cxrscan.scanner.dicom_results.answer import Answer
+from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.records import HeatMap
 from tests.builders import dicom_film, film_pixels
 from tests.reports.films import MODEL
 

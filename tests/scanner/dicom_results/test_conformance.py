@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from pydicom import Dataset, dcmread
 
-from reports.outputs import write_outputs
-from scanner.dicom_results.film_header import read_film_header
-from scanner.dicom_results.film_results import Wanted
-from scanner.dicom_results.modules import encode
-from scanner.dicom_results.report import make_report
-from scanner.dicom_results.write import ResultsTally, write_results
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.dicom_results.film_header import read_film_header
+from cxrscan.scanner.dicom_results.film_results import Wanted
+from cxrscan.scanner.dicom_results.modules import encode
+from cxrscan.scanner.dicom_results.report import make_report
+from cxrscan.scanner.dicom_results.write import ResultsTally, write_results
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import dicom_film, film_pixels, write_film
 from tests.reports.films import MODEL
 from tests.scanner.dicom_results.objects import answer, archive_films, film

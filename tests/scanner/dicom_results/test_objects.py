@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 
-from scanner.dicom_results.answer import Answer
-from scanner.dicom_results.capture import draw_result, make_capture
-from scanner.dicom_results.film_header import FilmHeader, read_film_header
-from scanner.dicom_results.modules import encode
-from scanner.dicom_results.read_back import ResultSaid, read_result
-from scanner.dicom_results.report import make_report
-from scanner.errors import FilmError
-from scanner.records import HeatMap
-from scanner.system.uids import hashed_uid, is_uid
+from cxrscan.scanner.dicom_results.answer import Answer
+from cxrscan.scanner.dicom_results.capture import draw_result, make_capture
+from cxrscan.scanner.dicom_results.film_header import FilmHeader, read_film_header
+from cxrscan.scanner.dicom_results.modules import encode
+from cxrscan.scanner.dicom_results.read_back import ResultSaid, read_result
+from cxrscan.scanner.dicom_results.report import make_report
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.records import HeatMap
+from cxrscan.scanner.system.uids import hashed_uid, is_uid
 from tests.reports.films import MODEL
 from tests.scanner.dicom_results.objects import FILM, answer, film, order
 from tests.scanner.dicom_results.validators import program_or_skip

@@ -10,14 +10,14 @@ from click.testing import CliRunner
 from pydicom import Dataset, uid
 from pydicom.sequence import Sequence
 
-from scanner.cli.main import cxrscan
-from scanner.dicom_results.capture import make_capture
-from scanner.dicom_results.fhir import observation
-from scanner.dicom_results.film_header import read_film_header
-from scanner.dicom_results.modules import code, encode
-from scanner.dicom_results.read_back import read_result
-from scanner.dicom_results.report import make_report
-from scanner.errors import FilmError
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.dicom_results.capture import make_capture
+from cxrscan.scanner.dicom_results.fhir import observation
+from cxrscan.scanner.dicom_results.film_header import read_film_header
+from cxrscan.scanner.dicom_results.modules import code, encode
+from cxrscan.scanner.dicom_results.read_back import read_result
+from cxrscan.scanner.dicom_results.report import make_report
+from cxrscan.scanner.errors import FilmError
 from tests.builders import dicom_file
 from tests.scanner.dicom_results.objects import FILM, answer, film
 

@@ -25,17 +25,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydicom import dcmread, uid
 from pynetdicom import AE, evt
 
-from scanner.cli.main import cxrscan
-from scanner.dicom_results.capture import make_capture
-from scanner.dicom_results.destinations import parse_entity, tls_context
-from scanner.dicom_results.film_header import read_film_header
-from scanner.dicom_results.folder import prepare_folder, write_object
-from scanner.dicom_results.modules import encode
-from scanner.dicom_results.outgoing import Delivery, Destination, find_outgoing, send
-from scanner.dicom_results.report import make_report
-from scanner.dicom_results.storing import StorageEntity
-from scanner.dicom_results.stow import WebStore
-from scanner.errors import CxrscanError
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.dicom_results.capture import make_capture
+from cxrscan.scanner.dicom_results.destinations import parse_entity, tls_context
+from cxrscan.scanner.dicom_results.film_header import read_film_header
+from cxrscan.scanner.dicom_results.folder import prepare_folder, write_object
+from cxrscan.scanner.dicom_results.modules import encode
+from cxrscan.scanner.dicom_results.outgoing import Delivery, Destination, find_outgoing, send
+from cxrscan.scanner.dicom_results.report import make_report
+from cxrscan.scanner.dicom_results.storing import StorageEntity
+from cxrscan.scanner.dicom_results.stow import WebStore
+from cxrscan.scanner.errors import CxrscanError
 from tests import orthanc
 from tests.scanner.dicom_results.objects import FILM, answer, film
 from tests.scanner.dicom_results.validators import program_or_skip

@@ -17,20 +17,20 @@ import pytest
 from click.testing import CliRunner
 from pydicom import dcmread
 
-from reports.outputs import write_outputs
-from scanner.cli.main import cxrscan
-from scanner.dicom_results.film_results import Wanted
-from scanner.dicom_results.folder import MARKER_NAME
-from scanner.dicom_results.read_back import ResultSaid, read_result
-from scanner.dicom_results.write import ResultsTally, stored_roots, write_results
-from scanner.errors import RunFolderError
-from scanner.run import RunRequest, render, run
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.dicom_results.film_results import Wanted
+from cxrscan.scanner.dicom_results.folder import MARKER_NAME
+from cxrscan.scanner.dicom_results.read_back import ResultSaid, read_result
+from cxrscan.scanner.dicom_results.write import ResultsTally, stored_roots, write_results
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.run import RunRequest, render, run
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 from tests.reports.films import INFO
 from tests.scanner.dicom_results.objects import film
 
-PROGRAM = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 
 
 def scan(films: Path, out: Path, *, gate: str = "strict") -> Path:
@@ -227,7 +227,7 @@ def test_a_run_can_write_its_results_and_uploads_none_of_them(films: Path, tmp_p
 
 
 def test_without_highdicom_the_extra_is_named_before_the_scan(films: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['highdicom'] = None; from scanner.cli.main import main; main()"
+    code = "import sys; sys.modules['highdicom'] = None; from cxrscan.scanner.cli.main import main; main()"
     command = [sys.executable, "-c", code, "run", str(films), "-o", str(tmp_path / "run"), "--dicom-results"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

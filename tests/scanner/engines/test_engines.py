@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.engines import open_engine
-from scanner.errors import BundleError
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
-from scanner.preprocess import to_model_input
-from scanner.records import ScanResult
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.engines import open_engine
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.records import ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import dicom_film, film_pixels, write_film
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.main import cxrscan
-from scanner.evaluation.copies import content_of
-from scanner.evaluation.evaluate import collect_films
-from scanner.evaluation.survey import survey_films
-from scanner.records import Film, ScanResult
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.evaluation.copies import content_of
+from cxrscan.scanner.evaluation.evaluate import collect_films
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.records import Film, ScanResult
 from tests.builders import write_film
 from tests.reports.films import scored
 

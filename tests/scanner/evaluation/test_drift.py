@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.evaluation.drift import Cause, Drift, Portrait, find_drift
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
-from scanner.populations.portrait import portray
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.drift import Cause, Drift, Portrait, find_drift
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle
+from cxrscan.scanner.populations.portrait import portray
 from tests.scanner.populations.populations import population
 
 MODEL = load_bundle(DEFAULT_BUNDLE)

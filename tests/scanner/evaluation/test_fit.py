@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scanner.evaluation.fit import OUTSIDE, fit_sentence, judge_fit
-from scanner.evaluation.survey import survey_films
-from scanner.records import GATE_REASONS
+from cxrscan.scanner.evaluation.fit import OUTSIDE, fit_sentence, judge_fit
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.records import GATE_REASONS
 from tests.reports.films import rejected, scored
 
 

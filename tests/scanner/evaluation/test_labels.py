@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.errors import HINTS, LabelError
-from scanner.evaluation.label_file import LabelColumns, LabelRow, parse_label
-from scanner.evaluation.labels import (
+from cxrscan.scanner.errors import HINTS, LabelError
+from cxrscan.scanner.evaluation.label_file import LabelColumns, LabelRow, parse_label
+from cxrscan.scanner.evaluation.labels import (
     FolderLabels,
     LabelJoin,
     LabelRequest,
@@ -20,7 +20,7 @@ from scanner.evaluation.labels import (
     load_labels,
     open_labels,
 )
-from scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.records import NEGATIVE, POSITIVE
 
 
 def label_file(folder: Path, text: str, *, name: str = "labels.csv", encoding: str = "utf-8") -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scanner.evaluation.patients import patient_of
+from cxrscan.scanner.evaluation.patients import patient_of
 
 
 @pytest.mark.parametrize(

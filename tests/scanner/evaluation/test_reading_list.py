@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.evaluation.reading_list import choose_films
-from scanner.metrics import FloatArray
+from cxrscan.scanner.evaluation.reading_list import choose_films
+from cxrscan.scanner.metrics import FloatArray
 
 
 def films(n: int, seed: int) -> tuple[FloatArray, FloatArray]:

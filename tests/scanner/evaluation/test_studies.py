@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from scanner.evaluation.grouping import grouped
-from scanner.evaluation.studies import StudyCollector, repeat_of, summarise_studies
-from scanner.records import Estimate, Film, FilmAttributes
-from scanner.run_record import Run
+from cxrscan.scanner.evaluation.grouping import grouped
+from cxrscan.scanner.evaluation.studies import StudyCollector, repeat_of, summarise_studies
+from cxrscan.scanner.records import Estimate, Film, FilmAttributes
+from cxrscan.scanner.run_record import Run
 from tests.reports.films import INFO, MODEL, failed, scored
 
 VERSIONS = {"other versions of the same films": {"repeat_log_odds": Estimate(1.0)}}

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.evaluation.survey import EXAMPLES, survey_films
-from scanner.records import FilmAttributes
+from cxrscan.scanner.evaluation.survey import EXAMPLES, survey_films
+from cxrscan.scanner.records import FilmAttributes
 from tests.reports.films import failed, rejected, scored, small_run
 
 ANY_FILM = st.one_of(

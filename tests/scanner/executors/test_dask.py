@@ -17,14 +17,14 @@ from urllib.request import urlopen
 import pytest
 from distributed import Client, Worker
 
-from reports.outputs import write_outputs
-from scanner.errors import CxrscanError
-from scanner.executors.base import Chunk
-from scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
-from scanner.records import ImageSource, ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.executors.base import Chunk
+from cxrscan.scanner.executors.dask import DaskExecutor, JobQueue, LocalWorkers, Scheduler
+from cxrscan.scanner.records import ImageSource, ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
 from tests.builders import write_film
 from tests.dask_cluster import Cluster, started
 from tests.faults.harness import COMMAND, finish, give_many_names, wait_for

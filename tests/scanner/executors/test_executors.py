@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import CxrscanError
-from scanner.executors.base import Chunk, Executor
-from scanner.executors.processes import ProcessExecutor
-from scanner.records import ImageSource, ScanResult, Skip
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.executors.base import Chunk, Executor
+from cxrscan.scanner.executors.processes import ProcessExecutor
+from cxrscan.scanner.records import ImageSource, ScanResult, Skip
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
 from tests.builders import write_film
 
 

@@ -14,19 +14,19 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from scanner.demo import draw_demo_folder
-from scanner.errors import BundleError
-from scanner.gate import evidence, judge, judge_answer
-from scanner.gate.statistics import GateStatistics, Look
-from scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, TrainedOn, load_bundle, read_document
-from scanner.readers import ReadOptions, read_film
-from scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.demo import draw_demo_folder
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.gate import evidence, judge, judge_answer
+from cxrscan.scanner.gate.statistics import GateStatistics, Look
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, TrainedOn, load_bundle, read_document
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import GATE_REASONS, FilmAttributes, Radiograph, ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
+from cxrscan.training.dataset import FilmFile, LoadedFilms
+from cxrscan.training.gate_statistics import add_gate
 from tests.builders import dicom_film, encode, film_pixels
-from training.dataset import FilmFile, LoadedFilms
-from training.gate_statistics import add_gate
 
 Picture = npt.NDArray[np.uint8]
 N_TRAIN, N_VALIDATION = 96, 48

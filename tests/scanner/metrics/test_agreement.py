@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import cohen_kappa_score
 
-from scanner.metrics import cohen_kappa, fleiss_kappa, observed_agreement
-from scanner.metrics.agreement import ALL_AGREE, NO_FILM, ONE_CATEGORY, ONE_PATIENT, Calls
+from cxrscan.scanner.metrics import cohen_kappa, fleiss_kappa, observed_agreement
+from cxrscan.scanner.metrics.agreement import ALL_AGREE, NO_FILM, ONE_CATEGORY, ONE_PATIENT, Calls
 
 # Fleiss 1971, Psychological Bulletin 76:378, and every textbook since: 14 raters, 10 subjects, 5 categories.
 VOTES = np.array(

@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from scanner.metrics import BoolArray, FloatArray, bootstrap_by_patient, bootstrap_difference_by_patient, summarise
+from cxrscan.scanner.metrics import (
+    BoolArray,
+    FloatArray,
+    bootstrap_by_patient,
+    bootstrap_difference_by_patient,
+    summarise,
+)
 
 FILMS_PER_PATIENT = 3
 

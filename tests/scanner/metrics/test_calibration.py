@@ -15,8 +15,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss
 
-from scanner.metrics import BoolArray, FloatArray, decompose_brier, reliability_curve, wilson_interval
-from scanner.metrics.calibration import (
+from cxrscan.scanner.metrics import BoolArray, FloatArray, decompose_brier, reliability_curve, wilson_interval
+from cxrscan.scanner.metrics.calibration import (
     brier_score,
     calibration_intercept,
     calibration_slope,

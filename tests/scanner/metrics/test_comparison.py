@@ -10,8 +10,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.metrics import BoolArray, FloatArray, compare_models
-from scanner.metrics.comparison import compare_auc, compare_proportions, mcnemar_exact
+from cxrscan.scanner.metrics import BoolArray, FloatArray, compare_models
+from cxrscan.scanner.metrics.comparison import compare_auc, compare_proportions, mcnemar_exact
 
 
 def paired(both: int, only_first: int, only_second: int, neither: int) -> tuple[BoolArray, BoolArray]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.metrics import ConfusionMatrix, coverage_curve, decision_curve, predictive_values_at
-from scanner.metrics.confusion import confusion_matrix
+from cxrscan.scanner.metrics import ConfusionMatrix, coverage_curve, decision_curve, predictive_values_at
+from cxrscan.scanner.metrics.confusion import confusion_matrix
 
 TRUTH = np.array([True, True, True, False, False, False, False, False])
 PROB = np.array([0.9, 0.6, 0.2, 0.7, 0.3, 0.2, 0.1, 0.05])

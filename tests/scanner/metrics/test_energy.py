@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import energy_distance
 
-from scanner.metrics import BoolArray, FloatArray
-from scanner.metrics.energy import (
+from cxrscan.scanner.metrics import BoolArray, FloatArray
+from cxrscan.scanner.metrics.energy import (
     _energy,
     energy_test,
     euclidean_distances,

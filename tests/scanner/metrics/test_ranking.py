@@ -11,10 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from sklearn import metrics as sk
 
-from scanner.metrics import BoolArray, FloatArray, auc_delong, precision_recall_curve, roc_curve, youden_threshold
-from scanner.metrics.confusion import confusion_matrix
-from scanner.metrics.curves import average_precision
-from scanner.metrics.delong import structural_components
+from cxrscan.scanner.metrics import (
+    BoolArray,
+    FloatArray,
+    auc_delong,
+    precision_recall_curve,
+    roc_curve,
+    youden_threshold,
+)
+from cxrscan.scanner.metrics.confusion import confusion_matrix
+from cxrscan.scanner.metrics.curves import average_precision
+from cxrscan.scanner.metrics.delong import structural_components
 
 
 @st.composite

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from scanner.metrics import BoolArray, FloatArray, summarise, summarise_subgroups
+from cxrscan.scanner.metrics import BoolArray, FloatArray, summarise, summarise_subgroups
 
 METRICS = [
     "sensitivity",
@@ -92,7 +92,7 @@ def test_a_hundred_thousand_films_take_less_than_two_seconds() -> None:
 
 def test_a_summary_needs_neither_scipy_nor_scikit_learn() -> None:
     code = (
-        "import sys, numpy as np; from scanner.metrics import summarise;"
+        "import sys, numpy as np; from cxrscan.scanner.metrics import summarise;"
         "summarise(np.array([True, False, True, False]), np.array([.9, .2, .4, .6]), .5);"
         "print(sorted({'scipy', 'sklearn', 'pandas', 'tensorflow'} & set(sys.modules)))"
     )
@@ -118,7 +118,7 @@ def test_the_intervals_cover_the_truth_in_93_to_97_percent_of_repetitions(n: int
 
 @pytest.mark.slow
 def test_the_patient_intervals_cover_the_truth_where_film_intervals_do_not() -> None:
-    from scanner.metrics import auc_delong, bootstrap_by_patient
+    from cxrscan.scanner.metrics import auc_delong, bootstrap_by_patient
 
     def draw(rng: np.random.Generator, n_patients: int) -> tuple[BoolArray, FloatArray, FloatArray]:
         patient = np.repeat(np.arange(n_patients), 4)

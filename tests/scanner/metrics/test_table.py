@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from scanner.metrics import (
+from cxrscan.scanner.metrics import (
     BoolArray,
     ConfusionMatrix,
     FloatArray,
@@ -20,8 +20,8 @@ from scanner.metrics import (
     figure_estimates,
     wilson_interval,
 )
-from scanner.metrics.confusion import confusion_matrix
-from scanner.records import Estimate
+from cxrscan.scanner.metrics.confusion import confusion_matrix
+from cxrscan.scanner.records import Estimate
 
 counts = st.integers(0, 60)
 tables = st.builds(ConfusionMatrix, counts, counts, counts, counts)

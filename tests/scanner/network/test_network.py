@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from scanner.errors import TrainingError
-from scanner.network.network import BACKBONE, STEM, build_network, explain
-from scanner.network.restore import restore_network
+from cxrscan.scanner.errors import TrainingError
+from cxrscan.scanner.network.network import BACKBONE, STEM, build_network, explain
+from cxrscan.scanner.network.restore import restore_network
+from cxrscan.training.config import TrainConfig
+from cxrscan.training.export import export_graph, round_to_float16, run_graph
+from cxrscan.training.fit import predict_logits
+from cxrscan.training.heat_loss import guide_heat
 from tests.builders import film_pixels
 from tests.training.films import TINY
-from training.config import TrainConfig
-from training.export import export_graph, round_to_float16, run_graph
-from training.fit import predict_logits
-from training.heat_loss import guide_heat
 
 SMALL = replace(TINY, input_px=96, train_from="")
 

@@ -7,7 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
 
 N_FEATURES = 1280
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from scanner.errors import BundleError
-from scanner.evaluation.drift import PICTURE_FIGURES, find_drift, nearest
-from scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, check_document, load_bundle, read_document
-from scanner.packed_arrays import pack
-from scanner.populations.portrait import picture_figures, portray
-from scanner.populations.reference import reference_document, references
-from scanner.records import FilmAttributes
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.evaluation.drift import PICTURE_FIGURES, find_drift, nearest
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, check_document, load_bundle, read_document
+from cxrscan.scanner.packed_arrays import pack
+from cxrscan.scanner.populations.portrait import picture_figures, portray
+from cxrscan.scanner.populations.reference import reference_document, references
+from cxrscan.scanner.records import FilmAttributes
 from tests.scanner.populations.populations import population
 
 MODEL = load_bundle(DEFAULT_BUNDLE)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, uid
 
-from scanner.errors import CxrscanError, NotAFilmError
-from scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.errors import CxrscanError, NotAFilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
 from tests.bench.bombs import BOMBS, peak_mebibytes
 from tests.builders import dicom_file, dicom_film, film_pixels
 

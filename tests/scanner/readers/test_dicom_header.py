@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.tag import Tag
 
-from scanner.errors import CxrscanError
-from scanner.readers import ReadOptions, dicom_header, read_film
-from scanner.readers.dicom_header import age_years, hashed_ids
-from scanner.records import FilmAttributes, Radiograph
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.readers import ReadOptions, dicom_header, read_film
+from cxrscan.scanner.readers.dicom_header import age_years, hashed_ids
+from cxrscan.scanner.records import FilmAttributes, Radiograph
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_film, film_pixels
 
 FILM = film_pixels()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from scanner.readers.dicom_pixels import (
+from cxrscan.scanner.readers.dicom_pixels import (
     GreySteps,
     LookupTable,
     Rescale,

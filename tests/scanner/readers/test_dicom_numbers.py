@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import DataElement, Dataset, dcmread
 
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Radiograph
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Radiograph
 from tests.builders import dicom_film, film_pixels
 
 DEEP = film_pixels(1).astype(np.uint16) * 16 + 7

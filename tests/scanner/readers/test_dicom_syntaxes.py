@@ -15,10 +15,10 @@ from pydicom import dcmread, uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, encapsulate_extended
 
-from scanner.errors import CxrscanError, FilmError
-from scanner.readers import ReadOptions, read_film
-from scanner.readers.codecs import codestream_shape
-from scanner.records import Radiograph
+from cxrscan.scanner.errors import CxrscanError, FilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.readers.codecs import codestream_shape
+from cxrscan.scanner.records import Radiograph
 from tests.builders import dicom_film, encode_frame, film_pixels
 
 NATIVE = (

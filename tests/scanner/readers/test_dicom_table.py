@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from pydicom import Dataset, uid
 
-from scanner.errors import CxrscanError
-from scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.readers import ReadOptions, read_film
 from tests.builders import dicom_film
 
 RAMP = np.arange(0, 4096, 273, dtype=np.uint16).reshape(4, 4)  # 0, 273 … 4095

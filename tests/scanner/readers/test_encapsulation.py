@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 
-from scanner.errors import FilmError
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Radiograph
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Radiograph
 from tests.builders import dicom_film, encode_frame, film_pixels
 
 FILM = film_pixels()

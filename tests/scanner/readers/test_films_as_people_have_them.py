@@ -19,9 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from scanner.errors import FilmError
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Radiograph
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Radiograph
 from tests.builders import encode, film_pixels
 
 BYTES = film_pixels(1, height=60, width=80)

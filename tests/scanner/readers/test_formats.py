@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import uid
 
-from scanner.errors import FilmError
-from scanner.readers import (
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers import (
     FORMATS,
     HEAD_BYTES,
     Format,
@@ -139,6 +139,6 @@ def test_dots_in_a_name_are_no_ending() -> None:
 
 
 def test_sniffing_imports_no_imaging_library() -> None:
-    code = "import sys, scanner.readers; print({'pydicom', 'imagecodecs', 'PIL', 'cv2'} & set(sys.modules))"
+    code = "import sys, cxrscan.scanner.readers; print({'pydicom', 'imagecodecs', 'PIL', 'cv2'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"

@@ -16,10 +16,10 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_modality_lut, apply_windowing
 
-from scanner.errors import CxrscanError
-from scanner.gate import judge
-from scanner.model_bundle import TrainedOn
-from scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.gate import judge
+from cxrscan.scanner.model_bundle import TrainedOn
+from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
 
 FOLDER = Path(pydicom.data.__file__).parent
 GOLDEN = Path(__file__).parent / "golden" / "pydicom_outcomes.txt"

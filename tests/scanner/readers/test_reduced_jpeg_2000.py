@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pytest
 from pydicom import uid
 
-from scanner.errors import FilmError
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Radiograph
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Radiograph
 from tests.builders import dicom_film, film_pixels
 
 MIN_SIDE_PX = 120

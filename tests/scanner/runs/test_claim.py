@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.outputs import write_outputs
-from scanner.errors import RunFolderError
-from scanner.evaluation.labels import LabelRequest
-from scanner.model_bundle import DEFAULT_BUNDLE
-from scanner.run import RunRequest, Tally, run
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+from cxrscan.scanner.run import RunRequest, Tally, run
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
 FOLDERS = LabelRequest("folders")

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
-from scanner.preprocess import to_model_input
-from scanner.readers import ReadOptions, read_film
-from scanner.records import Film
-from scanner.runs.embedded import embedded_films
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
-from scanner.sources.walk import find_images
-from scanner.worker import open_model, scan_chunk
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.readers import ReadOptions, read_film
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.runs.embedded import embedded_films
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import open_model, scan_chunk
 from tests.builders import write_film
 from tests.reports.films import INFO, failed, scored
 

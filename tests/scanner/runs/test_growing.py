@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.outputs import write_outputs
-from scanner.errors import RunFolderError
-from scanner.records import ScanResult
-from scanner.run import RunRequest, Session, open_growing, render
-from scanner.runs.growing import grows, owning
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.records import ScanResult
+from cxrscan.scanner.run import RunRequest, Session, open_growing, render
+from cxrscan.scanner.runs.growing import grows, owning
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from scanner.errors import CxrscanError, RunFolderError
-from scanner.model_bundle import DEFAULT_BUNDLE, read_document
-from scanner.records import Film, HeatMap
-from scanner.runs.journal import Journal, stored_info, stored_model
-from scanner.runs.layout import JOURNAL_NAME
-from scanner.runs.merge import merge_runs
-from scanner.runs.stored import COLUMNS, HASHED, Seal, hash_of, meta_hash
-from scanner.system.text import is_printable
+from cxrscan.scanner.errors import CxrscanError, RunFolderError
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document
+from cxrscan.scanner.records import Film, HeatMap
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+from cxrscan.scanner.runs.layout import JOURNAL_NAME
+from cxrscan.scanner.runs.merge import merge_runs
+from cxrscan.scanner.runs.stored import COLUMNS, HASHED, Seal, hash_of, meta_hash
+from cxrscan.scanner.system.text import is_printable
 from tests.builders import encode, film_pixels
 from tests.reports.films import INFO, failed, rejected, scored
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scanner.cli.main import cxrscan
-from scanner.runs.layout import JOURNAL_NAME
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.runs.layout import JOURNAL_NAME
 from tests.scanner.runs.test_hostile_journals import run, whole
 
 __all__ = ["run", "whole"]  # fixtures
@@ -72,8 +72,8 @@ def test_a_run_folder_that_the_user_names_by_a_link_is_taken(run: Path, tmp_path
 
 
 def test_verdicts_are_not_read_through_a_link(run: Path, home: Path) -> None:
-    from scanner.errors import RunFolderError
-    from scanner.viewer.finished_run import open_run
+    from cxrscan.scanner.errors import RunFolderError
+    from cxrscan.scanner.viewer.finished_run import open_run
 
     (home / "list.csv").write_text("path,verdict,comment\nNORMAL/a.jpg,agree,the user's own\n")
     (run / "verdicts.csv").symlink_to(home / "list.csv")
@@ -84,7 +84,7 @@ def test_verdicts_are_not_read_through_a_link(run: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("command", ["compare", "merge", "open"])
 def test_what_only_reads_leaves_a_run_folder_as_it_is(run: Path, tmp_path: Path, command: str) -> None:
-    from scanner.viewer.finished_run import open_run
+    from cxrscan.scanner.viewer.finished_run import open_run
 
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in run.iterdir()}
     assert JOURNAL_NAME in before

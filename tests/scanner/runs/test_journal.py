@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import PASSING, RunFolderError
-from scanner.evaluation.labels import FolderLabels, load_labels
-from scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, Reading, ScanResult
-from scanner.runs.journal import Journal, stored_reading
+from cxrscan.scanner.errors import PASSING, RunFolderError
+from cxrscan.scanner.evaluation.labels import FolderLabels, load_labels
+from cxrscan.scanner.records import Failure, FilmAttributes, HeatMap, ImageSource, Reading, ScanResult
+from cxrscan.scanner.runs.journal import Journal, stored_reading
 from tests.builders import encode, film_pixels
 
 SCORED = ScanResult(
@@ -242,8 +242,8 @@ def test_a_journal_that_a_run_works_on_is_not_read(tmp_path: Path) -> None:
 KILLED = """
 import os
 from pathlib import Path
-from scanner.records import Failure, ScanResult
-from scanner.runs.journal import Journal
+from cxrscan.scanner.records import Failure, ScanResult
+from cxrscan.scanner.runs.journal import Journal
 journal = Journal(Path({folder!r}), create=True)
 journal.start_session("settings")
 journal.add([ScanResult("film.jpg", "jpeg", 1, 2, failure=Failure("read", "truncated", "It ends early."))])

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.outputs import write_outputs
-from scanner.errors import CxrscanError
-from scanner.evaluation.labels import LabelRequest
-from scanner.run import RunRequest, Tally, render, run
-from scanner.runs.journal import Journal
-from scanner.runs.merge import merge_runs
-from scanner.settings import ScanSettings
-from scanner.sources.filters import Filter, Shard
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.run import RunRequest, Tally, render, run
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.runs.merge import merge_runs
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.filters import Filter, Shard
 from tests.builders import write_film
 from tests.faults.harness import COMMAND, table
 

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scanner.runs.journal import Journal
+from cxrscan.scanner.runs.journal import Journal
 from tests.orthanc import free_port
 from tests.scanner.dicom_results.validators import program_or_skip
 
-PROGRAM = [sys.executable, "-c", "from scanner.cli.main import main; main()"]
+PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
 PATIENCE_S = 240.0
 """The machine may have much else to do."""
 

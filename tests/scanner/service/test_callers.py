@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scanner.service.callers import Caller, is_allowed, may_connect
+from cxrscan.scanner.service.callers import Caller, is_allowed, may_connect
 
 
 @pytest.mark.parametrize("text", ["CR1", "@10.0.0.1", "CR1@", "CR1@host", "A" * 17 + "@10.0.0.1", "CR1@10.0.0.1/8"])

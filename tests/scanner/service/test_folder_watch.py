@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.service.clock import SteadyClock
-from scanner.service.folder_watch import FolderWatch
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.folder_watch import FolderWatch
 from tests.builders import write_film
 
 

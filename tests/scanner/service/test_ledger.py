@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.service.ledger import Arrival, Ledger, State
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.service.ledger import Arrival, Ledger, State
 
 
 @pytest.fixture

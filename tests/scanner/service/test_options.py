@@ -10,7 +10,7 @@ import pytest
 from click import Context
 from click.testing import CliRunner
 
-from scanner.cli.main import cxrscan
+from cxrscan.scanner.cli.main import cxrscan
 
 ROOT = Path(__file__).parent.parent.parent.parent
 PAGES = [ROOT / "docs/service.md", ROOT / "deploy/cxrscan.service"]

@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.sop_class import DigitalXRayImageStorageForPresentation
 
-from scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom import quiet_pydicom
 from tests import orthanc
 from tests.builders import film_pixels
 from tests.scanner.dicom_results.objects import film

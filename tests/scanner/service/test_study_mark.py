@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from scanner.service.study_mark import read_study_mark
+from cxrscan.scanner.service.study_mark import read_study_mark
 from tests.scanner.dicom_results.objects import film, order
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from scanner.runs.journal import Journal
+from cxrscan.scanner.runs.journal import Journal
 from tests.builders import write_film
 from tests.scanner.dicom_results.objects import film
 from tests.scanner.service.services import RunningService, cxrscan, wait_until, watching
@@ -58,7 +58,7 @@ def test_report_view_and_evaluate_open_the_folder_while_it_grows(tmp_path: Path)
         done = cxrscan("evaluate", out, "--labels", "folders", "-o", tmp_path / "figures")
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "figures/metrics.json").exists()
-        from scanner.viewer.finished_run import open_run
+        from cxrscan.scanner.viewer.finished_run import open_run
 
         assert len(open_run(out).films) == 4
         status = cxrscan("watch", "--status", "-o", out)

@@ -8,14 +8,14 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
-from reports.outputs import write_outputs
-from scanner.dicom_results.outgoing import Delivery, Outgoing
-from scanner.run import RunRequest
-from scanner.runs.journal import Journal
-from scanner.service.clock import SteadyClock
-from scanner.service.folder_arrivals import FolderArrivals
-from scanner.service.service import Service, ServiceRequest
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.dicom_results.outgoing import Delivery, Outgoing
+from cxrscan.scanner.run import RunRequest
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.service.clock import SteadyClock
+from cxrscan.scanner.service.folder_arrivals import FolderArrivals
+from cxrscan.scanner.service.service import Service, ServiceRequest
+from cxrscan.scanner.settings import ScanSettings
 from tests.scanner.dicom_results.objects import film
 from tests.scanner.service.services import wait_until
 

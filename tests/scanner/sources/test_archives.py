@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from scanner.cli.main import cxrscan
-from scanner.errors import CxrscanError
-from scanner.sources.remote import RemotePath
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.sources.remote import RemotePath
 from tests.builders import write_film
 
 

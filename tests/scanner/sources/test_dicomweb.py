@@ -19,21 +19,21 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydicom import uid
 
-from reports.outputs import write_outputs
-from scanner.errors import CxrscanError
-from scanner.records import ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.runs.journal import Journal
-from scanner.settings import ScanSettings
-from scanner.sources import remote
-from scanner.sources.dicomweb import WebArchive, web_session
-from scanner.sources.filters import Filter, Shard
-from scanner.sources.walk import find_images
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources import remote
+from cxrscan.scanner.sources.dicomweb import WebArchive, web_session
+from cxrscan.scanner.sources.filters import Filter, Shard
+from cxrscan.scanner.sources.walk import find_images
 from tests import orthanc
 from tests.faults.harness import wait_for
 from tests.scanner.dicom_results.objects import film
 
-PROGRAM = [sys.executable, "-c", "from scanner.cli.main import main; main()", "run"]
+PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()", "run"]
 STUDY = "1.2.826.0.1.3680043.10.1"
 
 
@@ -335,7 +335,7 @@ def test_login_and_token_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_its_client_the_extra_is_named(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['dicomweb_client'] = None; from scanner.cli.main import main; main()"
+    code = "import sys; sys.modules['dicomweb_client'] = None; from cxrscan.scanner.cli.main import main; main()"
     command = [sys.executable, "-c", code, "run", "dicomweb://127.0.0.1:9/x", "-o", str(tmp_path / "run")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1

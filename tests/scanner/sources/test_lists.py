@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import Dataset, uid
 
-from scanner.records import ScanResult
-from scanner.settings import ScanSettings
-from scanner.sources.lists import FileList, names_in
-from scanner.sources.walk import find_images
-from scanner.worker import scan_chunk
+from cxrscan.scanner.records import ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources.lists import FileList, names_in
+from cxrscan.scanner.sources.walk import find_images
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import dicom_file, write_film
 from tests.faults.harness import COMMAND
 

@@ -27,21 +27,21 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
 from werkzeug.wrappers import Request
 
-from reports.outputs import write_outputs
-from scanner.errors import CxrscanError
-from scanner.evaluation.labels import LabelRequest
-from scanner.executors.base import Chunk, Executor
-from scanner.executors.dask import DaskExecutor, LocalWorkers
-from scanner.executors.processes import ProcessExecutor
-from scanner.records import ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
-from scanner.sources import remote
-from scanner.sources.filters import Filter, Shard
-from scanner.sources.lists import FileList
-from scanner.sources.remote import RemotePath
-from scanner.sources.walk import Root, find_images
-from scanner.worker import scan_chunk
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.executors.base import Chunk, Executor
+from cxrscan.scanner.executors.dask import DaskExecutor, LocalWorkers
+from cxrscan.scanner.executors.processes import ProcessExecutor
+from cxrscan.scanner.records import ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.sources import remote
+from cxrscan.scanner.sources.filters import Filter, Shard
+from cxrscan.scanner.sources.lists import FileList
+from cxrscan.scanner.sources.remote import RemotePath
+from cxrscan.scanner.sources.walk import Root, find_images
+from cxrscan.scanner.worker import scan_chunk
 from tests.builders import dicom_film, encode, film_pixels, write_film
 from tests.faults.harness import COMMAND, table
 
@@ -357,7 +357,7 @@ def test_what_cannot_be_read_at_all_ends_the_run(s3: S3, tmp_path: Path) -> None
 
 
 def test_a_driver_that_is_not_installed_is_named(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['s3fs'] = None; from scanner.cli.main import main; main()"
+    code = "import sys; sys.modules['s3fs'] = None; from cxrscan.scanner.cli.main import main; main()"
     arguments = [sys.executable, "-c", code, "run", "s3://bucket/films", "-o", str(tmp_path / "out")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -444,7 +444,7 @@ def test_a_list_comes_from_standard_input(films: Path, local: Path, tmp_path: Pa
 
 def test_a_local_scan_imports_no_driver(films: Path, tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom scanner.cli.main import cxrscan\n"
+        "import sys\nfrom cxrscan.scanner.cli.main import cxrscan\n"
         f"cxrscan.main(['run', {str(films)!r}, '-o', {str(tmp_path)!r}], standalone_mode=False)\n"
         "print([name for name in ('fsspec', 'dask', 'distributed', 'aiohttp') if name in sys.modules])\n"
     )

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.records import Skip
-from scanner.runs.journal import Journal
-from scanner.sources.filters import Filter, Reason
-from scanner.sources.lists import FileList
-from scanner.sources.walk import count_files, find_images, locate
-from scanner.system.text import printable
+from cxrscan.scanner.records import Skip
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.sources.filters import Filter, Reason
+from cxrscan.scanner.sources.lists import FileList
+from cxrscan.scanner.sources.walk import count_files, find_images, locate
+from cxrscan.scanner.system.text import printable
 from tests.builders import encode, film_pixels, write_film
 
 

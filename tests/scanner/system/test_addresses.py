@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.system.addresses import last_part, shown_address, without_secrets
-from scanner.system.text import printable
+from cxrscan.scanner.system.addresses import last_part, shown_address, without_secrets
+from cxrscan.scanner.system.text import printable
 
 SECRET = "S3CRETsig"
 

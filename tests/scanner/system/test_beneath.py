@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.system import beneath
-from scanner.system.beneath import LeadsElsewhereError, list_folder, open_regular
+from cxrscan.scanner.system import beneath
+from cxrscan.scanner.system.beneath import LeadsElsewhereError, list_folder, open_regular
 
 
 @pytest.fixture(params=["by descriptor", "by looking"])

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 
-from scanner.system.clock import LOOK_EVERY_S
+from cxrscan.scanner.system.clock import LOOK_EVERY_S
 
 LOOKING = f"""
 import time
-from scanner.system.clock import WorkingClock
+from cxrscan.scanner.system.clock import WorkingClock
 clock = WorkingClock()
 print("started", flush=True)
 while clock.now_s() < 1.0:

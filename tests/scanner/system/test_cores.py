@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.system.cores import available_cores, cpu_quota
+from cxrscan.scanner.system.cores import available_cores, cpu_quota
 
 
 def write(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource
 from threading import Thread
-from scanner.system.memory import keep_freed_memory
+from cxrscan.scanner.system.memory import keep_freed_memory
 
 {call}
 

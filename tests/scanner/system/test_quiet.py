@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from scanner.system.quiet import silent_stderr, silent_warnings
+from cxrscan.scanner.system.quiet import silent_stderr, silent_warnings
 
 
 def enter_and_leave_in_turns(shared: object) -> None:

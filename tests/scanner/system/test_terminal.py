@@ -9,7 +9,7 @@ from pathlib import Path
 
 TELLING = """
 import os, sys
-from scanner.system.terminal import let_telling_fail, _Log
+from cxrscan.scanner.system.terminal import let_telling_fail, _Log
 let_telling_fail()
 for number in range(20000):
     print("a line of a log that nobody reads", file=sys.stderr)

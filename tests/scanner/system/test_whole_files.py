@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.system import whole_files
-from scanner.system.whole_files import followed, replacing, replacing_text, write_whole
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.system import whole_files
+from cxrscan.scanner.system.whole_files import followed, replacing, replacing_text, write_whole
 
 
 @pytest.fixture(params=["by descriptor", "by name"], autouse=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from reports.page.view import model_card
-from reports.tables.columns import COLUMNS
-from scanner.records import Estimate, FilmAttributes, Skip
-from scanner.run_record import Run
-from scanner.viewer import answer
+from cxrscan.reports.page.view import model_card
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.scanner.records import Estimate, FilmAttributes, Skip
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer import answer
 from tests.reports.films import INFO, MODEL, RUN, failed, rejected, scored
 
 WITH_ECE = replace(MODEL, validation={"a": {"ece": Estimate(0.03)}, "b": {"ece": Estimate(0.1)}})

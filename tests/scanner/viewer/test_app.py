@@ -14,19 +14,19 @@ import streamlit as st
 from pydicom import uid
 from streamlit.testing.v1 import AppTest
 
-from reports.outputs import write_outputs
-from reports.wording import percent_text
-from scanner import NOTICE
-from scanner.errors import HINTS
-from scanner.evaluation.labels import LabelRequest
-from scanner.model_bundle import load_bundle
-from scanner.records import Film, ScanResult
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
-from scanner.viewer import opening
-from scanner.viewer.answer import row_csv
-from scanner.viewer.decoding import film_source
-from scanner.viewer.reading_list import write_reading_list
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.reports.wording import percent_text
+from cxrscan.scanner import NOTICE
+from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.model_bundle import load_bundle
+from cxrscan.scanner.records import Film, ScanResult
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.viewer import opening
+from cxrscan.scanner.viewer.answer import row_csv
+from cxrscan.scanner.viewer.decoding import film_source
+from cxrscan.scanner.viewer.reading_list import write_reading_list
 from tests.builders import PLANTED_IDS, PLANTED_NAME, dicom_film, encode, film_pixels, write_film
 
 APP = Path(opening.__file__).with_name("app.py")

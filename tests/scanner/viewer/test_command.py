@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from reports.outputs import write_outputs
-from scanner.model_bundle import DEFAULT_BUNDLE
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
-START = "from scanner.cli.main import main; main()"
+START = "from cxrscan.scanner.cli.main import main; main()"
 
 
 def view(*arguments: object, before: str = "") -> subprocess.CompletedProcess[str]:

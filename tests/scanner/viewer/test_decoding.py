@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scanner.errors import FilmError
-from scanner.executors.processes import Limits
-from scanner.records import ScanResult
-from scanner.settings import ScanSettings
-from scanner.viewer.decoding import film_source, read_full_size, scan, workers
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.executors.processes import Limits
+from cxrscan.scanner.records import ScanResult
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.viewer.decoding import film_source, read_full_size, scan, workers
 from tests.bench.bombs import jpeg_of_scans, png
 from tests.builders import encode, film_pixels
 

@@ -18,11 +18,16 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 
-COMMAND = [sys.executable, "-c", "import sys; sys.path.pop(0); from scanner.cli.main import main; main()", "view"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; sys.path.pop(0); from cxrscan.scanner.cli.main import main; main()",
+    "view",
+]
 OPEN_DOORS = """
 [server]
 enableCORS = false
@@ -42,7 +47,7 @@ base = "http://127.0.0.1:9/theme.toml"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a viewer on a run, started in a folder whose settings open all doors."""
-    from reports.outputs import write_outputs
+    from cxrscan.reports.outputs import write_outputs
 
     folder = tmp_path_factory.mktemp("received")
     write_film(folder / "films/film.png", 1, height=210, width=210)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from pydicom import uid
 
-from reports.outputs import write_outputs
-from scanner.errors import FilmError
-from scanner.records import Film, Reading, ScanResult, Skip
-from scanner.run import RunRequest, run
-from scanner.runs.journal import Journal, stored_reading
-from scanner.settings import ScanSettings
-from scanner.viewer.decoding import film_source, read_full_size, scan
-from scanner.viewer.finished_run import film_picture, open_run
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.records import Film, Reading, ScanResult, Skip
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.runs.journal import Journal, stored_reading
+from cxrscan.scanner.settings import ScanSettings
+from cxrscan.scanner.viewer.decoding import film_source, read_full_size, scan
+from cxrscan.scanner.viewer.finished_run import film_picture, open_run
 from tests.builders import dicom_film, encode, film_pixels, write_film
 
 FILM = film_pixels(1, height=1400, width=1500)

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reports.page.colour_scale import LINE, heat_word
-from scanner.records import HeatMap
-from scanner.viewer.pictures import Viewport, annotated_png, data_url, render_contour, render_film, render_overlay
+from cxrscan.reports.page.colour_scale import LINE, heat_word
+from cxrscan.scanner.records import HeatMap
+from cxrscan.scanner.viewer.pictures import (
+    Viewport,
+    annotated_png,
+    data_url,
+    render_contour,
+    render_film,
+    render_overlay,
+)
 from tests.builders import film_pixels
 from tests.reports.films import heat_map
 

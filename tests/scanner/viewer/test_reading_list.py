@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.viewer.reading_list import read_reading_list, write_reading_list
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.viewer.reading_list import read_reading_list, write_reading_list
 from tests.reports.films import HOSTILE_NAMES, scored
 
 FILMS = [scored(name, 0.5) for name in (*HOSTILE_NAMES, "a.jpg", "b.jpg")]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reports.wording import OUTCOMES
-from scanner.run_record import Run
-from scanner.viewer.selection import Choice, choose, outcomes_of
-from scanner.viewer.verdicts import Verdict
+from cxrscan.reports.wording import OUTCOMES
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer.selection import Choice, choose, outcomes_of
+from cxrscan.scanner.viewer.verdicts import Verdict
 from tests.reports.films import INFO, MODEL, small_run
 
 FILMS = small_run()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.errors import RunFolderError
-from scanner.run_record import Run
-from scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts
+from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.viewer.verdicts import Verdict, change_verdict, read_verdicts
 from tests.reports.films import INFO, MODEL, RUN, scored
 
 FILMS = [scored("=a.jpg", 0.9), scored("b.jpg", 0.1), scored("c.jpg", 0.2)]

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from scanner.gate.statistics import GateStatistics
-from scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document, read_weights
-from scanner.records import Film
-from scanner.runs.journal import Journal
+from cxrscan.scanner.gate.statistics import GateStatistics
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document, read_weights
+from cxrscan.scanner.records import Film
+from cxrscan.scanner.runs.journal import Journal
+from cxrscan.training.adaptation.graph import GraphHead, read_head
+from cxrscan.training.adaptation.local_films import LocalFilms
 from tests.reports.films import INFO, scored
-from training.adaptation.graph import GraphHead, read_head
-from training.adaptation.local_films import LocalFilms
 
 PARENT = load_bundle(DEFAULT_BUNDLE).of_population("children")
 

@@ -8,18 +8,18 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from scanner.engines.litert import LiteRTEngine
-from scanner.errors import BundleError
-from scanner.metrics import auc_delong
-from scanner.model_bundle import DEFAULT_BUNDLE, read_weights
-from scanner.preprocess import to_model_input
-from scanner.records import Predictions
-from scanner.synthetic_films import FilmModel, draw_film
+from cxrscan.scanner.engines.litert import LiteRTEngine
+from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.metrics import auc_delong
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_weights
+from cxrscan.scanner.preprocess import to_model_input
+from cxrscan.scanner.records import Predictions
+from cxrscan.scanner.synthetic_films import FilmModel, draw_film
+from cxrscan.training.adaptation.folds import patient_folds, splits
+from cxrscan.training.adaptation.graph import read_head, with_head
+from cxrscan.training.adaptation.head import LinearHead, choose_head, fit_heads
+from cxrscan.training.calibrate import sigmoid
 from tests.training.adaptation.films import PARENT, made_films, shipped_head
-from training.adaptation.folds import patient_folds, splits
-from training.adaptation.graph import read_head, with_head
-from training.adaptation.head import LinearHead, choose_head, fit_heads
-from training.calibrate import sigmoid
 
 
 def test_folds_keep_patients_apart_and_classes_even() -> None:

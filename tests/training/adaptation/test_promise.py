@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.adaptation.promise import positives_needed, promised_threshold
+from cxrscan.training.adaptation.promise import positives_needed, promised_threshold
 
 
 @pytest.mark.parametrize(("sensitivity", "needed"), [(0.90, [29, 46, 61]), (0.95, [59, 93, 124])])

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scanner.model_bundle import DEFAULT_BUNDLE, read_document, read_weights
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document, read_weights
+from cxrscan.training.adaptation.baseline import baseline
+from cxrscan.training.adaptation.bundle import Parent, adapted_bundle
+from cxrscan.training.adaptation.forecast import forecast
+from cxrscan.training.adaptation.measure import measure
+from cxrscan.training.adaptation.run import best_of
+from cxrscan.training.adaptation.rungs import PROMISE, adapt, allowed, ladder, promise_text
 from tests.training.adaptation.films import PARENT, made_films
-from training.adaptation.baseline import baseline
-from training.adaptation.bundle import Parent, adapted_bundle
-from training.adaptation.forecast import forecast
-from training.adaptation.measure import measure
-from training.adaptation.run import best_of
-from training.adaptation.rungs import PROMISE, adapt, allowed, ladder, promise_text
 
 
 @pytest.mark.parametrize(

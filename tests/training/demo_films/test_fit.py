@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from scanner.preprocess import resize
-from scanner.records import FloatImage
-from scanner.synthetic_films import CANVAS_PX, CLASSES, FRAME_PX, FilmModel, draw_film
+from cxrscan.scanner.preprocess import resize
+from cxrscan.scanner.records import FloatImage
+from cxrscan.scanner.synthetic_films import CANVAS_PX, CLASSES, FRAME_PX, FilmModel, draw_film
+from cxrscan.training.demo_films.align import Alignment, align_films, sample
+from cxrscan.training.demo_films.fit import Layer, TrainingFilms, describe, main, nearest_neighbours, sharpen
 from tests.builders import encode
-from training.demo_films.align import Alignment, align_films, sample
-from training.demo_films.fit import Layer, TrainingFilms, describe, main, nearest_neighbours, sharpen
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from reports.outputs import write_outputs
-from scanner.evaluation.evaluate import collect_films, evaluate
-from scanner.run_record import Run
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.evaluation.evaluate import collect_films, evaluate
+from cxrscan.scanner.run_record import Run
 from tests.reports.films import HOSTILE_NAMES, INFO, MODEL, large_run, render, run_of
 from tests.reports.page.browser.pages import open_report, set_slider, shown_names, status
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from reports.page.view import build_view
-from reports.tables.columns import COLUMNS
-from reports.wording import figure_text, interval_text
-from scanner.evaluation.survey import survey_films
-from scanner.metrics import predictive_values_at, summarise
+from cxrscan.reports.page.view import build_view
+from cxrscan.reports.tables.columns import COLUMNS
+from cxrscan.reports.wording import figure_text, interval_text
+from cxrscan.scanner.evaluation.survey import survey_films
+from cxrscan.scanner.metrics import predictive_values_at, summarise
 from tests.reports.films import INFO, RUN, render, scored
 from tests.reports.page.browser.pages import chip, open_report, set_slider
 

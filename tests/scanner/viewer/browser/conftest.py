@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reports.outputs import write_outputs
-from scanner.evaluation.labels import LabelRequest
-from scanner.run import RunRequest, run
-from scanner.settings import ScanSettings
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.run import RunRequest, run
+from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 from tests.chromium import ignored
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 collect_ignore_glob = ignored("the viewer")
-COMMAND = [sys.executable, "-c", "from scanner.cli.main import main; main()", "view", "--no-browser"]
+COMMAND = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()", "view", "--no-browser"]
 
 
 def _write_no_file() -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reports.wording import percent_text
-from scanner import NOTICE
+from cxrscan.reports.wording import percent_text
+from cxrscan.scanner import NOTICE
 from tests.builders import dicom_film, encode, film_pixels
 
 if TYPE_CHECKING:
