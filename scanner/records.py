@@ -114,7 +114,7 @@ class ImageSource:
     name: str
     """The path shown to people: relative to the folder given, with forward slashes."""
     kind: str | None
-    """Format (``cxrscan.scanner.readers.FORMATS``) found from the content; None when only the file's name promises a film."""
+    """Format (``cxrscan.scanner.readers.FORMATS``) found from the content; None when only the name promises a film."""
     size_bytes: int | None = None
     """None where the place does not tell."""
     mtime_ns: int | None = None

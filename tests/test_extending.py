@@ -45,6 +45,7 @@ def apply(page: str, root: Path) -> dict[str, set[str]]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the packages with everything of the page in it."""
     root = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "cxrscan", root / "cxrscan", symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for package in ("scanner", "reports", "templates"):
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "models"))
     (root / "scanner/models").symlink_to(ROOT / "scanner/models")

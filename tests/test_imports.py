@@ -94,5 +94,6 @@ def test_a_dicom_film_adds_its_decoders_alone(tmp_path: Path) -> None:
 
 def test_the_viewers_modules_are_found_in_reports_too() -> None:
     imported_by(
-        "from cxrscan.reports.viewer.decoding import film_source, scan\nfrom cxrscan.reports.viewer.finished_run import open_run"
+        "from cxrscan.reports.viewer.decoding import film_source, scan\n"
+        "from cxrscan.reports.viewer.finished_run import open_run"
     )

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_OURS = Path(__file__).parents[2]
-"""The folder that holds this package; in a checkout it may be the working directory."""
+_OURS = Path(__file__).parents[3]
+"""The folder that holds cxrscan; in a checkout it may be the working directory."""
 
 
 def leave_working_directory_out() -> None:

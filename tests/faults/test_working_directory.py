@@ -17,7 +17,8 @@ SCRIPT = [sys.executable, "-c", "import sys; sys.path.pop(0); from cxrscan.scann
 #: Names that Python, multiprocessing, Dask, the decoders and the report import; a folder stands for a package.
 PLANTED = (
     *("multiprocessing", "pickle", "signal", "sitecustomize", "usercustomize", "readline", "ctypes", "typing", "numpy"),
-    *("cv2", "PIL", "ai_edge_litert", "threadpoolctl", "scanner", "reports", "templates", "jinja2", "matplotlib"),
+    *("cv2", "PIL", "ai_edge_litert", "threadpoolctl", "cxrscan", "scanner", "reports", "training", "templates"),
+    *("jinja2", "matplotlib"),
     *("distributed", "dask", "msgpack", "yaml", "pydicom", "imagecodecs", "streamlit", "defusedxml", "lz4", "uvloop"),
 )
 DEED = """

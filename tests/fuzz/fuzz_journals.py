@@ -24,9 +24,8 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(
-    include=["cxrscan.scanner.runs", "cxrscan.scanner.model_bundle"]
-):  # before anything else imports them
+# before anything else imports them
+with atheris.instrument_imports(include=["cxrscan.scanner.runs", "cxrscan.scanner.model_bundle"]):
     from cxrscan.scanner.errors import CxrscanError
     from cxrscan.scanner.runs import stored
     from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model

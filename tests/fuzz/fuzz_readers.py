@@ -19,7 +19,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["scanner", "pydicom", "PIL"]):  # before anything else imports them
+with atheris.instrument_imports(include=["cxrscan.scanner", "pydicom", "PIL"]):  # before anything else imports them
     from cxrscan.scanner.errors import CxrscanError
     from cxrscan.scanner.readers import ReadOptions, dicom, jpeg, jpeg_successors, png, raster, read_film, tiff  # noqa: F401
 

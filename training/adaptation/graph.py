@@ -1,8 +1,8 @@
 """The head inside an exported graph: read, and replaced by one that also knows a linear answer, heat map included.
 
-The graph of ``cxrscan.training.export`` ends in two dense layers and a product that makes Grad-CAM of their weights. A linear
-answer takes one hidden unit: w . embedding + K with a K so large that the unit never sleeps, and a bias that takes K
-away again. So the format of the graph, its way back to Keras and Grad-CAM's closed form stay what they are.
+The graph of ``cxrscan.training.export`` ends in two dense layers and a product that makes Grad-CAM of their weights.
+A linear answer takes one hidden unit: w . embedding + K with a K so large that the unit never sleeps, and a bias that
+takes K away again. So the format of the graph, its way back to Keras and Grad-CAM's closed form stay what they are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lay chest films onto one average anatomy: affine first, then a smooth warp.
 
-The average lives on a canvas that is larger than a film (``cxrscan.scanner.synthetic_films.CANVAS_PX``). An alignment leads
-from each place of the canvas to the place of the film that shows the same anatomy, and can be inverted.
+The average lives on a canvas that is larger than a film (``cxrscan.scanner.synthetic_films.CANVAS_PX``). An alignment
+leads from each place of the canvas to the place of the film that shows the same anatomy, and can be inverted.
 """
 
 from __future__ import annotations

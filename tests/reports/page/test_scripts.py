@@ -93,7 +93,7 @@ def test_the_wheel_carries_every_file_of_the_page():
     settings = tomllib.loads((SCRIPTS.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     shipped = {
         path
-        for pattern in settings["tool"]["setuptools"]["package-data"]["templates"]
+        for pattern in settings["tool"]["setuptools"]["package-data"]["cxrscan.templates"]
         for path in SCRIPTS.parent.glob(pattern)
     }
     files = {path for path in SCRIPTS.parent.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}

@@ -197,7 +197,8 @@ def test_an_output_folder_that_cannot_be_made_is_told(films: Path, tmp_path: Pat
 def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     heavy = "{'numpy', 'cv2', 'PIL', 'tensorflow', 'pandas', 'matplotlib', 'sklearn', 'pydicom', 'ai_edge_litert'}"
     code = (
-        f"import sys; from cxrscan.scanner.cli.main import cxrscan; cxrscan.main({arguments!r}, standalone_mode=False); "
+        f"import sys; from cxrscan.scanner.cli.main import cxrscan; "
+        f"cxrscan.main({arguments!r}, standalone_mode=False); "
         f"sys.exit(str(sorted({heavy} & set(sys.modules))) if {heavy} & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -312,7 +312,7 @@ from importlib import metadata
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"scanner", "reports", "training"}:
+        if name.split(".")[0] == "cxrscan":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 def distribution(name, real=metadata.distribution):
