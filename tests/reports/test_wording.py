@@ -85,7 +85,7 @@ OLD_NAMES = (
 
 @pytest.mark.parametrize("name", OLD_NAMES)
 def test_an_old_name_is_used_nowhere(name):
-    root = Path(next(iter(reports.__path__))).parent
+    root = Path(next(iter(reports.__path__))).resolve().parent
     files = [path for folder in ("reports", "scanner", "templates") for path in (root / folder).rglob("*.*")]
     files += [root / "README.md", *(root / "docs").glob("*.md")]
     texts = {path: path.read_text(encoding="utf-8") for path in files if path.suffix in TEXTS}

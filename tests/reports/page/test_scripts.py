@@ -90,7 +90,7 @@ USED_BY_TESTS_ALONE = {("statistics", "wilson"), ("statistics", "estimateOf"), (
 
 
 def test_the_wheel_carries_every_file_of_the_page():
-    settings = tomllib.loads((SCRIPTS.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((SCRIPTS.resolve().parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     shipped = {
         path
         for pattern in settings["tool"]["setuptools"]["package-data"]["cxrscan.templates"]
