@@ -80,8 +80,9 @@ def run_commands(checkout: Path, folder: Path, films: Path, odd: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, command in enumerate(COMMANDS):
         arguments = [part.format(films=films, odd=odd) for part in command]
+        start = _START if (checkout / "cxrscan").is_dir() else _START.replace("cxrscan.", "")  # as of 26 November 2026
         done = subprocess.run(
-            [sys.executable, "-c", _START, *arguments],
+            [sys.executable, "-c", start, *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(checkout)},
             capture_output=True,
