@@ -83,10 +83,10 @@ def _filter(include: tuple[str, ...], exclude: tuple[str, ...], shard: Shard | N
 
 def _shard(text: str | None) -> Shard | None:
     """``3/16`` -> the third of sixteen parts."""
-    from cxrscan.scanner.sources.filters import Shard
-
     if text is None:
         return None
+    from cxrscan.scanner.sources.filters import Shard
+
     number, slash, of = text.partition("/")
     if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise click.BadParameter("give K/N with K from 1 to N, for example 3/16")
@@ -112,6 +112,20 @@ class _Workplace:
         from cxrscan.scanner.system.cores import available_cores
 
         return self.workers or available_cores()
+
+
+def _workplace(
+    executor: str,
+    workers: int | None,
+    scheduler: str | None,
+    cluster: Path | None,
+    timeout: float,
+    max_memory: float,
+) -> _Workplace:
+    """Where films are scanned; on this machine, where a first worker starts now."""
+    if executor == "local":
+        start_worker_early()
+    return _Workplace(executor, workers, scheduler, cluster, timeout, max_memory)
 
 
 def _local(place: _Workplace) -> None:
@@ -143,6 +157,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 
 
 @click.command(short_help="Scan folders of films.")
+@options.gathered("place", _workplace)  # first, so that a worker starts before anything large is loaded
 @click.argument("paths", nargs=-1, type=options.Place(), metavar="PATHS...")
 @click.option(
     "--from-file",
@@ -270,7 +285,6 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 @options.gathered("roots", _roots)
 @options.gathered("settings", _settings)
 @options.gathered("keep", _filter)
-@options.gathered("place", _Workplace)
 def run(
     roots: tuple[Root, ...],
     output: Path,
@@ -302,8 +316,6 @@ def run(
     cxrscan run films/ --labels folders     with sensitivity and specificity
     cxrscan run s3://bucket/films           from a bucket, archive or server; see docs/scaling.md
     """
-    if place.executor == "local":
-        start_worker_early()
     from cxrscan.scanner.run import RunRequest
 
     if dicom_results:

@@ -405,7 +405,8 @@ def _start_process() -> tuple[BaseProcess, Connection]:
 
 
 def _load() -> None:
-    import cxrscan.scanner.worker  # noqa: F401  # decoders and all
+    import cxrscan.scanner.readers.jpeg
+    import cxrscan.scanner.worker  # noqa: F401  # most films are JPEG
 
 
 def _serve(connection: Connection) -> None:

@@ -26,6 +26,7 @@ from cxrscan.scanner.system.quiet import silent_warnings
 
 Samples = npt.NDArray[Any]
 
+Image.preinit()  # else Pillow loads its decoders while the first film waits
 Image.MAX_IMAGE_PIXELS = None  # Pillow's fixed limit; ``check_size`` has one that the user can raise
 _SAID = {
     "truncated": "The picture ends early.",
