@@ -224,7 +224,12 @@ def run(
     CxrscanError
         The model, the labels, the input or the output folder cannot be used.
     """
-    wanted = _prepare(request, on_file)
+    return carry_out(prepare(request, on_file), write_outputs, on_start=on_start, on_file=on_file)
+
+
+def carry_out(wanted: Wanted, write_outputs: WriteOutputs, *, on_start: OnStart, on_file: OnFile) -> Tally:
+    """Scan, journal and render what ``prepare`` has found; parameters and errors as of ``run``."""
+    request = wanted.request
     aside = None if request.fresh else set_aside(request.out, _roots(request), _shard(request), wanted.bundle.document)
     with Journal(request.out, create=True) as journal:
         session = _open(journal, wanted)
@@ -233,7 +238,7 @@ def run(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """A request whose model, labels and films are there; no folder has been made for it yet."""
 
     request: RunRequest
@@ -256,7 +261,7 @@ class _Wanted:
 class Session:
     """One process's turn at a run."""
 
-    wanted: _Wanted
+    wanted: Wanted
     journal: Journal
     info: RunInfo
     settings: ScanSettings
@@ -282,15 +287,13 @@ def open_growing(request: RunRequest) -> Session:
     set_aside(request.out, _roots(request), _shard(request), bundle.document)
     journal = Journal(request.out, create=True, shared=True)
     try:
-        return _open(
-            journal, _Wanted(request, bundle, point, None, iter(()), Counter(), lambda skip: None, Stopwatch())
-        )
+        return _open(journal, Wanted(request, bundle, point, None, iter(()), Counter(), lambda skip: None, Stopwatch()))
     except BaseException:
         journal.close()
         raise
 
 
-def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
+def prepare(request: RunRequest, on_file: OnFile) -> Wanted:
     """Find out whether the request can be met; what cannot be used is told before a folder is made."""
     bundle = open_bundle(request.settings.model)
     point = bundle.spec.threshold(request.threshold)
@@ -304,7 +307,7 @@ def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
     sources = watch.each(
         "walk", find_images(request.roots, keep=request.keep, follow_links=request.follow_links, on_skip=skip)
     )
-    wanted = _Wanted(request, bundle, point, None, sources, n_skipped, skip, watch)
+    wanted = Wanted(request, bundle, point, None, sources, n_skipped, skip, watch)
     if request.labels is not None:
         wanted = replace(wanted, labels=_open_labels(request.labels, wanted.places))
     if wanted.labels is not None or not request.keep_labels:
@@ -315,7 +318,15 @@ def _prepare(request: RunRequest, on_file: OnFile) -> _Wanted:
     return wanted
 
 
-def _open(journal: Journal, wanted: _Wanted) -> Session:
+def n_kept(request: RunRequest) -> int:
+    """How many results of earlier sessions a request would go on with; refuses a folder that the run would refuse."""
+    if request.fresh or not (request.out / JOURNAL_NAME).exists():
+        return 0
+    with Journal(request.out, read_only=True) as journal:
+        return 0 if _claim(journal, request) is None else journal.n_results()
+
+
+def _open(journal: Journal, wanted: Wanted) -> Session:
     """Take the folder for this run, or go on with the run that is there."""
     request = wanted.request
     earlier = _claim(journal, request)
@@ -337,7 +348,7 @@ def _open(journal: Journal, wanted: _Wanted) -> Session:
     return Session(wanted, journal, info, settings, labels, time.monotonic(), journal.n_results())
 
 
-def _info(wanted: _Wanted, earlier: RunInfo | None, labels: Labels | None) -> RunInfo:
+def _info(wanted: Wanted, earlier: RunInfo | None, labels: Labels | None) -> RunInfo:
     """What is true of a run that begins, or goes on with what an earlier session decided."""
     request, (threshold_name, threshold) = wanted.request, wanted.point
     refer = None if request.refer == "off" else request.refer

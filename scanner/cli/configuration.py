@@ -7,7 +7,6 @@ data away, nor name what lies elsewhere, nor have anything replaced. One that th
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -82,7 +81,9 @@ class SettingsFile:
                 raise self._unknown(f"there is no command {word!r}", word, commands)
 
     def _unknown(self, what: str, key: str, known: Collection[str]) -> CxrscanError:
-        near = difflib.get_close_matches(key.replace("_", "-"), known, n=1)
+        from difflib import get_close_matches
+
+        near = get_close_matches(key.replace("_", "-"), known, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else "."
         return CxrscanError("config-unknown", f"{self.name}: {printable(what)[:200]}{guess}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,13 +14,16 @@ import click
 
 from cxrscan.scanner.cli import options
 from cxrscan.scanner.cli.configuration import settings_of, source_of
+from cxrscan.scanner.cli.sections import InSections
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.system.addresses import without_secrets
+from cxrscan.scanner.system.text import count, printable
 
 if TYPE_CHECKING:
     from cxrscan.scanner.engines.base import EngineName
     from cxrscan.scanner.evaluation.labels import LabelRequest
     from cxrscan.scanner.executors.base import Executor
+    from cxrscan.scanner.forecast import Forecast
     from cxrscan.scanner.records import Band, Duplicates, StudyRule
     from cxrscan.scanner.run import RunRequest, Tally, WriteOutputs
     from cxrscan.scanner.settings import GateMode, ScanSettings
@@ -156,7 +160,7 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
 """Name for ``--executor`` -> what makes it."""
 
 
-@click.command(short_help="Scan folders of films.")
+@click.command(cls=InSections, short_help="Scan folders of films.")
 @options.gathered("place", _workplace)  # first, so that a worker starts before anything large is loaded
 @click.argument("paths", nargs=-1, type=options.Place(), metavar="PATHS...")
 @click.option(
@@ -266,6 +270,11 @@ _EXECUTORS: dict[str, Callable[[_Workplace], Executor | None]] = {
     show_default=True,
     help="GiB that each worker may take (Linux); 0: no limit.",
 )
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Tell what would be scanned, how long it would take and how large the outputs would be; write nothing.",
+)
 @click.option("--keep-labels", is_flag=True, help="Continue with the labels of the run that is in the folder.")
 @click.option("--resume/--fresh", default=True, help="Continue an earlier run in the folder, or start over.")
 @click.option(
@@ -302,6 +311,7 @@ def run(
     film_names: Literal["plain", "hashed"] | None,
     resume: bool,
     keep_labels: bool,
+    dry_run: bool,
     dicom_results: bool,
     write_outputs: WriteOutputs,
     fail_on_poor_fit: bool,
@@ -345,6 +355,9 @@ def run(
         arguments=_arguments(click.get_current_context()),
         argument_sources=_sources(click.get_current_context()),
     )
+    if dry_run:
+        _foretell(request, write_outputs, as_json=as_json)
+        return 0
     tally = scan(request, write_outputs, quiet=quiet, verbose=verbose)
     options.tell(tally, as_json=as_json, quiet=quiet)
     if verbose:
@@ -354,6 +367,49 @@ def run(
     if dicom_results and tally.info.exit_reason == "finished":
         codes.append(_write_dicom(request, quiet=quiet))
     return max(codes)
+
+
+def _foretell(request: RunRequest, write_outputs: WriteOutputs, *, as_json: bool) -> None:
+    """Say what the run would scan and take."""
+    from cxrscan.scanner.forecast import forecast
+
+    local = replace(write_outputs, upload=None) if isinstance(write_outputs, options.OutputWriter) else write_outputs
+    told = forecast(request, local)
+    if as_json:
+        click.echo(json.dumps(asdict(told)))
+        return
+    for line in _forecast_lines(told):
+        click.echo(printable(line))
+    click.echo("Nothing was written.", err=True)
+
+
+_FOLDERS_TOLD = 8
+
+
+def _forecast_lines(told: Forecast) -> Iterator[str]:
+    from cxrscan.scanner.system.text import bytes_text, duration_text
+
+    yield f"Films    {told.n_films:,} ({bytes_text(told.size_bytes)})"
+    yield f"Formats  {_counts(told.kinds)}"
+    yield f"Folders  {_counts(dict(list(told.folders.items())[:_FOLDERS_TOLD]))}" + (
+        f", {len(told.folders) - _FOLDERS_TOLD:,} more" if len(told.folders) > _FOLDERS_TOLD else ""
+    )
+    if told.n_skipped:
+        yield f"Skipped  {_counts(told.n_skipped)}"
+    if told.n_kept:
+        yield f"Done     {told.n_kept:,} results of earlier sessions, which are kept"
+    low, high = map(duration_text, told.duration_s)
+    yield f"Time     {low if low == high else f'{low} to {high}'} with {count(told.n_workers, 'worker')}"
+    yield (
+        f"         {told.film_s * 1e3:.0f} ms a film and worker, measured now on {count(told.n_tried, 'film')} "
+        "drawn by chance; the start of the workers comes on top"
+    )
+    sizes = ", ".join(f"{part} {bytes_text(size)}" for part, size in told.outputs_bytes.items())
+    yield f"Outputs  {bytes_text(sum(told.outputs_bytes.values()))} ({sizes})"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items())
 
 
 def _arguments(context: click.Context) -> dict[str, Any]:

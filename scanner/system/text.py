@@ -37,6 +37,15 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def bytes_text(n: float) -> str:
+    """Write a number of bytes in the largest decimal unit that fits: ``1.4 MB``."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while n >= 1000 and len(units) > 1:
+        n /= 1000
+        del units[0]
+    return f"{n:.0f} {units[0]}" if units[0] == "B" or n >= 100 else f"{n:.1f} {units[0]}"
+
+
 def field_title(name: str) -> str:
     """Return a field's name as words: ``n_films`` -> ``Films``, ``beyond_0_05`` -> ``Beyond 0.05``."""
     words = re.sub(r"(?<=\d)_(?=\d)", ".", name.removeprefix("n_")).replace("_", " ")
