@@ -179,7 +179,13 @@ def _sizes(out: Path) -> dict[str, int]:
     for path in out.rglob("*"):
         if path.is_file():
             name = path.relative_to(out).parts[0]
-            part = "journal" if name.startswith(JOURNAL_NAME) else "tables" if name.startswith("results.") else "report"
+            part = (
+                "journal"
+                if name.startswith(JOURNAL_NAME)
+                else "tables"
+                if name.startswith(("results.", "studies."))
+                else "report"
+            )
             sizes[part] += path.stat().st_size
     return sizes
 

@@ -9,10 +9,10 @@ from cxrscan.scanner.cli.configuration import setting_name
 SECTIONS = {
     "Films": (
         *("from-file", "include", "exclude", "follow-links", "shard", "max-megapixels", "all-frames", "window"),
-        *("labels", "map", "path-column", "label-column", "keep-labels", "duplicates"),
+        *("labels", "map", "path-column", "label-column", "keep-labels", "duplicates", "group"),
     ),
     "Model": ("model", "engine", "gate"),
-    "Decision": ("threshold", "refer", "fail-on-poor-fit"),
+    "Decision": ("threshold", "refer", "study-rule", "fail-on-poor-fit"),
     "Outputs": (
         *("output", "resume", "dry-run", "title", "embed", "parquet", "jsonl", "upload", "dicom-results"),
         *("include-dicom-ids", "film-names", "no-thumbnails", "no-embeddings", "json", "quiet", "verbose"),
