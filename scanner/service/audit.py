@@ -87,5 +87,6 @@ class AuditLog:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
             try:
                 os.write(descriptor, f"{line}\n".encode())
+                os.fsync(descriptor)
             finally:
                 os.close(descriptor)

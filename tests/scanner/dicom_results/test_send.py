@@ -10,18 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydicom import dcmread, uid
 from pynetdicom import AE, evt
 
@@ -37,6 +32,7 @@ from cxrscan.scanner.dicom_results.storing import StorageEntity
 from cxrscan.scanner.dicom_results.stow import WebStore
 from cxrscan.scanner.errors import CxrscanError
 from tests import orthanc
+from tests.certificates import write_certificates
 from tests.scanner.dicom_results.objects import FILM, answer, film
 from tests.scanner.dicom_results.validators import program_or_skip
 
@@ -254,26 +250,7 @@ def test_many_objects_go_over_few_associations(results: Path, tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``good.pem`` for 127.0.0.1 and ``other.pem``, each with its key and signed by itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("good", "other"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-    return folder
+    return write_certificates(tmp_path_factory.mktemp("tls"))
 
 
 def test_tls_checks_both_sides(results: Path, certificates: Path) -> None:

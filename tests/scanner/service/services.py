@@ -83,11 +83,14 @@ class Receiver(RunningService):
         self.port = free_port()
         super().__init__("serve", folder, "--port", self.port, *options)
 
-    def send(self, *paths: Path, aec: str = "CXRSCAN", aet: str = "MODALITY") -> subprocess.Popen[str]:
+    def send(
+        self, *paths: Path, aec: str = "CXRSCAN", aet: str = "MODALITY", options: Sequence[object] = ()
+    ) -> subprocess.Popen[str]:
         """Begin to send files with DCMTK's storescu, over one association."""
         storescu = program_or_skip("storescu")
+        who = ["-v", "-aet", aet, "-aec", aec, *map(str, options)]
         return subprocess.Popen(
-            [storescu, "-v", "-aet", aet, "-aec", aec, "127.0.0.1", str(self.port), *map(str, paths)],
+            [storescu, *who, "127.0.0.1", str(self.port), *map(str, paths)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

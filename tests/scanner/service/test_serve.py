@@ -18,6 +18,7 @@ from pynetdicom.sop_class import DigitalXRayImageStorageForPresentation
 from cxrscan.scanner.readers.dicom import quiet_pydicom
 from tests import orthanc
 from tests.builders import film_pixels
+from tests.certificates import write_certificates
 from tests.scanner.dicom_results.objects import film
 from tests.scanner.service.services import Receiver, cxrscan, finish, receiving, wait_until, write_all
 
@@ -102,6 +103,23 @@ def test_who_is_not_on_the_list_or_calls_somebody_else_is_refused(tmp_path: Path
 def test_beyond_this_computer_a_list_is_needed(tmp_path: Path) -> None:
     done = cxrscan("serve", "-o", tmp_path / "out", "--bind", "0.0.0.0")
     assert (done.returncode, "--allow" in done.stderr) == (2, True)
+
+
+def test_with_tls_only_callers_with_a_trusted_certificate_are_heard(tmp_path: Path) -> None:
+    (path,) = write_all(tmp_path / "films", [film(1)])
+    folder = write_certificates(tmp_path)
+    good, key, other = folder / "good.pem", folder / "good.key", folder / "other"
+    with receiving(
+        tmp_path / "out", "--tls", "--tls-cert", good, "--tls-key", key, "--tls-ca", good, "--network-timeout", "5"
+    ) as service:
+        trusts = ("+cf", good)
+        for caller in ((), ("+tla", *trusts), ("+tls", f"{other}.key", f"{other}.pem", *trusts)):
+            assert finish(service.send(path, options=caller))[0] != 0, caller
+        code, said = finish(service.send(path, options=("+tls", key, good, *trusts)))
+        assert code == 0, said
+        service.wait_for("scanned", 1)
+        assert service.stop() == 0
+        assert service.counts("received") == 1
 
 
 def connect(service: Receiver) -> socket.socket:
