@@ -118,7 +118,17 @@ def write_outputs(
         table_of_studies.unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, run, embedded, survey)
-    view = build_view(survey, summary, run, columns, title=title, evaluation=evaluation, drift=drift)
+    view = build_view(
+        survey,
+        summary,
+        run,
+        columns,
+        title=title,
+        evaluation=evaluation,
+        drift=drift,
+        studies=studies,
+        study_summary=files.studies,
+    )
     write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})
     others += [folder / path for path in dict.fromkeys(image_paths) if path]

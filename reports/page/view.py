@@ -12,6 +12,7 @@ from cxrscan.reports.page.charts import Chart, coverage_chart, labelled_charts, 
 from cxrscan.reports.page.colour_scale import OPACITIES, STOPS
 from cxrscan.reports.page.evaluation import EvaluationView, evaluation_view
 from cxrscan.reports.page.points import OfferedPoint, offered_points
+from cxrscan.reports.page.studies import ROW, StudiesView, studies_view, study_rows
 from cxrscan.reports.tables.columns import Column
 from cxrscan.reports.wording import (
     AGREEMENTS,
@@ -38,9 +39,10 @@ from cxrscan.scanner import NOTICE
 from cxrscan.scanner.errors import HINTS
 from cxrscan.scanner.evaluation.evaluate import Evaluation
 from cxrscan.scanner.evaluation.fit import OUTSIDE, fit_sentence
+from cxrscan.scanner.evaluation.studies import Study
 from cxrscan.scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from cxrscan.scanner.metrics import ConfusionMatrix, Summary, figure_table
-from cxrscan.scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo
+from cxrscan.scanner.records import GATE_REASONS, NEGATIVE, POSITIVE, REFERRED, Band, Estimate, RunInfo, StudySummary
 from cxrscan.scanner.run_record import PLACES, Run
 from cxrscan.scanner.system.text import count, duration_text, field_title
 
@@ -180,6 +182,8 @@ class ReportView:
     performance: Performance | None
     evaluation: EvaluationView | None
     """What ``cxrscan evaluate`` found; None in other reports."""
+    studies: StudiesView | None
+    """What the studies amount to; None where films are not grouped."""
     drift: DriftView | None
     """What ``cxrscan drift`` found; None in other reports."""
     points: tuple[OfferedPoint, ...]
@@ -211,6 +215,8 @@ def build_view(
     title: str = "",
     evaluation: Evaluation | None = None,
     drift: Drift | None = None,
+    studies: Sequence[Study] = (),
+    study_summary: StudySummary | None = None,
 ) -> ReportView:
     """Make the view of a run.
 
@@ -224,6 +230,8 @@ def build_view(
         What ``cxrscan evaluate`` found, where it is what renders.
     drift
         What ``cxrscan drift`` found, likewise.
+    studies, study_summary
+        The run's studies and what they amount to, where films are grouped.
     """
     return ReportView(
         title=title or _default_title(run.info),
@@ -240,6 +248,7 @@ def build_view(
         outcomes=_outcomes(survey, summary),
         performance=None if summary is None else _performance(summary, survey),
         evaluation=None if evaluation is None else evaluation_view(evaluation),
+        studies=None if study_summary is None else studies_view(study_summary, run),
         drift=None if drift is None else _drift_view(drift),
         points=_points(survey, summary, run),
         refer=_band(run.info.refer) if run.info.refer is not None else "",
@@ -256,7 +265,7 @@ def build_view(
         methods=_methods(survey, summary, run),
         versions=tuple(run.info.versions.items()),
         arguments=_arguments(run.info),
-        config=_config(survey, run, columns),
+        config=_config(survey, run, columns) | _studies_config(studies, study_summary),
     )
 
 
@@ -612,6 +621,12 @@ def _rule(run: Run) -> str:
     if point is None:
         return "a threshold of the user's"
     return f"operating point \N{LEFT DOUBLE QUOTATION MARK}{point.name}\N{RIGHT DOUBLE QUOTATION MARK}: {point.rule}"
+
+
+def _studies_config(studies: Sequence[Study], summary: StudySummary | None) -> dict[str, Any]:
+    if summary is None:
+        return {}
+    return {"studies": {"row": ROW, "rows": study_rows(studies, summary.repeat)}}
 
 
 def _config(survey: Survey, run: Run, columns: Iterable[Column]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ export class Browser {
   chosen = [];
   lastHeat = START.heat;
   filterNames = "";
+  /** Called when the films, or what they are called, may have changed. */
+  onApplied = () => {};
   /** @type {string | null} */
   focusFilter = null;
 
@@ -164,6 +166,7 @@ export class Browser {
     list.show(chosen);
     list.refresh();
     this.explorer.update();
+    this.onApplied();
     rememberState();
   }
 

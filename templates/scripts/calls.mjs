@@ -13,10 +13,17 @@ export function isReferred(prob, { refer }) {
  * @param {number} threshold
  * @param {Pick<Config, "refer" | "classes">} config */
 export function callOf(film, threshold, config) {
-  const prob = film.prob_pneumonia, { positive, negative, referred } = config.classes;
-  if (film.status !== "scored" || prob === null) return null;
-  if (isReferred(prob, config)) return referred;
-  return prob >= threshold ? positive : negative;
+  return callOfProb(film.status === "scored" ? film.prob_pneumonia : null, threshold, config);
+}
+
+/** What a probability, of a film or of a study, is called; null without one.
+ * @param {number | null} prob
+ * @param {number} threshold
+ * @param {Pick<Config, "refer" | "classes">} config */
+export function callOfProb(prob, threshold, config) {
+  if (prob === null) return null;
+  if (isReferred(prob, config)) return config.classes.referred;
+  return prob >= threshold ? config.classes.positive : config.classes.negative;
 }
 
 /** tp, fp, fn or tn; null without a call or a label.

@@ -11,14 +11,15 @@ import { isHidden, prediction, reading, state } from "./state.mjs";
 
 /** @typedef {{perRow: number, rowHeight: number, margin: number}} Measures  Films in a row; heights in CSS pixels */
 
-/** What both lists share: rows of equal height, of which those in view are filled.
- * @abstract */
+/** What all lists share: rows of equal height, of which those in view are filled.
+ * @abstract
+ * @template {object} Item  A film or a study */
 export class VirtualList {
   /** @type {HTMLElement} */
   root;
-  /** @type {Film[]} */
+  /** @type {Item[]} */
   shown = [];
-  /** @type {Map<Film, HTMLElement>} */
+  /** @type {Map<Item, HTMLElement>} */
   items = new Map();
   /** @type {HTMLElement | null} */
   end = null;
@@ -42,23 +43,23 @@ export class VirtualList {
   place(_above, _below) { throw new Error("abstract"); }
 
   /** @abstract
-   * @param {Film} _film
+   * @param {Item} _thing
    * @returns {HTMLElement} */
-  make(_film) { throw new Error("abstract"); }
+  make(_thing) { throw new Error("abstract"); }
 
-  /** Bring a film's texts up to date.
+  /** Bring an item's texts up to date.
    * @abstract
    * @param {HTMLElement} _item
-   * @param {Film} _film */
-  update(_item, _film) { throw new Error("abstract"); }
+   * @param {Item} _thing */
+  update(_item, _thing) { throw new Error("abstract"); }
 
-  /** Tell a film's place among all.
+  /** Tell an item's place among all.
    * @abstract
    * @param {HTMLElement} _item
    * @param {number} _position */
   number(_item, _position) { throw new Error("abstract"); }
 
-  /** @param {Film[]} selection */
+  /** @param {Item[]} selection */
   show(selection) {
     this.shown = selection;
     this.draw();
@@ -66,7 +67,7 @@ export class VirtualList {
 
   /** Bring texts up to date after the threshold or a verdict has changed. */
   refresh() {
-    this.items.forEach((item, film) => this.update(item, film));
+    this.items.forEach((item, thing) => this.update(item, thing));
   }
 
   draw() {
@@ -85,27 +86,27 @@ export class VirtualList {
    * @param {number} to */
   fill(from, to) {
     const wanted = new Set(this.shown.slice(from, to));
-    for (const [film, item] of this.items) {
-      if (!wanted.has(film)) {
+    for (const [thing, item] of this.items) {
+      if (!wanted.has(thing)) {
         item.remove();
-        this.items.delete(film);
+        this.items.delete(thing);
       }
     }
     let next = this.end;
     for (let position = to - 1; position >= from; position--) {
-      const film = this.shown[position];
-      const item = this.items.get(film) ?? this.add(film);
+      const thing = this.shown[position];
+      const item = this.items.get(thing) ?? this.add(thing);
       this.number(item, position);
       if (item.parentNode !== this.body || item.nextSibling !== next) this.body.insertBefore(item, next);
       next = item;
     }
   }
 
-  /** @param {Film} film */
-  add(film) {
-    const item = this.make(film);
-    this.update(item, film);
-    this.items.set(film, item);
+  /** @param {Item} thing */
+  add(thing) {
+    const item = this.make(thing);
+    this.update(item, thing);
+    this.items.set(thing, item);
     return item;
   }
 
@@ -117,6 +118,7 @@ export class VirtualList {
 
 /** @typedef {(film: Film) => void} Open */
 
+/** @extends {VirtualList<Film>} */
 export class Gallery extends VirtualList {
   /** @param {HTMLElement} scroller
    * @param {Open} open */
@@ -198,6 +200,7 @@ function tableColumns() {
   ];
 }
 
+/** @extends {VirtualList<Film>} */
 export class Table extends VirtualList {
   /** @param {HTMLElement} scroller
    * @param {Open} open

@@ -7,6 +7,7 @@ import { isFiltered } from "./fragment.mjs";
 import { goTo, watchSections } from "./navigation.mjs";
 import { preparePrinting } from "./printing.mjs";
 import { readAddress, state } from "./state.mjs";
+import { showStudies } from "./studies.mjs";
 
 readAddress(location.hash);
 const explorer = new Explorer(() => browser.apply({ keepPlace: true }));
@@ -20,6 +21,7 @@ addEventListener("hashchange", (event) => {
 });
 watchSections();
 preparePrinting(browser);
+showStudies(browser);
 offerTheme();
 offerCopies();
 if (isFiltered(state)) goTo("films"); // a link to some films leads to them

@@ -43,7 +43,8 @@
  * @property {{key: string, form: Form}[]} metrics
  * @property {Figure[]} figures
  * @property {number} block  Films per block of JSON
- * @property {string[]} row  Names of a row's values */
+ * @property {string[]} row  Names of a row's values
+ * @property {{row: string[], rows: any[][]}} [studies]  Where films are grouped */
 
 /** A cell of the table.
  * @typedef {string | number | null | undefined} Cell */
@@ -63,6 +64,20 @@
  * @property {string | number} [image]  1 for embedded, a path, or 0
  * @property {number} [slot]  Place of an embedded picture in its block
  * @property {string} [searchText] */
+
+/** Films that belong together.
+ * @typedef {object} Study
+ * @property {string} name
+ * @property {string} patient  Empty where nothing says whose it is
+ * @property {number} number  Among the patient's studies, from 1
+ * @property {number} ofPatient
+ * @property {"time" | "name" | ""} orderedBy
+ * @property {string} acquired
+ * @property {number | null} prob_pneumonia
+ * @property {string | null} truth
+ * @property {number | null} change  Of the probability since the patient's last scored study
+ * @property {boolean | null} beyond  Whether that is more than versions of one film show
+ * @property {number[]} films  Their places among the run's films */
 
 /** A reader's verdict on a film.
  * @typedef {object} Verdict

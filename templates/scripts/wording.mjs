@@ -71,6 +71,13 @@ export function callSentence(prob, called, threshold, { classes, refer }) {
   return `${said} ${percentText(prob, digits)} · ${side} the threshold of ${limit(digits)} → called ${called}`;
 }
 
+/** A change of a probability, with its sign.
+ * @param {number} change */
+export function changeText(change) {
+  const text = Math.abs(change).toFixed(2);
+  return `${Number(text) === 0 ? "\u00b1" : change < 0 ? "\u2212" : "+"}${text}`;
+}
+
 /** A count with its noun.
  * @param {number} n
  * @param {string} one */
