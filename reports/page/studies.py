@@ -71,8 +71,9 @@ def _follow_up(summary: StudySummary) -> str:
     if summary.repeat is None:
         return f"{told}. The model does not say how far its answers on versions of one film lie apart."
     return (
-        f"{told}; {summary.n_changed:,} of them changed by more than 95 of 100 pairs of versions of one film "
-        f"({fixed(summary.repeat, 2)} in log-odds of the network). Films that are taken anew vary more."
+        f"{told}; {summary.n_changed:,} of them changed beyond repeat variation, by more than 95 of 100 pairs of "
+        f"versions of one film ({fixed(summary.repeat, 2)} in log-odds of the network). Films that are taken anew "
+        "vary more."
     )
 
 

@@ -154,14 +154,14 @@ function studyCall(study) {
  * @param {Study} study */
 function changeLine({ change, beyond }) {
   if (change === null) return element("p", { class: "small" }, "\u00a0");
-  const said = { true: "beyond repeat variation", false: "within repeat variation", null: "" }[String(beyond)] ?? "";
+  const said = { true: "beyond repeat", false: "within repeat", null: "" }[String(beyond)] ?? "";
   return element("p", { class: beyond ? "change beyond" : "change" }, `${changeText(change)} `, element("span", { class: "small" }, said));
 }
 
 const COLUMNS = [
-  { title: "Study", width: 260 }, { title: "Patient", width: 220 }, { title: "Of patient", width: 90 }, { title: "Films", width: 70 },
-  { title: "Probability", width: 150 }, { title: "Call", width: 110 }, { title: "Label", width: 110 }, { title: "Change", width: 190 },
-  { title: "Taken", width: 110 },
+  { title: "Study", width: 150 }, { title: "Probability", width: 150 }, { title: "Call", width: 105 }, { title: "Change", width: 170 },
+  { title: "Label", width: 105 }, { title: "Patient", width: 150 }, { title: "Of patient", width: 85 }, { title: "Films", width: 60 },
+  { title: "Taken", width: 100 },
 ];
 
 /** @extends {VirtualList<Study>} */
@@ -210,10 +210,10 @@ class StudyTable extends VirtualList {
   update(row, study) {
     const called = callOf(study);
     const cells = [
-      element("bdi", { title: study.patient }, study.patient), study.ofPatient > 1 ? `${study.number} of ${study.ofPatient}` : "",
-      countText(study.films.length), called === null ? element("span", { class: "why" }, "no scored film") : bar(study, called),
-      called === null ? "" : element("span", { class: `badge ${called.toLowerCase()}` }, called), study.truth ?? "",
-      study.change === null ? "" : changeLine(study), study.acquired.slice(0, 10),
+      called === null ? element("span", { class: "why" }, "no scored film") : bar(study, called),
+      called === null ? "" : element("span", { class: `badge ${called.toLowerCase()}` }, called),
+      study.change === null ? "" : changeLine(study), study.truth ?? "", element("bdi", { title: study.patient }, study.patient),
+      study.ofPatient > 1 ? `${study.number} of ${study.ofPatient}` : "", countText(study.films.length), study.acquired.slice(0, 10),
     ];
     cells.forEach((cell, i) => row.children[i + 1].replaceChildren(cell));
   }

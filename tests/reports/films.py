@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,25 @@ def large_run(n: int) -> list[Film]:
         prob = float(1 / (1 + np.exp(-rng.normal(2 if truth == "PNEUMONIA" else -2, 1.7))))
         films.append(scored(f"{truth}/film {i:05d}.jpg", prob, truth, picture=picture))
     return sorted(films, key=lambda film: film.result.name)
+
+
+def studies_run(n_films: int, n_studies: int) -> list[Film]:
+    """Labelled films of a run in so many studies; three of four patients have one study, the others up to four."""
+    rng = np.random.default_rng(0)
+    patients = np.repeat(np.arange(n_studies), rng.choice([1, 2, 3, 4], n_studies, p=[0.75, 0.1, 0.1, 0.05]))
+    films = []
+    for i, film in enumerate(large_run(n_films)):
+        study = i * n_studies // n_films
+        day = f"20{10 + study % 14:02d}-{1 + study % 12:02d}-10T10:00:00"
+        ids = (("patient_id_hash", _hash(int(patients[study]))), ("acquired_at_shifted", day))
+        attributes = FilmAttributes(view_position=("PA", "AP", "")[i % 3], ids=ids)
+        result = replace(film.result, attributes=attributes)
+        films.append(replace(film, result=result, study=_hash(-1 - study), patient=ids[0][1]))
+    return films
+
+
+def _hash(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:32]
 
 
 def run_of(films: list[Film], info: RunInfo = INFO) -> Run:

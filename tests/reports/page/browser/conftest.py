@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.run_record import Run
 from tests.chromium import ignored, not_collected
-from tests.reports.films import HOSTILE_NAMES, large_run, render, scored, small_run, unlabelled
+from tests.reports.films import (
+    HOSTILE_NAMES,
+    INFO,
+    MODEL,
+    large_run,
+    render,
+    scored,
+    small_run,
+    studies_run,
+    unlabelled,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,6 +38,14 @@ collect_ignore: list[str] = []
 if not AXE_CORE.is_file():
     not_collected.append("accessibility: needs axe-core, named by AXE_CORE")
     collect_ignore.append("test_accessibility.py")
+
+
+def write_studies(folder: Path, n_films: int, n_studies: int) -> Path:
+    """Write the report of a run in studies."""
+    films, info = studies_run(n_films, n_studies), replace(INFO, group="dicom")
+    versions = {"other versions of the same films": {"repeat_log_odds": Estimate(1.08)}}
+    write_outputs(folder, Run(info, replace(MODEL, validation=versions), lambda: films))
+    return folder
 
 
 @pytest.fixture
@@ -62,6 +84,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run whose names try to become code."""
     films = [scored(name, 0.9) for name in sorted(HOSTILE_NAMES)]
     return render(tmp_path_factory.mktemp("hostile"), films, title=HOSTILE_NAMES[0]).html.parent
+
+
+@pytest.fixture(scope="session")
+def in_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run of 300 films in 120 studies of fewer patients."""
+    return write_studies(tmp_path_factory.mktemp("studies"), 300, 120)
 
 
 @pytest.fixture(scope="session")
