@@ -28,8 +28,8 @@ _SCHEMA = DEFAULT_BUNDLE / "model.schema.json"
 _FLATBUFFER_ID = b"TFL3"
 
 # What a description may hold; the schema says more of the fields that it names.
-_MAX_DESCRIPTION_BYTES = 8 << 20  # the gate's arrays take most of the shipped one's 150 KB
-_MAX_WEIGHTS_BYTES = 256 << 20
+MAX_DESCRIPTION_BYTES = 8 << 20  # the gate's arrays take most of the shipped one's 150 KB
+MAX_WEIGHTS_BYTES = 256 << 20
 _MAX_ITEMS = 20_000
 _MAX_DEPTH = 16
 _MAX_CHARACTERS = 2_000
@@ -253,12 +253,12 @@ def read_description(folder: Path) -> bytes:
     BundleError
         ``bundle-missing`` or ``bundle-invalid``.
     """
-    return _read(folder / SPEC_NAME, _MAX_DESCRIPTION_BYTES)
+    return _read(folder / SPEC_NAME, MAX_DESCRIPTION_BYTES)
 
 
 def read_weights(folder: Path) -> bytes:
     """Read the bytes of a bundle's ``model.tflite``; errors as of ``read_description``."""
-    return _read(folder / WEIGHTS_NAME, _MAX_WEIGHTS_BYTES)
+    return _read(folder / WEIGHTS_NAME, MAX_WEIGHTS_BYTES)
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

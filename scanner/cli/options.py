@@ -94,6 +94,21 @@ class LocalPath(click.Path):
         return path
 
 
+class Bundle(LocalPath):
+    """A folder that holds a bundle, or the name of one that was added; a name goes before a folder called so."""
+
+    name = "bundle"
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Text -> path."""
+        if isinstance(value, str) and "/" not in value and os.sep not in value:
+            from cxrscan.scanner.bundles.shelf import names, shelf
+
+            if value in names():
+                return shelf() / value
+        return super().convert(value, parameter, context)
+
+
 existing_path = LocalPath(exists=True, path_type=Path)
 
 
@@ -248,9 +263,9 @@ def reader_labels(run_folder: Path, verdicts: Path) -> Labels:
 model = click.option(
     "--model",
     "bundle",
-    type=LocalPath(path_type=Path),
+    type=Bundle(path_type=Path),
     metavar="BUNDLE",
-    help="Model bundle; default: the shipped one.",
+    help="Folder of a model bundle, or a name of `cxrscan model list`; default: the shipped one.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary on standard output.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

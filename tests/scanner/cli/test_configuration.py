@@ -141,4 +141,4 @@ def test_settings_that_only_a_named_file_may_give_exist() -> None:
         found = cxrscan.get_command(click.Context(cxrscan), name)
         assert found is not None
         collect(found)
-    assert _ONLY_WHEN_NAMED - {"yes", "index"} - known == set()
+    assert _ONLY_WHEN_NAMED - known == set()
