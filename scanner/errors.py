@@ -19,6 +19,7 @@ HINTS: dict[str, str] = {
     # films
     "empty-file": "The file has no content; copy it again from its source.",
     "not-an-image": "In spite of its name the file is no film in a format that cxrscan reads; remove or rename it.",
+    "input-unfit": "Give a file's name, a DICOM data set with file meta information, or an array (H, W) or (H, W, 3).",
     "unreadable": "Check that the file exists and that you may read it.",
     "truncated": "The picture ends early; copy or export it again.",
     "decode-failed": "The picture is damaged or uses a feature that no decoder here knows; export it again.",

@@ -14,7 +14,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from cxrscan import __version__
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.evaluation.copies import labelled_once
 from cxrscan.scanner.executors.base import Chunk, Executor
@@ -52,6 +51,7 @@ from cxrscan.scanner.system.stopwatch import Stopwatch
 from cxrscan.scanner.system.text import count
 from cxrscan.scanner.system.whole_files import followed, make_folder
 from cxrscan.scanner.trial import TriedBundle, open_bundle
+from cxrscan.version import __version__
 
 if TYPE_CHECKING:
     from cxrscan.scanner.evaluation.evaluate import Asked, Evaluation

@@ -53,6 +53,10 @@ def test_help_imports_click_alone(arguments: list[str]) -> None:
     assert imported_by(command(*arguments)) == {"click"}
 
 
+def test_the_python_package_is_imported_without_any_library() -> None:
+    assert imported_by("import cxrscan; assert 'scan' in dir(cxrscan)") == set()
+
+
 def test_the_installed_script_costs_workers_nothing() -> None:
     (script,) = entry_points(group="console_scripts", name="cxrscan")
     assert imported_by(f"from {script.module} import {script.attr}") == set()

@@ -17,6 +17,11 @@ _TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
 _ROWS_PER_GROUP = 10_000
 
 
+def arrow_schema(columns: Sequence[Column]) -> arrow.Schema:
+    """Names and types of the columns."""
+    return arrow.schema([(column.name, arrow.type_for_alias(_TYPES[column.kind])) for column in columns])
+
+
 def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     """Write the table with the types of its columns, numbers rounded as in ``results.csv``, null for empty.
 
@@ -25,7 +30,7 @@ def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    schema = arrow.schema([(column.name, arrow.type_for_alias(_TYPES[column.kind])) for column in columns])
+    schema = arrow_schema(columns)
     rows = ({column.name: column.value(film, run) for column in columns} for film in run.films())
     with replacing(path) as part, ParquetWriter(part, schema) as writer:
         while group := list(islice(rows, _ROWS_PER_GROUP)):

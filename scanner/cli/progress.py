@@ -10,8 +10,8 @@ from datetime import datetime
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cxrscan import __version__
 from cxrscan.scanner.system.text import printable
+from cxrscan.version import __version__
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -34,7 +34,6 @@ from distributed import (
     get_worker,
 )
 
-from cxrscan import __version__
 from cxrscan.scanner.errors import CxrscanError, WorkerError
 from cxrscan.scanner.executors.base import Chunk
 from cxrscan.scanner.executors.processes import signals_held_back
@@ -53,6 +52,7 @@ from cxrscan.scanner.system.bounded import read_bounded
 from cxrscan.scanner.system.clock import LOOK_EVERY_S, WorkingClock
 from cxrscan.scanner.system.surroundings import safe_path
 from cxrscan.scanner.worker import scan_chunk
+from cxrscan.version import __version__
 
 Scan = Callable[[Chunk, ScanSettings], list[ScanResult | Skip]]
 Outcomes = list[ScanResult | Skip]

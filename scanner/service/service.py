@@ -11,7 +11,6 @@ from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 
-from cxrscan import __version__
 from cxrscan.scanner.dicom_results.film_results import ResultsRequest, Wanted
 from cxrscan.scanner.dicom_results.folder import prepare_folder
 from cxrscan.scanner.dicom_results.outgoing import Destination
@@ -33,6 +32,7 @@ from cxrscan.scanner.service.scanning import Scanning
 from cxrscan.scanner.service.sending import Sending
 from cxrscan.scanner.service.status import ServiceStatus, keep_status
 from cxrscan.scanner.service.status_page import StatusPage
+from cxrscan.version import __version__
 
 _LOOK_EVERY_S = 0.1
 _DISK_WAIT_S = 5.0

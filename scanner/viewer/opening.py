@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxrscan import __version__
 from cxrscan.scanner.executors.processes import Limits
 from cxrscan.scanner.model_bundle import ModelSpec
 from cxrscan.scanner.records import ImageSource, RunInfo
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.settings import ScanSettings
+from cxrscan.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
