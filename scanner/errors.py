@@ -89,6 +89,7 @@ HINTS: dict[str, str] = {
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     "queue-unfit": "Give a list that `cxrscan queue` made of this very run.",
     "queue-empty": "All films have a verdict; --again puts them on the list once more.",
+    "worklist-empty": "Give a run over films; `cxrscan run` looks into all folders below the one it is given.",
     "verdicts-none": "Read films with `cxrscan view RUN` first, or give a sheet that holds verdicts.",
     # labels
     "labels-unreadable": "Give a CSV file with columns path and label; --path-column and --label-column name others.",

@@ -80,6 +80,29 @@ def write_html(
         stream.writelines(parts)
 
 
+def write_plain_page(path: Path, template: str, view: Any) -> None:
+    """Write a page without films and with no script but the one that sets the theme.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
+    style, theme_script = _style(), _script("theme.mjs")
+    parts = (
+        _environment()
+        .get_template(template)
+        .generate(
+            view=view,
+            style=style,
+            theme_script=theme_script,
+            policy=_content_security_policy((style,), (theme_script,), files_beside=False),
+        )
+    )
+    with replacing_text(path) as stream:
+        stream.writelines(parts)
+
+
 def _blocks(columns: Sequence[Column], run: Run, image_paths: Sequence[str | None]) -> Iterator[Block]:
     pairs = iter(zip(run.films(), image_paths, strict=True))
     while some := list(islice(pairs, BLOCK)):

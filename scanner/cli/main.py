@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "queue",
+    "worklist",
     "agreement",
     "drift",
     "view",

@@ -20,6 +20,7 @@ RUN_FILES = (
     "studies.*",
     "drift.json",
     "queue.csv",
+    "worklist.*",
     "verdicts.csv",
     "verdicts-*.csv",
 )
