@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, ScanResult
+from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Region, ScanResult
 
 Outcome = Literal["tp", "fp", "fn", "tn"]
 """True or false positive or negative: the cells of the 2 x 2 table."""
@@ -31,6 +31,11 @@ def call_at(prob: float | None, threshold: float, refer: Band | None = None) -> 
     if refer is not None and refer[0] <= prob <= refer[1]:
         return REFERRED
     return POSITIVE if prob >= threshold else NEGATIVE
+
+
+def shown_regions(result: ScanResult, called: str | None) -> tuple[Region, ...]:
+    """Regions to outline on a film; none on one that is called ``NORMAL``, where they would say the opposite."""
+    return result.regions if called in (POSITIVE, REFERRED) else ()
 
 
 def outcome(called: str | None, truth: str | None) -> Outcome | None:

@@ -159,6 +159,8 @@ class FilmAttributes:
     """Presentation Intent Type (0008,0068)."""
     manufacturer: str = ""
     """Manufacturer (0008,0070)."""
+    pixel_spacing_mm: tuple[float, float] | None = None
+    """Height and width of a pixel: Pixel Spacing (0028,0030), or Imager Pixel Spacing (0018,1164), at the detector."""
     ids: tuple[tuple[str, str], ...] = ()
     """(column, hashed or plain identifier) pairs; empty unless asked for."""
 
@@ -214,6 +216,48 @@ class HeatMap:
         return cls(values, math.isqrt(len(values) // 2))
 
 
+MAX_REGIONS = 3
+"""Of one film; further ones are faint."""
+Side = Literal["right", "left", ""]
+"""The patient's own; empty where the film does not tell."""
+Zone = Literal["upper", "mid", "lower", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a film in which the heat lies: what drove the score, not the outline of a disease."""
+
+    polygon_px: tuple[tuple[int, int], ...]
+    """Corners, x before y, in pixels of the film as it is shown upright."""
+    hottest_px: tuple[int, int]
+    """Place of the strongest heat."""
+    share_of_heat: float
+    """Of all heat of the film, in [0, 1]."""
+    strength: float
+    """The strongest heat, as a share of the model's scale; may exceed 1."""
+    side: Side
+    zone: Zone
+    """Third of the lung's height."""
+
+    @property
+    def box_px(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height of the rectangle around the polygon."""
+        columns, rows = zip(*self.polygon_px, strict=True)
+        return min(columns), min(rows), max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
+
+    @property
+    def place(self) -> str:
+        """Side and zone in words, ``right lower``; empty where the film does not tell."""
+        return " ".join(filter(None, (self.side, self.zone)))
+
+    def size_mm(self, spacing_mm: tuple[float, float] | None) -> tuple[float, float] | None:
+        """Width and height of the box; None where the spacing of pixels is unknown."""
+        if spacing_mm is None:
+            return None
+        _, _, width_px, height_px = self.box_px
+        return width_px * spacing_mm[1], height_px * spacing_mm[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a file has no score."""
@@ -244,6 +288,8 @@ class ScanResult:
     """Population of the training films whose calibration was used; empty unless scored by a model that tells some."""
     heat_map: HeatMap | None = None
     """Where the probability came from; None unless scored."""
+    regions: tuple[Region, ...] = ()
+    """Where the heat lies, the largest share first; none where it is weak. Shown unless the call is ``NORMAL``."""
     thumbnail: bytes = b""
     """Small grey JPEG of the film; empty when nothing could be decoded."""
     embedding: bytes = field(default=b"", repr=False)

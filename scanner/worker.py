@@ -26,10 +26,22 @@ from cxrscan.scanner.engines.base import Engine
 from cxrscan.scanner.errors import CxrscanError, FilmError, NotAFilmError
 from cxrscan.scanner.gate import GateDecision, judge, judge_answer
 from cxrscan.scanner.gate.statistics import GateStatistics, Look
+from cxrscan.scanner.lungs import USUAL_LUNGS
 from cxrscan.scanner.model_bundle import ModelSpec, load_bundle
 from cxrscan.scanner.preprocess import to_model_input
 from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
-from cxrscan.scanner.records import Failure, FloatImage, HeatMap, ImageSource, Radiograph, ScanResult, Skip, Stage
+from cxrscan.scanner.records import (
+    Failure,
+    FloatImage,
+    HeatMap,
+    ImageSource,
+    Radiograph,
+    Region,
+    ScanResult,
+    Skip,
+    Stage,
+)
+from cxrscan.scanner.regions import find_regions
 from cxrscan.scanner.settings import ScanSettings
 from cxrscan.scanner.system.beneath import LeadsElsewhereError, open_regular
 from cxrscan.scanner.system.stopwatch import Stopwatch
@@ -290,9 +302,22 @@ def _complete(
         return replace(result, gate_distance=None, failure=failure)
     if result.status == "rejected":
         return result
-    kept = HeatMap(heat_map.tobytes(), len(heat_map))
-    probability = spec.probability(logit, population)
-    return replace(result, prob_pneumonia=probability, population=population, heat_map=kept)
+    return replace(
+        result,
+        prob_pneumonia=spec.probability(logit, population),
+        population=population,
+        heat_map=HeatMap(heat_map.tobytes(), len(heat_map)),
+        regions=_regions(result, heat_map, spec.heat_scale),
+    )
+
+
+def _regions(result: ScanResult, heat_map: npt.NDArray[np.floating], heat_scale: float) -> tuple[Region, ...]:
+    """Where the heat lies; on a film that is turned, neither side nor zone is known."""
+    size_px = (result.width_px or 0, result.height_px or 0)
+    regions = find_regions(heat_map, heat_scale, size_px, USUAL_LUNGS)
+    if "rotated" in result.gate_reasons:
+        return tuple(replace(region, side="", zone="") for region in regions)
+    return regions
 
 
 def _as_kept(embedding: npt.NDArray[np.floating]) -> bytes:

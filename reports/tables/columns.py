@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cxrscan.reports.wording import fixed
-from cxrscan.scanner.decision import prediction
-from cxrscan.scanner.records import Film, RunInfo
+from cxrscan.scanner.decision import prediction, shown_regions
+from cxrscan.scanner.records import Film, Region, RunInfo
 from cxrscan.scanner.run_record import Run
 
-Cell = str | int | float | None
+Cell = str | int | float | list[Any] | None
 """A value of the table; None and the empty string are both an empty cell."""
 
 
@@ -23,7 +24,7 @@ class Column:
     """Heading in CSV, JSON Lines and Parquet; never changes."""
     title: str
     """Heading in the report."""
-    kind: Literal["text", "integer", "decimal"]
+    kind: Literal["text", "integer", "decimal", "json"]
     meaning: str
     """One sentence for the data dictionary."""
     cell: Callable[[Film, Run], Cell]
@@ -36,6 +37,57 @@ class Column:
         if isinstance(value, float):
             return float(fixed(value, self.decimals))
         return None if value == "" else value
+
+    def plain(self, film: Film, run: Run) -> str | int | float | None:
+        """Return the cell for tables without lists: as ``value`` does, JSON as text."""
+        value = self.value(film, run)
+        return format_cell(self, value) if isinstance(value, list) else value
+
+
+def _shown(film: Film, run: Run) -> tuple[Region, ...]:
+    return shown_regions(film.result, prediction(film.result, run.info.threshold, run.info.refer))
+
+
+def _largest(of: Callable[[Region, Film], Cell]) -> Callable[[Film, Run], Cell]:
+    """Make a cell of the region that holds the largest share of the heat."""
+
+    def cell(film: Film, run: Run) -> Cell:
+        regions = _shown(film, run)
+        return of(regions[0], film) if regions else None
+
+    return cell
+
+
+def _side_mm(index: int) -> Callable[[Region, Film], Cell]:
+    def cell(region: Region, film: Film) -> Cell:
+        size = region.size_mm(film.result.attributes.pixel_spacing_mm)
+        return None if size is None else size[index]
+
+    return cell
+
+
+def region_documents(film: Film, regions: Iterable[Region]) -> list[Any]:
+    """Regions as JSON: whole numbers are written without a point, in every language."""
+    spacing = film.result.attributes.pixel_spacing_mm
+    return [
+        {
+            "side": region.side,
+            "zone": region.zone,
+            "box_px": list(region.box_px),
+            "polygon_px": [list(corner) for corner in region.polygon_px],
+            "hottest_px": list(region.hottest_px),
+            "share_of_heat": _short(region.share_of_heat, 3),
+            "strength": _short(region.strength, 3),
+            "size_mm": None if spacing is None else [_short(side, 1) for side in region.size_mm(spacing) or ()],
+            "mirrored": "mirrored" in film.result.gate_reasons,
+        }
+        for region in regions
+    ]
+
+
+def _short(value: float, decimals: int) -> float | int:
+    rounded = round(value, decimals)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -237,6 +289,64 @@ COLUMNS: tuple[Column, ...] = (
         "Empty unless scored by a model that was calibrated for several.",
         lambda film, run: film.result.population,
     ),
+    Column(
+        "n_regions",
+        "Regions",
+        "integer",
+        "Regions in which the heat map lies, 0 to 3; 0 where the heat is weak or the call is `NORMAL`. "
+        "Empty unless scored.",
+        lambda film, run: len(_shown(film, run)) if film.result.status == "scored" else None,
+    ),
+    Column(
+        "largest_region",
+        "Largest region",
+        "text",
+        "Side and zone of the region with the largest share of the heat, for example `right lower`: the patient's "
+        "side, and the third of the lung's height. Sides are exchanged on a mirrored film (`gate_reasons`); empty on "
+        "a turned one.",
+        _largest(lambda region, film: region.place),
+    ),
+    Column(
+        "largest_region_share",
+        "Its share of the heat",
+        "decimal",
+        "Share of the film's heat that lies in the largest region, 0 to 1.",
+        _largest(lambda region, film: region.share_of_heat),
+        decimals=3,
+    ),
+    Column(
+        "largest_region_box_px",
+        "Its box",
+        "text",
+        "Left, top, width and height of the box around the largest region, in pixels of the upright film.",
+        _largest(lambda region, film: " ".join(map(str, region.box_px))),
+    ),
+    Column(
+        "largest_region_width_mm",
+        "Its width (mm)",
+        "decimal",
+        "Width of that box in millimetres, by Pixel Spacing (0028,0030) or, at the detector, Imager Pixel Spacing "
+        "(0018,1164); empty where the header states neither.",
+        _largest(_side_mm(0)),
+        decimals=1,
+    ),
+    Column(
+        "largest_region_height_mm",
+        "Its height (mm)",
+        "decimal",
+        "Height of that box in millimetres, likewise.",
+        _largest(_side_mm(1)),
+        decimals=1,
+    ),
+    Column(
+        "regions",
+        "All regions",
+        "json",
+        "All regions, the largest share of the heat first: side, zone, box, polygon and hottest place in pixels of the "
+        "upright film. Then share of the heat, strength as a share of the model's scale, size of the box in "
+        "millimetres, and whether the film seems mirrored. Empty without a region.",
+        lambda film, run: region_documents(film, _shown(film, run)) or None,
+    ),
 )
 
 
@@ -262,6 +372,8 @@ def format_cell(column: Column, value: Cell) -> str:
     """Write a value as text, the same in every locale: decimals with the column's digits and a point."""
     if value is None:
         return ""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return fixed(value, column.decimals) if isinstance(value, float) else str(value)
 
 
@@ -290,6 +402,8 @@ def data_dictionary() -> str:
 
 
 def _type_text(column: Column) -> str:
+    if column.kind == "json":
+        return "JSON"
     if column.kind != "decimal":
         return column.kind
     return f"decimal, {column.decimals} digit{'s' if column.decimals > 1 else ''} after the point"

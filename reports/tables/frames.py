@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cxrscan.reports.tables.columns import Cell, Column, columns_of
+from cxrscan.reports.tables.columns import Column, columns_of
 from cxrscan.scanner.run_record import Run
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as arrow
 
-_DTYPES = {"text": "string", "integer": "Int64", "decimal": "float64"}
+_DTYPES = {"text": "string", "integer": "Int64", "decimal": "float64", "json": "string"}
 
 
 def data_frame(run: Run) -> pd.DataFrame:
@@ -39,5 +39,5 @@ def _columns(run: Run) -> tuple[Column, ...]:
     return columns_of(ids, run.info)
 
 
-def _rows(columns: Sequence[Column], run: Run) -> Iterator[dict[str, Cell]]:
-    return ({column.name: column.value(film, run) for column in columns} for film in run.films())
+def _rows(columns: Sequence[Column], run: Run) -> Iterator[dict[str, str | int | float | None]]:
+    return ({column.name: column.plain(film, run) for column in columns} for film in run.films())

@@ -13,7 +13,7 @@ from cxrscan.reports.tables.columns import Column
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.system.whole_files import replacing
 
-_TYPES = {"text": "string", "integer": "int64", "decimal": "float64"}
+_TYPES = {"text": "string", "integer": "int64", "decimal": "float64", "json": "string"}
 _ROWS_PER_GROUP = 10_000
 
 
@@ -31,7 +31,7 @@ def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
         ``output-unwritable``.
     """
     schema = arrow_schema(columns)
-    rows = ({column.name: column.value(film, run) for column in columns} for film in run.films())
+    rows = ({column.name: column.plain(film, run) for column in columns} for film in run.films())
     with replacing(path) as part, ParquetWriter(part, schema) as writer:
         while group := list(islice(rows, _ROWS_PER_GROUP)):
             writer.write_table(arrow.Table.from_pylist(group, schema=schema))

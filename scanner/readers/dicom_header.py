@@ -100,6 +100,7 @@ _MAX_TEXT = 64  # characters of VR LO, PS3.5 section 6.2
 _SHAPING_ALWAYS = ("RescaleSlope", "RescaleIntercept", "PixelAspectRatio", "PixelPaddingValue")
 _SHAPING = ("WindowCenter", "WindowWidth", *_SHAPING_ALWAYS)
 _MAX_NUMBER_TEXT = 1024
+_SPACINGS_MM = (0.01, 10.0)  # others are mistakes
 _MAX_ASPECT = 4.0  # beyond it the ratio is a mistake
 
 
@@ -115,8 +116,18 @@ def film_attributes(dataset: Dataset, ids: tuple[tuple[str, str], ...] = ()) -> 
         patient_age_years=_shown_age(age_years(_text(dataset, "PatientAge"))),
         presentation_intent=_known(_code(dataset, "PresentationIntentType"), INTENTS),
         manufacturer=_text(dataset, "Manufacturer")[:_MAX_TEXT],
+        pixel_spacing_mm=pixel_spacing_mm(dataset),
         ids=ids,
     )
+
+
+def pixel_spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
+    """Height and width of a pixel, at the patient where that is known, else at the detector; None if unstated."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):  # PS3.3 sections 10.7 and C.8.11.7
+        numbers = _numbers(dataset, keyword)
+        if len(numbers) == 2 and all(_SPACINGS_MM[0] <= number <= _SPACINGS_MM[1] for number in numbers):
+            return round(numbers[0], 6), round(numbers[1], 6)
+    return None
 
 
 def age_years(text: str) -> float | None:

@@ -49,7 +49,7 @@ from cxrscan.scanner.system.whole_files import followed
 if TYPE_CHECKING:
     from cxrscan.scanner.evaluation.labels import LabelJoin, Labels
 
-_FORMAT = 4
+_FORMAT = 5
 _SCHEMA = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, row_hash BLOB NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE films (name TEXT PRIMARY KEY, row_hash BLOB NOT NULL,"
@@ -58,7 +58,7 @@ _SCHEMA = (
     " result_key TEXT NOT NULL,"  # all that shaped the result
     " truth TEXT, prob_pneumonia REAL,"
     " kind TEXT, sha256 TEXT NOT NULL, width_px INTEGER, height_px INTEGER, pixel_path TEXT NOT NULL,"
-    " attributes TEXT NOT NULL,"  # JSON
+    " attributes TEXT NOT NULL, regions TEXT NOT NULL,"  # JSON
     " heat_map BLOB NOT NULL, thumbnail BLOB NOT NULL, embedding BLOB NOT NULL,"
     " gate TEXT, gate_reasons TEXT NOT NULL,"  # separated by spaces
     " gate_distance REAL, population TEXT NOT NULL,"

@@ -22,6 +22,7 @@ from cxrscan.scanner.errors import HINTS
 from cxrscan.scanner.readers import FORMATS
 from cxrscan.scanner.records import (
     GATE_REASONS,
+    MAX_REGIONS,
     NEGATIVE,
     POSITIVE,
     Failure,
@@ -30,6 +31,7 @@ from cxrscan.scanner.records import (
     GateVerdict,
     HeatMap,
     Reading,
+    Region,
     RunInfo,
     ScanResult,
     Stage,
@@ -39,7 +41,7 @@ from cxrscan.scanner.system.text import is_printable, printable
 #: Columns of the table of films that a row's hash covers, in its order.
 HASHED = (
     *("name", "size_bytes", "mtime_ns", "etag", "result_key", "prob_pneumonia", "kind", "sha256", "width_px"),
-    *("height_px", "pixel_path", "attributes", "gate", "gate_reasons", "gate_distance", "population"),
+    *("height_px", "pixel_path", "attributes", "regions", "gate", "gate_reasons", "gate_distance", "population"),
     *("failure_stage", "failure_code", "failure_message", "duration_ms", "heat_map", "thumbnail", "embedding"),
 )
 _TEXTS = ("etag", "result_key", "pixel_path", "population")
@@ -50,7 +52,9 @@ HASH_BYTES = 16
 COLUMNS = (*HASHED, "row_hash", "truth")
 _MAX_NAME, _MAX_TEXT, _MAX_ATTRIBUTES = 65_536, 4_096, 65_536
 _MAX_PX = 1_000_000
+_MAX_REGIONS_TEXT = 65_536
 _MAX_AGE_YEARS = 1_000.0
+_MAX_SPACING_MM = 1_000.0
 _MAX_REAL = 1e15  # larger ones cannot be written with decimals
 _MAX_THUMBNAIL_BYTES, _MAX_THUMBNAIL_PX = 1 << 20, 4_096
 _MAX_HEAT_SIDE = 64
@@ -98,6 +102,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.height_px,
         result.pixel_path,
         json.dumps(asdict(result.attributes), ensure_ascii=False),
+        json.dumps([asdict(region) for region in result.regions]) if result.regions else "",
         result.gate,
         " ".join(result.gate_reasons),
         _real(result.gate_distance),
@@ -152,6 +157,7 @@ def film_of(row: tuple[Any, ...]) -> Film:
         prob_pneumonia=said["prob_pneumonia"],
         population=said["population"],
         heat_map=_heat_map(said["heat_map"]),
+        regions=_regions(said["regions"], said["width_px"], said["height_px"]),
         thumbnail=_small_jpeg(said["thumbnail"]),
         embedding=_embedding(said["embedding"]),
         gate=said["gate"],
@@ -213,9 +219,26 @@ def _attributes(text: Any) -> FilmAttributes:
     attributes = record_of(FilmAttributes, _parse(text))
     age = attributes.patient_age_years
     _require(age is None or 0.0 <= age <= _MAX_AGE_YEARS, "age")
+    spacing = attributes.pixel_spacing_mm
+    _require(spacing is None or all(0.0 < each <= _MAX_SPACING_MM for each in spacing), "spacing")
     columns = [column for column, _ in attributes.ids]
     _require(all(map(_ID.fullmatch, columns)) and len(set(columns)) == len(columns), "identifier")
     return attributes
+
+
+def _regions(text: Any, width_px: int | None, height_px: int | None) -> tuple[Region, ...]:
+    """Regions of a film, which lie on it."""
+    _require(type(text) is str and len(text) <= _MAX_REGIONS_TEXT, "regions")
+    if not text:
+        return ()
+    documents = _parse(text)
+    _require(type(documents) is list and len(documents) <= MAX_REGIONS, "regions")
+    regions = tuple(record_of(Region, document) for document in documents)
+    for region in regions:
+        _require(len(region.polygon_px) and 0.0 <= region.share_of_heat <= 1.0 and region.strength >= 0.0, "region")
+        for x, y in (*region.polygon_px, region.hottest_px):
+            _require(0 <= x < (width_px or 0) and 0 <= y < (height_px or 0), "region")
+    return regions
 
 
 def _heat_map(values: bytes) -> HeatMap | None:

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from cxrscan.reports.page.colour_scale import HALF, LINE, OPACITIES, STOPS, heat_levels
 from cxrscan.scanner.preprocess import resize
 from cxrscan.scanner.records import FloatImage, HeatMap
+from cxrscan.scanner.regions import smooth_weights
 from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
 
 Uint8Image = npt.NDArray[np.uint8]
@@ -132,21 +133,8 @@ def _smooth_levels(film: Uint8Image, heat_map: HeatMap, scale: float, view: View
 
 
 def _weights(span: tuple[float, float], n_px: int, n_cells: int) -> FloatImage:
-    """Catmull-Rom interpolation (Catmull and Rom 1974) from cells to pixels, shape (n_px, n_cells); rows sum to 1."""
-    share = span[0] + (np.arange(n_px) + 0.5) / n_px * (span[1] - span[0])
-    at = share * n_cells - 0.5
-    left = np.floor(at).astype(np.intp)
-    t = at - left
-    kernel = (
-        ((2 - t) * t - 1) * t / 2,
-        ((3 * t - 5) * t * t + 2) / 2,
-        ((4 - 3 * t) * t + 1) * t / 2,
-        (t - 1) * t * t / 2,
-    )
-    weights = np.zeros((n_px, n_cells), dtype=np.float32)
-    for offset, weight in enumerate(kernel, start=-1):
-        np.add.at(weights, (np.arange(n_px), np.clip(left + offset, 0, n_cells - 1)), weight)
-    return weights
+    """Weight of every cell in every pixel of a part of the film's side, shape (n_px, n_cells)."""
+    return smooth_weights(span[0] + (np.arange(n_px) + 0.5) / n_px * (span[1] - span[0]), n_cells)
 
 
 @cache

@@ -17,6 +17,7 @@ from cxrscan.scanner.records import (
     GateVerdict,
     HeatMap,
     Outputs,
+    Region,
     RunInfo,
     ScanResult,
 )
@@ -69,6 +70,12 @@ MODEL = ModelSpec(
 
 RUN = Run(INFO, MODEL)
 
+REGIONS = (
+    Region(((150, 500), (400, 520), (420, 800), (160, 780)), (300, 640), 0.6180, 0.75, side="right", zone="lower"),
+    Region(((800, 300), (950, 300), (900, 420)), (880, 340), 0.25, 0.3, side="left", zone="mid"),
+)
+"""On a film of 1,200 x 1,000 pixels."""
+
 HOSTILE_NAMES = (
     "<img src=x onerror=alert(1)>.jpg",
     "</script><script>alert(2)</script>.jpg",
@@ -116,6 +123,7 @@ def scored(
         attributes=attributes or FilmAttributes(),
         prob_pneumonia=prob,
         heat_map=heat_map(3 * prob),
+        regions=REGIONS if prob > 0.3 else (),
         thumbnail=thumbnail() if picture is None else picture,
         embedding=(prob * np.arange(6)).astype("<f2").tobytes(),
         gate=gate,

@@ -23,7 +23,7 @@ from cxrscan.scanner.runs.merge import merge_runs
 from cxrscan.scanner.runs.stored import COLUMNS, HASHED, Seal, hash_of, meta_hash
 from cxrscan.scanner.system.text import is_printable
 from tests.builders import encode, film_pixels
-from tests.reports.films import INFO, failed, rejected, scored
+from tests.reports.films import INFO, REGIONS, failed, rejected, scored
 
 FILMS = (
     scored("NORMAL/a.jpg", 0.2, "NORMAL"),
@@ -31,6 +31,11 @@ FILMS = (
     rejected("c.png", "not-a-chest-film"),
     failed("d.dcm"),
 )
+
+
+def _region(**changed: Any) -> str:
+    """One region as JSON, with some of its values changed."""
+    return json.dumps([asdict(REGIONS[0]) | changed])
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,16 @@ IMPOSSIBLE: dict[str, list[Any]] = {
     "width_px": [-1, 10**7, "wide"],
     "pixel_path": ["\r\n", "x" * 5_000],
     "attributes": ["{", "[]", "[" * 60_000, '{"ids": [], "x": 1}', '{"ids": [["path", "x"]]}', " " * 70_000],
+    "regions": [
+        *("{", "[1]", "[{}]", "[" * 60_000, " " * 70_000),
+        _region(polygon_px=[]),
+        _region(polygon_px=[[0, 0], [1200, 0]]),
+        _region(hottest_px=[5, -1]),
+        _region(share_of_heat=1.5),
+        _region(strength="much"),
+        _region(side="<b>"),
+        _region()[:-1] + ", " + ", ".join([_region()[1:-1]] * 3) + "]",
+    ],
     "heat_map": [b"12345", b"\0" * 97, b"\xff" * 98, b"\0\x7c" * 49, bytes(2 * 65**2)],
     "thumbnail": [b"<svg onload=alert(1)>", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9"],
     "embedding": [b"123", b"\0\x7c" * 6, b"\0\xfc" * 6, b"\xff\x7f", bytes(2 * 4097)],

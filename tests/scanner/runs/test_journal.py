@@ -25,7 +25,9 @@ SCORED = ScanResult(
     width_px=640,
     height_px=480,
     pixel_path="jpeg>1/2",
-    attributes=FilmAttributes(view_position="AP", patient_age_years=3.5, ids=(("study_uid_hash", "f00"),)),
+    attributes=FilmAttributes(
+        view_position="AP", patient_age_years=3.5, pixel_spacing_mm=(0.14, 0.15), ids=(("study_uid_hash", "f00"),)
+    ),
     prob_pneumonia=0.75,
     heat_map=HeatMap(b"\1" * 200, 10),
     thumbnail=encode(film_pixels(height=20, width=24), "JPEG"),
