@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -105,10 +105,11 @@ def write_plain_page(path: Path, template: str, view: Any) -> None:
 
 def _blocks(columns: Sequence[Column], run: Run, image_paths: Sequence[str | None]) -> Iterator[Block]:
     pairs = iter(zip(run.films(), image_paths, strict=True))
+    at_any_threshold = replace(run, info=replace(run.info, threshold=0.0, refer=None))  # the page decides on regions
     while some := list(islice(pairs, BLOCK)):
         rows = [
             [
-                *(column.cell(film, run) for column in columns),
+                *(column.cell(film, at_any_threshold) for column in columns),
                 heat_text(film.result.heat_map, run.model.heat_scale),
                 (path or 1) if film.result.thumbnail else 0,
             ]

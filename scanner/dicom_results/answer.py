@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cxrscan.reports.wording import probability_text
-from cxrscan.scanner.decision import prediction
+from cxrscan.scanner.decision import prediction, shown_regions
 from cxrscan.scanner.model_bundle import ModelSpec
-from cxrscan.scanner.records import Film, HeatMap
+from cxrscan.scanner.records import Film, HeatMap, Region
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.system.uids import hashed_uid
 
@@ -24,6 +24,10 @@ class Answer:
     gate_reasons: tuple[str, ...]
     heat_map: HeatMap | None
     """None unless scored."""
+    regions: tuple[Region, ...]
+    """To outline; none on a film that is called ``NORMAL``."""
+    size_px: tuple[int, int]
+    """Width and height of the film, whose pixels the regions are in."""
     model: ModelSpec
     threshold: float
     threshold_name: str
@@ -83,11 +87,14 @@ CALLS: dict[str | None, CallCode] = {
 def answer_of(film: Film, run: Run) -> Answer:
     """Say what a run says of a film that it scored or rejected."""
     result = film.result
+    called = prediction(result, run.info.threshold, run.info.refer)
     return Answer(
         prob_pneumonia=result.prob_pneumonia if result.status == "scored" else None,
-        call=prediction(result, run.info.threshold, run.info.refer),
+        call=called,
         gate_reasons=result.gate_reasons,
         heat_map=result.heat_map if result.status == "scored" else None,
+        regions=shown_regions(result, called),
+        size_px=(result.width_px or 0, result.height_px or 0),
         model=run.model,
         threshold=run.info.threshold,
         threshold_name=run.info.threshold_name,

@@ -14,7 +14,14 @@ from cxrscan.scanner.dicom_results.answer import CALLS, Answer
 from cxrscan.scanner.dicom_results.film_header import FilmHeader
 from cxrscan.scanner.dicom_results.modules import Kind, ascii_text, code, film_reference, start_object
 from cxrscan.scanner.records import FloatImage
-from cxrscan.scanner.viewer.pictures import Uint8Image, Viewport, annotated_picture, render_film, render_overlay
+from cxrscan.scanner.viewer.pictures import (
+    Uint8Image,
+    Viewport,
+    annotated_picture,
+    draw_outlines,
+    render_film,
+    render_overlay,
+)
 
 CAPTURE = Kind("capture", SecondaryCaptureImageStorage, "OT", 9902, "RESEARCH ONLY cxrscan heat map")
 
@@ -64,6 +71,8 @@ def draw_result(answer: Answer, pixels: FloatImage) -> Uint8Image:
     if answer.heat_map is not None:
         pane = render_overlay(pane, answer.heat_map, answer.model.heat_scale, Viewport(), _OPACITY)
         scale = f"{answer.model.heat_scale:.3g} logit units"
+    if answer.regions:
+        pane = draw_outlines(pane, answer.regions, answer.size_px, Viewport())
     return annotated_picture([pane], [RESEARCH_ONLY, *_result_lines(answer)], _small_print(answer), scale)
 
 

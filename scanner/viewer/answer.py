@@ -27,7 +27,7 @@ from cxrscan.reports.wording import (
     significant,
     with_interval,
 )
-from cxrscan.scanner.decision import outcome, prediction
+from cxrscan.scanner.decision import outcome, prediction, shown_regions
 from cxrscan.scanner.records import (
     GATE_REASONS,
     NEGATIVE,
@@ -36,6 +36,7 @@ from cxrscan.scanner.records import (
     Band,
     Film,
     HeatMap,
+    Region,
     RunInfo,
     ScanResult,
     Skip,
@@ -140,7 +141,9 @@ def result_lines(film: Film, run: Run) -> tuple[list[str], list[str]]:
         if film.truth:
             heading.append(truth_text(film, run.info.threshold, run.info.refer))
     threshold = f"threshold {probability_text(run.info.threshold)} ({run.info.threshold_name})"
-    return heading, [f"{run.model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
+    regions = [f"{i}: {region_text(region, result)}" for i, region in enumerate(regions_of(film, run), start=1)]
+    where = [f"Outlined, where the heat lies: {'; '.join(regions)}"] if regions else []
+    return heading, [*where, f"{run.model.label}, {threshold}, SHA-256 of the file {result.sha256[:16]}"]
 
 
 # -- tables
@@ -193,6 +196,31 @@ def call_html(film: Film, info: RunInfo) -> str:
         f'<p class="cxr-call {called.lower()}"><b>{called}</b></p><p class="cxr-said">{sentence}</p>'
         + (f'<p class="cxr-caveat">Not reliable for this film: {escape(caveats)}.</p>' if caveats else "")
         + f'<p class="cxr-small">{escape(truth_text(film, info.threshold, info.refer))}</p>'
+    )
+
+
+def regions_of(film: Film, run: Run) -> tuple[Region, ...]:
+    """Regions to outline on a film, by the call of the run."""
+    return shown_regions(film.result, prediction(film.result, run.info.threshold, run.info.refer))
+
+
+def region_text(region: Region, result: ScanResult) -> str:
+    """A region in a line, as in the report: ``right lower: 62 % of the heat, 61 x 43 mm``."""
+    place = region.place or "a film that is turned"
+    if region.place and "mirrored" in result.gate_reasons:
+        place += ", if the film is not mirrored"
+    size = region.size_mm(result.attributes.pixel_spacing_mm)
+    millimetres = f", {size[0]:.0f} x {size[1]:.0f} mm" if size is not None else ""
+    return f"{place}: {100 * region.share_of_heat:.0f}{_NBSP}% of the heat{millimetres}"
+
+
+def regions_html(film: Film, run: Run) -> str:
+    """Where the heat lies, in the order of the outlines' numbers; empty without a region."""
+    items = "".join(f"<li>{escape(region_text(region, film.result))}</li>" for region in regions_of(film, run))
+    if not items:
+        return ""
+    return (
+        f'<p class="cxr-small">Where the heat lies, not the outline of a disease:</p><ol class="cxr-said">{items}</ol>'
     )
 
 

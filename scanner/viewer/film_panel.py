@@ -88,6 +88,7 @@ def _show_answer(film: Film, run: Run) -> None:
         return
     st.html(answer.call_html(film, run.info))
     st.html(answer.bar_html(prob, run))
+    st.html(answer.regions_html(film, run))
     with st.expander("How sure is this number?"):
         st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run, film.result.population)))
 
@@ -114,13 +115,18 @@ def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden
     heat_map, style = film.result.heat_map, st.session_state.get("heat", "colour")
     shows_heat = heat_map is not None and style != "off"
     left, right = st.columns(2) if shows_heat else (st.container(width=620), None)
-    look = _take_look(key, heat_map)
+    look = _take_look(key, heat_map, has_regions=not hidden and bool(answer.regions_of(film, run)))
     grey = pictures.render_film(picture.pixels, look.view, (look.window[0] / 100, look.window[1] / 100))
     if look.inverted:
         grey = 255 - grey
-    left.image(pictures.data_url(grey), width="stretch", alt="Film")
+    regions = () if hidden else answer.regions_of(film, run)
+    outlined = grey
+    if regions and look.outlined:
+        size_px = (film.result.width_px or 0, film.result.height_px or 0)
+        outlined = pictures.draw_outlines(grey, regions, size_px, look.view)
+    left.image(pictures.data_url(outlined), width="stretch", alt="Film")
     left.html('<div class="cxr-legend"><span>Film</span></div>')
-    panes, scale = [grey], run.model.heat_scale
+    panes, scale = [outlined], run.model.heat_scale
     if right is not None and heat_map is not None:
         heated = (
             pictures.render_contour(grey, heat_map, scale, look.view)
@@ -158,9 +164,14 @@ class _Look:
     inverted: bool
     opacity: int
     """Of the heat map's colours, in percent."""
+    outlined: bool
+    """Whether the regions are outlined."""
 
 
-def _take_look(key: str, heat_map: HeatMap | None) -> _Look:
+_KINDS: dict[bool, Literal["primary", "secondary"]] = {True: "primary", False: "secondary"}
+
+
+def _take_look(key: str, heat_map: HeatMap | None, *, has_regions: bool) -> _Look:
     """Lay out the controls below the pictures; keys are those of the report."""
     sliders = st.columns([3, 2, 3], gap="medium")
     window = sliders[0].slider("Window, % of the film's range", 0, 100, (0, 100), key=f"window {key}")
@@ -177,6 +188,7 @@ def _take_look(key: str, heat_map: HeatMap | None) -> _Look:
             down.slider("Top to bottom, %", 0, 100, 50, key=f"down {key}") / 100,
         )
     inverted = bool(st.session_state.get(f"inverted {key}"))
+    outlined = bool(st.session_state.get("outlined", True))
 
     def turn_heat() -> None:
         styles = list(answer.HEAT_STYLES)
@@ -185,17 +197,25 @@ def _take_look(key: str, heat_map: HeatMap | None) -> _Look:
     def invert() -> None:
         st.session_state[f"inverted {key}"] = not inverted
 
+    def outline() -> None:
+        st.session_state["outlined"] = not outlined
+
     def reset() -> None:
-        for name in ("heat", *(f"{part} {key}" for part in ("inverted", "window", "zoom", "across", "down"))):
+        for name in (
+            "heat",
+            "outlined",
+            *(f"{part} {key}" for part in ("inverted", "window", "zoom", "across", "down")),
+        ):
             st.session_state.pop(name, None)
 
     with st.container(horizontal=True):
         if heat_map is not None:
             st.button(f"Heat map: {answer.HEAT_STYLES[style]}", key="turn heat", shortcut="h", on_click=turn_heat)
-        kind: Literal["primary", "secondary"] = "primary" if inverted else "secondary"
-        st.button("Invert", key="invert", shortcut="i", type=kind, on_click=invert)
+        if has_regions:
+            st.button("Outline", key="outline", shortcut="o", type=_KINDS[outlined], on_click=outline)
+        st.button("Invert", key="invert", shortcut="i", type=_KINDS[inverted], on_click=invert)
         st.button("Reset", key="reset", shortcut="0", on_click=reset)
-    return _Look(view, window, inverted, opacity)
+    return _Look(view, window, inverted, opacity, outlined)
 
 
 def offer_row(film: Film, run: Run) -> None:

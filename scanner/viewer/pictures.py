@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cxrscan.reports.page.colour_scale import HALF, LINE, OPACITIES, STOPS, heat_levels
 from cxrscan.scanner.preprocess import resize
-from cxrscan.scanner.records import FloatImage, HeatMap
+from cxrscan.scanner.records import FloatImage, HeatMap, Region
 from cxrscan.scanner.regions import smooth_weights
 from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
 
@@ -27,6 +27,9 @@ Uint8Image = npt.NDArray[np.uint8]
 
 LONG_SIDE_PX = 900
 """Of the pictures on the page; a pane on a wide screen is about as large."""
+
+OUTLINE_COLOUR = (95, 215, 255)
+"""Red, green and blue of a region's outline, as in the report."""
 
 _JPEG_QUALITY = 95
 
@@ -122,6 +125,39 @@ def render_contour(film: Uint8Image, heat_map: HeatMap, scale: float, view: View
     drawn = np.repeat(film[..., np.newaxis], 3, axis=2)
     drawn[line] = LINE
     return drawn
+
+
+def draw_outlines(film: Uint8Image, regions: Sequence[Region], size_px: tuple[int, int], view: Viewport) -> Uint8Image:
+    """Outline regions on a rendered film, with their numbers.
+
+    Parameters
+    ----------
+    film
+        uint8 array, shape (H, W) or (H, W, 3), as ``render_film`` made it of the same viewport.
+    size_px
+        Width and height of the film, whose pixels the regions are in.
+
+    Returns
+    -------
+    uint8 array, shape (H, W, 3), red, green and blue.
+    """
+    drawn = np.repeat(film[..., np.newaxis], 3, axis=2) if film.ndim == 2 else film.copy()
+    outlines = [_in_view(region, size_px, view, film.shape) for region in regions]
+    for colour, width in (((0, 0, 0), 4), (OUTLINE_COLOUR, 2)):
+        cv2.polylines(drawn, outlines, isClosed=True, color=colour, thickness=width, lineType=cv2.LINE_AA)
+    for number, outline in enumerate(outlines, start=1):
+        x, y = (int(place) for place in outline[outline[:, 1].argmin()])
+        cv2.circle(drawn, (x, y), 12, OUTLINE_COLOUR, -1, cv2.LINE_AA)
+        cv2.putText(drawn, str(number), (x - 5, y + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (6, 34, 44), 2, cv2.LINE_AA)
+    return drawn
+
+
+def _in_view(region: Region, size_px: tuple[int, int], view: Viewport, shape: tuple[int, ...]) -> npt.NDArray[np.int32]:
+    """Corners of a region in pixels of a picture of a viewport, shape (N, 2)."""
+    spans = np.array([view.columns, view.rows])
+    shares = (np.array(region.polygon_px) + 0.5) / size_px
+    inside = (shares - spans[:, 0]) / (spans[:, 1] - spans[:, 0])
+    return np.asarray(np.rint(inside * (shape[1], shape[0])), dtype=np.int32)
 
 
 def _smooth_levels(film: Uint8Image, heat_map: HeatMap, scale: float, view: Viewport) -> Uint8Image:

@@ -129,7 +129,7 @@ export class Browser {
   fillSelects() {
     const option = (/** @type {{name: string, title: string}} */ { name, title }) => element("option", { value: name }, title);
     byId("sort").append(...this.table.columns.map(option));
-    byId("add-filter").append(option({ name: "", title: "+ Filter by column" }), ...config.columns.filter(({ name }) => differs(name)).map(option));
+    byId("add-filter").append(option({ name: "", title: "+ Filter by column" }), ...config.columns.filter(({ name, kind }) => kind !== "json" && differs(name)).map(option));
   }
 
   /** @param {string} key */

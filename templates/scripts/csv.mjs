@@ -21,7 +21,7 @@ export function original(text) {
 export function cellText(column, value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return column.kind === "decimal" ? value.toFixed(column.decimals) : String(value);
-  return neutralised(value);
+  return neutralised(typeof value === "string" ? value : JSON.stringify(value));
 }
 
 /** The file, with a byte-order mark.

@@ -1,16 +1,17 @@
 // The parts that every view of a film is made of: picture, badges, bar, names.
-/** @import { Cell, Film } from "./types.mjs" */
+/** @import { Cell, Film, Region } from "./types.mjs" */
 import { columnByName, config, imageAddress, outcomeTitles } from "./data.mjs";
 import { element } from "./elements.mjs";
 import { heatCanvas } from "./heat.mjs";
+import { outlines, placeOf } from "./regions.mjs";
 import { prediction, state, truthOutcome } from "./state.mjs";
 import { verdictOf } from "./verdicts.mjs";
 import { countText, probText } from "./wording.mjs";
 
 /** The film's picture with its heat map, fitted into a frame.
  * @param {Film} film
- * @param {{tag?: "span" | "button", heat?: boolean, contour?: boolean, attributes?: Record<string, any>}} options */
-export function filmFrame(film, { tag = "span", heat = true, contour = false, attributes = {} } = {}) {
+ * @param {{tag?: "span" | "button", heat?: boolean, contour?: boolean, regions?: Region[], attributes?: Record<string, any>}} options */
+export function filmFrame(film, { tag = "span", heat = true, contour = false, regions = [], attributes = {} } = {}) {
   const frame = element(tag, { class: "frame", ...attributes });
   const address = imageAddress(film);
   if (address === null) {
@@ -26,6 +27,7 @@ export function filmFrame(film, { tag = "span", heat = true, contour = false, at
   holder.append(picture);
   const canvas = heat ? heatCanvas(film, { contour }) : null;
   if (canvas) holder.append(canvas);
+  if (regions.length) holder.append(...outlines(film, regions));
   frame.append(holder);
   return frame;
 }
@@ -128,6 +130,7 @@ export function spokenFilm(film) {
  * @param {Cell} value */
 export function plainText(name, value) {
   if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(placeOf).join("; ");
   const column = columnByName.get(name);
   if (typeof value !== "number" || !column) return String(value);
   return column.kind === "integer" ? countText(value) : value.toFixed(column.decimals);

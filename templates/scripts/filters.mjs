@@ -1,6 +1,7 @@
 // Which films the reader wants to see, and in which order.
 /** @import { Cell, Film, Range, Reading } from "./types.mjs" */
 import { callOf, outcomeOf } from "./calls.mjs";
+import { isOfRegions, regionCell } from "./regions.mjs";
 
 // Chosen outcomes of one group add up, groups narrow each other.
 const GROUPS = [["call", "truth"], ["gate"], ["verdict"]];
@@ -25,11 +26,13 @@ export function outcomesOf(film, { config, state, verdictOf }) {
  * @param {string} name
  * @param {Reading} reading
  * @returns {Cell} */
-export function valueOf(film, name, { config, state, verdictOf }) {
+export function valueOf(film, name, reading) {
+  const { config, state, verdictOf } = reading;
   if (name === "prediction") return callOf(film, state.threshold, config);
   if (name === "threshold") return state.threshold;
   if (name === "model") return config.model;
   if (name === "outcome") return outcomeOf(film, state.threshold, config);
+  if (isOfRegions(name)) return regionCell(film, name, reading);
   if (name === "verdict") return verdictOf(film)?.verdict ?? null;
   return cellOf(film, name);
 }
@@ -49,7 +52,7 @@ const UNSEARCHED = new Set(["prediction", "model", "sha256"]);
  * @param {Reading} reading */
 function searchText(film, { config }) {
   film.searchText ??= config.columns
-    .filter(({ kind, name }) => kind === "text" && !UNSEARCHED.has(name))
+    .filter(({ kind, name }) => kind === "text" && !UNSEARCHED.has(name) && !isOfRegions(name))
     .map(({ name }) => cellOf(film, name) ?? "").join("\n").toLowerCase();
   return film.searchText;
 }

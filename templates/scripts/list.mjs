@@ -176,7 +176,7 @@ export class Gallery extends VirtualList {
 }
 
 const TABLE_LEFT_OUT = new Set(["path", "prediction", "prob_pneumonia", "truth", "threshold", "model", "sha256", "gate",
-  "error_message", "status"]);
+  "error_message", "status", "largest_region_box_px", "regions"]);
 
 /** @typedef {{name: string, title: string, width: number}} TableColumn  Width in CSS pixels */
 

@@ -4,7 +4,7 @@ import { element, fieldOf } from "./elements.mjs";
 const MAX_ZOOM = 8;
 /** Heat map -> how it is drawn, in the order of the key h. */
 const HEAT_STYLES = { colour: "Colours", contour: "Contour at half", off: "Off" };
-const START = { zoom: 1, x: 0, y: 0, black: 0, white: 100, invert: false, heat: "colour" };
+const START = { zoom: 1, x: 0, y: 0, black: 0, white: 100, invert: false, heat: "colour", outline: true };
 
 /** CSS filter that makes one grey level black and another white.
  * @param {number} black  Percent
@@ -59,11 +59,12 @@ export class Look {
   /** Do what a key stands for; false for another key.
    * @param {string} key */
   onKey(key) {
-    const { zoom, invert, heat } = this.values, styles = Object.keys(HEAT_STYLES);
+    const { zoom, invert, heat, outline } = this.values, styles = Object.keys(HEAT_STYLES);
     /** @type {Record<string, Partial<Values>>} */
     const changes = {
       h: { heat: styles[(styles.indexOf(heat) + 1) % styles.length] },
       i: { invert: !invert },
+      o: { outline: !outline },
       "+": { zoom: zoom * 1.25 },
       "-": { zoom: zoom / 1.25 },
       0: START,
@@ -89,14 +90,13 @@ export class Look {
   }
 
   /** The controls, saying what is set.
-   * @param {boolean} hasHeat */
-  controls(hasHeat) {
+   * @param {boolean} hasHeat
+   * @param {boolean} hasRegions */
+  controls(hasHeat, hasRegions = false) {
     return element("div", { class: "looking" },
       this.range("zoom", "Zoom", 1, MAX_ZOOM, 0.1), this.range("black", "Black", 0, 95, 1), this.range("white", "White", 5, 100, 1),
-      element("label", { class: "pair" }, element("input", {
-        type: "checkbox", "data-key": "invert", checked: this.values.invert,
-        onchange: (/** @type {Event} */ event) => this.set({ invert: fieldOf(event).checked }),
-      }), "Invert"),
+      this.tick("invert", "Invert"),
+      hasRegions ? this.tick("outline", "Outline regions (o)", true) : null,
       hasHeat ? this.heatSelect() : null,
       element("button", { type: "button", class: "quiet", "data-key": "reset", onclick: () => this.set(START, true) }, "Reset"));
   }
@@ -111,6 +111,16 @@ export class Look {
       type: "range", min, max, step, "data-key": name, value: this.values[name],
       oninput: (/** @type {Event} */ event) => this.set({ [name]: Number(fieldOf(event).value) }),
     }));
+  }
+
+  /** @param {"invert" | "outline"} name
+   * @param {string} label
+   * @param {boolean} redraw */
+  tick(name, label, redraw = false) {
+    return element("label", { class: "pair" }, element("input", {
+      type: "checkbox", "data-key": name, checked: this.values[name],
+      onchange: (/** @type {Event} */ event) => this.set({ [name]: fieldOf(event).checked }, redraw),
+    }), label);
   }
 
   heatSelect() {

@@ -16,7 +16,7 @@
  * @typedef {"share" | "score" | "ratio" | "plain"} Form */
 
 /** A column of results.csv.
- * @typedef {{name: string, title: string, kind: "text" | "integer" | "decimal", decimals: number, meaning: string}} Column */
+ * @typedef {{name: string, title: string, kind: "text" | "integer" | "decimal" | "json", decimals: number, meaning: string}} Column */
 
 /** Something that a reader can filter by. `kind` is call, truth, gate or verdict.
  * @typedef {{key: string, kind: string, title: string}} Outcome */
@@ -46,8 +46,20 @@
  * @property {string[]} row  Names of a row's values
  * @property {{row: string[], rows: any[][]}} [studies]  Where films are grouped */
 
+/** A part of a film in which the heat lies; places in pixels of the upright film.
+ * @typedef {object} Region
+ * @property {"right" | "left" | ""} side
+ * @property {"upper" | "mid" | "lower" | ""} zone
+ * @property {[number, number, number, number]} box_px  Left, top, width and height
+ * @property {[number, number][]} polygon_px
+ * @property {[number, number]} hottest_px
+ * @property {number} share_of_heat
+ * @property {number} strength
+ * @property {[number, number] | null} size_mm
+ * @property {boolean} mirrored  Whether the film seems mirrored */
+
 /** A cell of the table.
- * @typedef {string | number | null | undefined} Cell */
+ * @typedef {string | number | Region[] | null | undefined} Cell */
 
 /** One film. Its other columns are reached by name, through valueOf.
  * @typedef {object} Film
@@ -60,6 +72,9 @@
  * @property {string | null} [gate_reasons]
  * @property {string | null} [error_code]
  * @property {string | null} [error_message]
+ * @property {number | null} [width_px]
+ * @property {number | null} [height_px]
+ * @property {Region[] | null} [regions]
  * @property {string} [heat]  Levels of the heat map, base64
  * @property {string | number} [image]  1 for embedded, a path, or 0
  * @property {number} [slot]  Place of an embedded picture in its block

@@ -1,5 +1,5 @@
 // The large view of one film: the film alone and with its heat map, what was found, and the reader's verdict.
-/** @import { Film } from "./types.mjs" */
+/** @import { Film, Region } from "./types.mjs" */
 import { viewCommand } from "./command.mjs";
 import { copyOnPress } from "./copying.mjs";
 import { config } from "./data.mjs";
@@ -10,6 +10,7 @@ import {
 import { valueOf } from "./filters.mjs";
 import { heatWord, legend } from "./heat.mjs";
 import { Look } from "./looking.mjs";
+import { isOfRegions, regionText, shownRegions } from "./regions.mjs";
 import { exploring, isHidden, prediction, reading, state, writeAddress } from "./state.mjs";
 import { setVerdict, sheet, verdictOf } from "./verdicts.mjs";
 import { callSentence, countText, thresholdText } from "./wording.mjs";
@@ -92,7 +93,7 @@ export class Viewer {
 
   build() {
     const film = this.film, focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key;
-    const hidden = isHidden(film), hasHeat = !hidden && Boolean(film.heat), heat = hasHeat && this.look.values.heat !== "off";
+    const hidden = isHidden(film), regions = hidden ? [] : shownRegions(film, reading), hasHeat = !hidden && Boolean(film.heat), heat = hasHeat && this.look.values.heat !== "off";
     this.dialog.replaceChildren(
       element("header", {},
         this.stepButton("back", "\u2190", "Previous film (left arrow)", -1), this.stepButton("on", "\u2192", "Next film (right arrow)", 1),
@@ -101,8 +102,9 @@ export class Viewer {
         element("button", { type: "button", class: "icon", "aria-label": "Close", title: "Close (Esc)", onclick: () => this.dialog.close() }, "\u2715")),
       element("div", { class: "viewer-body" },
         element("div", { class: `viewer-films${heat ? "" : " single"}` },
-          this.figure(film, false, "Film"), heat ? this.figure(film, true, "With heat map") : null,
-          film.image ? this.look.controls(hasHeat) : null,
+          this.figure(film, false, "Film", this.look.values.outline ? regions : []),
+          heat ? this.figure(film, true, "With heat map") : null,
+          film.image ? this.look.controls(hasHeat, regions.length > 0) : null,
           hasHeat ? element("p", { class: "small viewer-note" }, heat ? this.heatNote(film) : "The heat map is off.") : null),
         element("div", { class: "viewer-side" }, ...hidden
           ? [element("p", { class: "small" }, "Call, label, name and heat map are hidden until you have read the film."), this.verdictForm(film)]
@@ -132,10 +134,11 @@ export class Viewer {
 
   /** @param {Film} film
    * @param {boolean} heat
-   * @param {string} caption */
-  figure(film, heat, caption) {
+   * @param {string} caption
+   * @param {Region[]} regions  To outline */
+  figure(film, heat, caption, regions = []) {
     const label = isHidden(film) ? caption : `${caption}: ${film.path}`, contour = this.look.values.heat === "contour";
-    return element("figure", {}, filmFrame(film, { heat, contour, attributes: { role: "img", "aria-label": label } }),
+    return element("figure", {}, filmFrame(film, { heat, contour, regions, attributes: { role: "img", "aria-label": label } }),
       element("figcaption", {}, caption, heat ? (contour ? element("span", {}, "Line: half of strong") : legend()) : null));
   }
 
@@ -150,7 +153,17 @@ export class Viewer {
       caveats ? element("p", { class: "caveat-text" }, `Not reliable for this film: ${caveats}.`) : null,
       called !== null && exploring() ? element("p", { class: "small" }, `Explored; the run used ${thresholdText(config.threshold)}.`) : null,
       film.truth ? element("p", {}, `Labelled ${film.truth}`) : null,
+      this.regionList(film),
       ...this.reasons(film));
+  }
+
+  /** Where the heat lies, in the order of the outlines' numbers; null without a region.
+   * @param {Film} film */
+  regionList(film) {
+    const regions = shownRegions(film, reading);
+    return regions.length ? element("div", { class: "regions" },
+      element("p", { class: "small" }, "Where the heat lies, not the outline of a disease:"),
+      element("ol", {}, ...regions.map((region) => element("li", {}, regionText(region))))) : null;
   }
 
   /** What speaks against the film, or why it has no score.
@@ -212,7 +225,7 @@ export class Viewer {
   details(film) {
     const text = (/** @type {string} */ name) => plainText(name, valueOf(film, name, reading));
     return element("dl", { class: "details" }, ...config.columns
-      .filter(({ name }) => !IN_FRONT.has(name) && text(name) !== "")
+      .filter(({ name }) => !IN_FRONT.has(name) && !isOfRegions(name) && text(name) !== "")
       .map(({ name, title }) => element("div", {}, element("dt", {}, title), element("dd", { dir: "auto" }, text(name)))));
   }
 }

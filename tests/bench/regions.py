@@ -263,7 +263,7 @@ def main(bundle: Path, data: Path, outline: float, floor: float, choose: bool) -
     shown = [each if i in set(called) else score(films[i], [], None) for i, each in enumerate(scores)]
     click.echo(f"\nShown, that is, on the {len(called)} films called PNEUMONIA at {threshold:.4f}:")
     click.echo(f"sensitivity {sensitivity(shown, np.inf):.3f}, false regions a film {false_regions(shown):.3f}")
-    for strength in _FLOORS:
+    for strength in (each for each in _FLOORS if each >= floor):
         hits = [bool(boxes) for each in scores for value, boxes in each.hits if value >= strength]
         click.echo(f"strength {strength:g} and more: {len(hits)} regions, {np.mean(hits):.3f} with a box")
 

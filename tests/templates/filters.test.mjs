@@ -35,6 +35,16 @@ test("a probability in the band is referred, whatever the threshold, and is no o
   assert.equal(outcomeOf(film("x", 0.5, { truth: "NORMAL" }), 0.5, banded), null);
 });
 
+test("columns of regions follow the call at the reader's threshold", () => {
+  const regions = [{ side: "right", zone: "lower" }];
+  const some = film("x", 0.4, { regions, n_regions: 1, largest_region: "right lower" });
+  const value = (/** @type {string} */ name, /** @type {number} */ threshold, of = some) =>
+    valueOf(of, name, { config, state: { ...startState(0.5), threshold }, verdictOf: sheet({}) });
+  assert.deepEqual(["n_regions", "largest_region", "regions"].map((name) => value(name, 0.3)), [1, "right lower", regions]);
+  assert.deepEqual(["n_regions", "largest_region", "regions"].map((name) => value(name, 0.5)), [0, null, null]);
+  assert.equal(value("n_regions", 0.3, film("y", null)), null);
+});
+
 test("the four outcomes", () => {
   const outcome = (/** @type {number} */ prob, /** @type {string} */ truth) => outcomeOf(film("x", prob, { truth }), 0.5, config);
   assert.deepEqual([outcome(0.9, "PNEUMONIA"), outcome(0.9, "NORMAL"), outcome(0.1, "PNEUMONIA"), outcome(0.1, "NORMAL")], ["tp", "fp", "fn", "tn"]);

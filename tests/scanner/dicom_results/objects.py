@@ -102,6 +102,8 @@ def answer(prob: float | None = 0.91237, call: str | None = "PNEUMONIA", **other
     stated: dict[str, Any] = {
         "gate_reasons": ("age-unknown", "other-view"),
         "heat_map": HeatMap(np.full((7, 7), 3.0, "<f2").tobytes(), 7),
+        "regions": (),
+        "size_px": (FILM.shape[1], FILM.shape[0]),
         "model": MODEL,
         "threshold": 0.6697,
         "threshold_name": "sens95",

@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 
 from cxrscan.reports.page.colour_scale import LINE, heat_word
-from cxrscan.scanner.records import HeatMap
+from cxrscan.scanner.records import HeatMap, Region
 from cxrscan.scanner.viewer.pictures import (
+    OUTLINE_COLOUR,
     Viewport,
     annotated_png,
     data_url,
+    draw_outlines,
     render_contour,
     render_film,
     render_overlay,
@@ -49,6 +51,20 @@ def test_the_window_maps_its_ends_to_black_and_white() -> None:
     assert (grey[:, 301:] == 255).all()
     assert abs(int(grey[0, 200]) - 128) <= 2
     assert np.array_equal(render_film(RAMP, Viewport(), long_side_px=400)[0], np.rint(RAMP[0] * 255))
+
+
+def test_outlines_lie_where_their_regions_do_in_every_viewport() -> None:
+    square = Region(((100, 75), (199, 75), (199, 149), (100, 149)), (150, 110), 1.0, 1.0, side="right", zone="mid")
+    grey = render_film(FLAT, Viewport(), long_side_px=400)
+    drawn = draw_outlines(grey, [square], (400, 300), Viewport()).astype(int)
+    marked = np.argwhere(np.abs(drawn - grey[..., np.newaxis]).sum(axis=2) > 100)
+    assert np.abs(marked[:, 0].max() - 149) <= 5
+    assert np.abs(marked[:, 1].max() - 199) <= 5
+    assert tuple(drawn[112, 100]) == OUTLINE_COLOUR
+    zoomed = render_film(FLAT, Viewport(2.0, 0.25, 0.25), long_side_px=400)
+    assert tuple(draw_outlines(zoomed, [square], (400, 300), Viewport(2.0, 0.25, 0.25))[225, 201]) == OUTLINE_COLOUR
+    aside = Viewport(4.0, 1.0, 1.0)
+    assert np.array_equal(draw_outlines(grey, [square], (400, 300), aside)[..., 0], grey)
 
 
 def test_a_window_without_width_is_a_step() -> None:

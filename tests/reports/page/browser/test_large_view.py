@@ -228,6 +228,34 @@ def test_a_film_is_zoomed_windowed_and_inverted(page, labelled):
     assert film.evaluate(style) == ["matrix(1, 0, 0, 1, 0, 0)", "none"]
 
 
+def test_regions_are_outlined_until_the_reader_wants_the_film_alone(page, labelled):
+    open_report(page, labelled)
+    open_film(page, 6)  # PNEUMONIA/g.jpg
+    outlines = page.locator("dialog .outlines .over")
+    assert outlines.count() == 2
+    assert page.locator("dialog .outline-number").all_inner_texts() == ["1", "2"]
+    box, film = outlines.first.bounding_box(), page.locator("dialog .film img").first.bounding_box()
+    assert abs((box["x"] - film["x"]) / film["width"] - 150 / 1200) < 0.01
+    assert abs((box["y"] + box["height"] - film["y"]) / film["height"] - 800 / 1000) < 0.01
+    assert page.locator("dialog .regions li").first.inner_text() == "right lower: 62 % of the heat"
+    page.keyboard.press("o")
+    assert outlines.count() == 0
+    page.get_by_label("Outline regions").check()
+    assert outlines.count() == 2
+
+
+def test_a_film_that_is_called_normal_has_no_region_at_any_threshold(page, labelled):
+    open_report(page, labelled, "#t=0.95")
+    open_film(page, 6)
+    assert page.locator("dialog .outlines").count() == 0
+    assert page.locator("dialog .regions").count() == 0
+    close_film(page)
+    open_report(page, labelled, "#t=0.32")
+    page.reload()
+    open_film(page, 8)  # PNEUMONIA/i.jpg, which the run called NORMAL
+    assert page.locator("dialog .outlines .over").count() == 2
+
+
 def test_the_heat_map_is_coloured_outlined_or_off_and_says_how_strong_it_is(page, labelled):
     open_report(page, labelled, "#show=tp")
     open_film(page, 2)
