@@ -113,6 +113,7 @@ HINTS: dict[str, str] = {
     "config-unreadable": "Write TOML: a table for each command, such as [run], with lines such as workers = 4.",
     "config-unnamed": "Look into the file; if you trust it, name it: cxrscan --config FILE.toml COMMAND.",
     # installation
+    "films-missing": "Scan the films again where they lie now, or leave out --fine-tune.",
     "extra-missing": "Install the named extra from the folder of cxrscan, for example: pip install '.[viewer]'.",
 }
 

@@ -92,7 +92,7 @@ class Descent:
     date: str
     """ISO 8601."""
     rung: str
-    """What was adapted: ``share``, ``threshold``, ``recalibration`` or ``head``."""
+    """What was adapted: ``share``, ``threshold``, ``recalibration``, ``head`` or ``fine-tuning``."""
     n_films: int
     forced: bool
     """Whether it was written although nothing was gained for certain."""

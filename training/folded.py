@@ -33,13 +33,18 @@ def training_features(network: keras.Model) -> Any:
     norms = [layer for layer in backbone.layers if isinstance(layer, layers.BatchNormalization)]
     if any(norm.trainable for norm in norms):
         return last_features(network)
+    return fold(backbone)(folded_stem(network))
+
+
+def folded_stem(network: keras.Model) -> Any:
+    """What the first convolution and its norm make of a network's input."""
     framed = network.get_layer("frame")(network.get_layer("to_minus_one_one")(network.input))
-    stem = _Folded(network.get_layer(STEM), norms[0])
-    return _fold(backbone)(stem(framed))
+    norms = (layer for layer in network.get_layer(BACKBONE).layers if isinstance(layer, layers.BatchNormalization))
+    return _Folded(network.get_layer(STEM), next(norms))(framed)
 
 
-def _fold(backbone: keras.Model) -> keras.Model:
-    """The backbone behind the first norm, which belongs to the stem."""
+def fold(backbone: keras.Model) -> keras.Model:
+    """Fold the frozen norms of a backbone, or of a part of it; one before the first convolution is left out."""
     following: dict[str, layers.BatchNormalization] = {}  # name of a convolution -> the norm behind it
     last = ""
     for layer in backbone.layers:

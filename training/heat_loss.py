@@ -40,16 +40,30 @@ def guide_heat(network: keras.Model, config: TrainConfig, n_findings: int = 0) -
     and outside of boxes, 1 for other films with pneumonia; and whether that share is known from boxes, shape (N, 1).
     Where there are findings, it takes them too, as ``FindingsLoss`` does.
     """
-    features = training_features(network)
+    return guide_features(network, network.input, training_features(network), config, n_findings)
+
+
+def guide_features(
+    network: keras.Model, source: Any, features: Any, config: TrainConfig, n_findings: int = 0
+) -> keras.Model:
+    """Build the model of ``guide_heat`` from last feature maps that are made of something else than the film.
+
+    Parameters
+    ----------
+    source
+        Input of the model.
+    features
+        The last feature map, made of it.
+    """
     embedding, hidden, logit = training_head(network, features)
     ill = keras.Input(features.shape[1:3], name="ill")
     points = keras.Input((1,), name="points")
     guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill, points])
     if not n_findings:
-        return keras.Model([network.input, ill, points], guarded)
+        return keras.Model([source, ill, points], guarded)
     findings = keras.Input((n_findings,), name="findings")
     asked = FindingsLoss(n_findings, config.findings, name="findings_loss")([embedding, guarded, findings])
-    return keras.Model([network.input, ill, points, findings], asked)
+    return keras.Model([source, ill, points, findings], asked)
 
 
 class _HeatLoss(layers.Layer):  # type: ignore[misc]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +13,14 @@ import click
 
 from cxrscan.scanner import NOTICE
 from cxrscan.scanner.cli import options
-from cxrscan.scanner.errors import LabelError
+from cxrscan.scanner.errors import CxrscanError, LabelError
 from cxrscan.scanner.system.text import is_printable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxrscan.scanner.evaluation.labels import LabelRequest, Labels
+    from cxrscan.scanner.sources.walk import Root
     from cxrscan.training.adaptation.bundle import Parent
     from cxrscan.training.adaptation.measure import Measured
     from cxrscan.training.adaptation.run import Outcome
@@ -63,6 +66,19 @@ def _site(context: click.Context, parameter: click.Parameter, value: str) -> str
     help="Try this one alone; default: the highest that gains on films held back.",
 )
 @click.option(
+    "--fine-tune",
+    is_flag=True,
+    help="From 360 labelled films on: also train the last blocks; reads films again, takes minutes (extra `train`).",
+)
+@click.option(
+    "--films",
+    "places",
+    multiple=True,
+    type=options.Place(),
+    metavar="PLACE",
+    help="Where --fine-tune finds the films now; default: as scanned, when that is on this computer.",
+)
+@click.option(
     "--positive-share",
     "share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
@@ -93,6 +109,8 @@ def adapt(
     site: str,
     sensitivity: float | None,
     rung: Any,
+    fine_tune: bool,
+    places: tuple[Root, ...],
     share: float | None,
     patients: Path | None,
     patient_column: str,
@@ -109,6 +127,8 @@ def adapt(
     cxrscan adapt cxrscan-out --labels truth.csv -o our-model --site "St Elsewhere"
     cxrscan run films/ --model our-model
     """
+    if fine_tune:
+        _require_tensorflow()
     from cxrscan.training.adaptation.run import AdaptRequest, adapt_run
     from cxrscan.training.dataset import read_patients
 
@@ -125,6 +145,9 @@ def adapt(
             patients={} if patients is None else read_patients(patients),
             patient_column=patient_column,
             force=force,
+            fine_tune=fine_tune,
+            places=places,
+            say=lambda text: None if quiet else click.echo(text, err=True),
         )
     )
     if as_json:
@@ -139,6 +162,12 @@ def adapt(
     if outcome.bundle is None and outcome.best is not None:
         raise LabelError("no-gain", _refusal(outcome.best))
     return 0
+
+
+def _require_tensorflow() -> None:
+    if find_spec("tensorflow") is None:
+        raise CxrscanError("extra-missing", "--fine-tune needs TensorFlow, the extra `train`.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
 
 
 def _parent(run_folder: Path, bundle: Path | None) -> Parent:

@@ -24,13 +24,12 @@ from cxrscan.scanner.dicom_results.film_results import (
     write_film_results,
 )
 from cxrscan.scanner.dicom_results.folder import prepare_folder
-from cxrscan.scanner.errors import RunFolderError, WorkerError
+from cxrscan.scanner.errors import WorkerError
 from cxrscan.scanner.records import Film, ImageSource, RunInfo
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
-from cxrscan.scanner.sources.lists import FileList
-from cxrscan.scanner.sources.walk import Root, find_images, remote_place
-from cxrscan.scanner.system.addresses import is_address, is_elsewhere, shown_address
+from cxrscan.scanner.sources.stored import stored_roots
+from cxrscan.scanner.sources.walk import Root, find_images
 
 _FEW = 8  # files that this process writes about itself: starting others takes about as long
 
@@ -119,27 +118,6 @@ def write_results(
         n_no_dicom=n_no_dicom,
         problems=tuple(results.problem for results in done if results.problem is not None),
     )
-
-
-def stored_roots(info: RunInfo) -> tuple[Root, ...]:
-    """Where a run found its films, from what its journal keeps.
-
-    Raises
-    ------
-    RunFolderError
-        ``films-elsewhere``: not on this computer; a run that was received must not choose what it connects to.
-    """
-    listed = info.arguments.get("from_file")
-    lists = {listed, str(Path(listed).absolute())} if listed else set()
-    roots = tuple(
-        FileList(root) if root in lists else remote_place(root) if is_address(root) else Path(root)
-        for root in info.roots
-    )
-    named = [line for root in roots if isinstance(root, FileList) and root.place != "-" for line in root.lines()]
-    for place in (*info.roots, *named):
-        if is_elsewhere(place):
-            raise RunFolderError("films-elsewhere", f"Films of the run lie at {shown_address(place)}.")
-    return roots
 
 
 def _light(film: Film) -> Film:

@@ -3,6 +3,9 @@
     cxrscan run FILMS --model PARENT -o RUN
     python -m tests.bench.adapt RUN LABELS.csv [--n 50,100,200,400] [--draws 20] [--natural] [--rung head]
     python -m tests.bench.adapt RUN LABELS.csv --part view=AP --share 0.8      how often does it refuse?
+    python -m tests.bench.adapt RUN LABELS.csv --n 400 --draws 3 --fine-tune --log figures.jsonl
+
+With ``--log`` each draw is written there when it is done, and is not measured again by the same command.
 
 LABELS.csv has the columns path, label, patient, view and finding (``normal`` or another word). Draws hold as many films
 with pneumonia as without, unless ``--natural``.
@@ -11,8 +14,10 @@ with pneumonia as without, unless ``--natural``.
 from __future__ import annotations
 
 import csv
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,10 +27,12 @@ from threadpoolctl import threadpool_limits
 
 from cxrscan.scanner.evaluation.labels import load_labels
 from cxrscan.scanner.metrics import auc_delong
-from cxrscan.scanner.model_bundle import ModelSpec
-from cxrscan.scanner.runs.journal import Journal, stored_model
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle, read_document, read_weights
+from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+from cxrscan.training.adaptation.bundle import Parent
+from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
 from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
-from cxrscan.training.adaptation.measure import Measured, measure
+from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
 from cxrscan.training.adaptation.run import SENSITIVITY, best_of
 from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
 
@@ -39,6 +46,8 @@ _COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA
 @click.option("--draws", default=20, show_default=True)
 @click.option("--natural", is_flag=True, help="Draw films as they come.")
 @click.option("--rung", type=click.Choice(["threshold", "recalibration", "head"]), help="That one, gain or not.")
+@click.option("--fine-tune", is_flag=True, help="Fine-tune the network in each draw, gain or not.")
+@click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Keeps each draw; a line for each.")
 @click.option("--part", metavar="COLUMN=VALUE", help="Films of one kind alone.")
 @click.option("--share", type=float, help="Draw this share of the patients instead of a number of films.")
 def main(
@@ -48,13 +57,17 @@ def main(
     draws: int,
     natural: bool,
     rung: Rung | None,
+    fine_tune: bool,
+    log: Path | None,
     part: str | None,
     share: float | None,
 ) -> None:
-    """Print the mean of each figure over the draws, for each number of films."""
+    """Print mean and worst of each figure over the draws, for each number of films."""
     with Journal(run, read_only=True) as journal:
         spec, joined = stored_model(journal), journal.join(load_labels(labels))
         films = read_local_films(journal, joined.truth, joined.rows)
+        where = whereabouts(journal) if fine_tune else None
+        bundle = Path(stored_info(journal).arguments.get("model") or DEFAULT_BUNDLE)
     rows = {row["path"]: row for row in csv.DictReader(labels.open())}
     told = [rows[name] for name in films.names]
     if part is not None:
@@ -65,18 +78,49 @@ def main(
     click.echo(f"{films.n} films of {films.n_patients} people, {films.n_positive} with pneumonia")
     click.echo("  n  " + " ".join(f"{column:>7}" for column in (*_COLUMNS, "rungs, refused")))
     _tell("0", [_figures(films, normal, None, spec, None, 0.0)], [])
-    with threadpool_limits(1):
-        for size in [0] if share else map(int, sizes.split(",")):
-            figures, rungs = [], []
-            for draw in range(draws):
+    known = _read_log(log)
+    for size in [0] if share else map(int, sizes.split(",")):
+        figures, rungs = [], []
+        for draw in range(draws):
+            key = f"{size or share} {draw} {part or ''} {rung or ''}{' fine-tuning' if fine_tune else ''}"
+            if key not in known:
                 drawn, others = _draw(films, size, draw, natural=natural, share=share)
+                mine, rest = films.part(drawn), films.part(others)
                 started = time.perf_counter()
-                chosen = _adapt(films.part(drawn), spec, rung)
-                spent_s = time.perf_counter() - started
-                rungs.append(chosen.rung if chosen and chosen.is_gain else "refused")
-                adapted = chosen.adapted if chosen and (chosen.is_gain or rung) else None
-                figures.append(_figures(films.part(others), normal[others], adapted, spec, chosen, spent_s))
-            _tell(str(size or share), figures, rungs)
+                if where is not None:
+                    chosen, rest = _fine_tune(bundle, mine, rest, where)
+                    spent_s = time.perf_counter() - started
+                else:
+                    with threadpool_limits(1):
+                        chosen = _adapt(mine, spec, rung)
+                    spent_s = time.perf_counter() - started
+                adapted = chosen.adapted if chosen and (chosen.is_gain or rung or fine_tune) else None
+                name = chosen.rung if chosen and chosen.is_gain else "refused"
+                known[key] = name, _figures(rest, normal[others], adapted, spec, chosen, spent_s)
+                if log is not None:
+                    with log.open("a") as file:
+                        file.write(json.dumps([key, *known[key]]) + "\n")
+            rungs.append(known[key][0])
+            figures.append(known[key][1])
+        _tell(str(size or share), figures, rungs)
+
+
+def _read_log(log: Path | None) -> dict[str, tuple[str, list[float]]]:
+    """Draws that have been measured."""
+    lines = log.read_text().splitlines() if log and log.exists() else []
+    return {key: (rung, figures) for key, rung, figures in map(json.loads, lines)}
+
+
+def _fine_tune(bundle: Path, mine: LocalFilms, rest: LocalFilms, where: Whereabouts) -> tuple[Measured, LocalFilms]:
+    """Fine-tune on some films; the others with the log-odds that the new network gives them."""
+    from cxrscan.training.adaptation.fine_tune import fine_tune
+    from cxrscan.training.export import run_graph
+
+    parent = Parent(load_bundle(bundle), read_document(bundle), read_weights(bundle))
+    tuned = fine_tune(parent, mine, read_again(mine, where, parent.spec), click.echo)
+    measured = measure_tuned(tuned, mine, parent.spec, "youden", SENSITIVITY)
+    said = run_graph(tuned.graph, read_again(rest, where, parent.spec))
+    return measured, replace(rest, log_odds=said.logits.astype(np.float64), embeddings=said.embeddings)
 
 
 def _adapt(films: LocalFilms, spec: ModelSpec, rung: Rung | None) -> Measured | None:
@@ -128,9 +172,12 @@ def _figures(
 
 
 def _tell(name: str, figures: list[list[float]], rungs: list[str]) -> None:
-    means = [float(np.mean(known)) if known else np.nan for known in _known(figures)]
+    known = [values or [np.nan] for values in _known(figures)]
+    means, worst = ([float(of(values)) for values in known] for of in (np.mean, np.min))
     counted = ", ".join(f"{rung} {rungs.count(rung)}" for rung in dict.fromkeys(rungs))
     click.echo(f"{name:>5}" + " ".join(f"{mean:7.3f}" for mean in means) + f" {counted}")
+    if len(figures) > 1:
+        click.echo("worst" + " ".join(f"{least:7.3f}" for least in worst))
 
 
 def _known(figures: list[list[float]]) -> Iterator[list[float]]:

@@ -66,8 +66,12 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
     """
     adapted = measured.adapted
     weights, heat_scale, difference = _weights(parent, films, adapted)
-    scales = parent.spec.heat_scale, heat_scale
-    heat = _heat({"before": parent.weights, "after": weights}, scales, films.embeddings[~films.truth])
+    normal = films.embeddings[~films.truth]
+    heat = (
+        {}
+        if adapted.tuned
+        else _heat({"before": parent.weights, "after": weights}, (parent.spec.heat_scale, heat_scale), normal)
+    )
     date = datetime.now(UTC).date().isoformat()
     entry = {
         "parent": _identity(parent),
@@ -97,7 +101,7 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         "validation": {
             after: _figures(measured.after.figures(films.truth, measured.point)),
             before: _figures(measured.before.figures(films.truth, measured.point)),
-            f"{site}, heat of the films without pneumonia": heat,
+            **({f"{site}, heat of the films without pneumonia": heat} if heat else {}),
         },
         "export": {"max_abs_prob_difference": difference, "n_films": films.n, "weights": "float16"},
         "limits": [*_limits(site, films, measured, forced=forced), *parent.document["limits"]][:_MAX_LIMITS],
@@ -154,6 +158,13 @@ def write_adapted(folder: Path, bundle: Bundle) -> None:
 
 def _weights(parent: Parent, films: LocalFilms, adapted: Adapted) -> tuple[bytes, float, float]:
     """Weights, the top of the heat maps' colour scale, and how far float16 moves a probability."""
+    if adapted.tuned is not None:
+        tuned = adapted.tuned
+        return (
+            tuned.graph,
+            float(np.clip(tuned.heat_scale, 1e-6, 1e6)),
+            tuned.max_abs_difference / adapted.temperature / 4,
+        )
     if not adapted.head.weights.size:
         return parent.weights, parent.spec.heat_scale, 0.0
     old = read_head(parent.weights)
@@ -224,7 +235,7 @@ def _trained_on(parent: ModelSpec, films: LocalFilms) -> dict[str, Any]:
 
 def _limits(site: str, films: LocalFilms, measured: Measured, *, forced: bool) -> list[str]:
     limits = [f"Adapted to {films.n} films of {films.n_patients} people at {site}; other places are untested."]
-    if measured.adapted.head.weights.size:
+    if measured.adapted.head.weights.size or measured.adapted.tuned is not None:
         limits.append("How it does on the films that its parent was validated on is not known.")
     if forced:
         limits.append("Written by force: on films held back the interval of the gain includes a loss.")

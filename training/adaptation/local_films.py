@@ -35,6 +35,8 @@ class LocalFilms:
     """shape (N,); a film of an unknown patient is one of its own."""
     circumstances: tuple[Mapping[str, str | float], ...]
     """How each film was taken, as far as it is known: view, age, sex, device, size."""
+    sha256: tuple[str, ...] = ()
+    """Hash of each film's file, by which it is known when it is read again; empty where none ever is."""
     n_copies: int = 0
     """Films that were left out as copies of another."""
 
@@ -67,6 +69,7 @@ class LocalFilms:
             self.embeddings[which],
             self.patients[which],
             tuple(self.circumstances[i] for i in which),
+            tuple(self.sha256[i] for i in which) if self.sha256 else (),
         )
 
 
@@ -89,7 +92,7 @@ def read_local_films(
     RunFolderError
         ``no-embeddings`` or ``journal-format``.
     """
-    names, labels, log_odds, embeddings, patients, circumstances = [], [], [], [], [], []
+    names, labels, log_odds, embeddings, patients, circumstances, hashes = [], [], [], [], [], [], []
     contents: set[str] = set()
     n_copies = 0
     for each in embedded_films(journal):
@@ -110,6 +113,7 @@ def read_local_films(
         embeddings.append(each.embedding)
         patients.append(known or patient_of(result.name) or result.name)
         circumstances.append(_circumstances(result, columns))
+        hashes.append(result.sha256)
     return LocalFilms(
         tuple(names),
         np.array(labels, dtype=np.bool_),
@@ -117,6 +121,7 @@ def read_local_films(
         np.stack(embeddings) if embeddings else np.empty((0, 0), np.float32),
         np.array(patients, dtype=np.str_),
         tuple(circumstances),
+        tuple(hashes),
         n_copies,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from cxrscan.training.adaptation.folds import patient_folds, splits
 from cxrscan.training.adaptation.head import class_weights
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.promise import CONFIDENCE
-from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, adapt
+from cxrscan.training.adaptation.rungs import N_HALVES, PROMISE, Adapted, Rung, Tuned, adapt, adapt_tuned
 from cxrscan.training.calibrate import cross_entropy, sigmoid
 
 N_FOLDS = 5
@@ -92,6 +92,33 @@ def measure(rung: Rung, films: LocalFilms, parent: ModelSpec, point: str, sensit
         prob[held] = adapted.prob(films.part(held))
         for name in thresholds.keys() & adapted.points.keys():
             thresholds[name][held] = adapted.points[name].threshold
+    return _measured(whole, films, parent, prob, thresholds, point, sensitivity)
+
+
+def measure_tuned(tuned: Tuned, films: LocalFilms, parent: ModelSpec, point: str, sensitivity: float) -> Measured:
+    """Measure a fine-tuned network on halves of the patients, each calibrated with what was said of the other."""
+    whole = adapt_tuned(tuned, films, sensitivity)
+    prob = np.empty(films.n)
+    thresholds = {name: np.full(films.n, chosen.threshold) for name, chosen in whole.points.items()}
+    for fitted, held in splits(patient_folds(films.truth, films.patients, N_HALVES, 0)):
+        half = adapt_tuned(replace(tuned, out_of_fold=tuned.out_of_fold[fitted]), films.part(fitted), sensitivity)
+        prob[held] = sigmoid((tuned.out_of_fold[held] + half.offset) / half.temperature)
+        for name in thresholds.keys() & half.points.keys():
+            thresholds[name][held] = half.points[name].threshold
+    return _measured(whole, films, parent, prob, thresholds, point, sensitivity)
+
+
+def _measured(
+    whole: Adapted,
+    films: LocalFilms,
+    parent: ModelSpec,
+    prob: FloatArray,
+    thresholds: Mapping[str, FloatArray],
+    point: str,
+    sensitivity: float,
+) -> Measured:
+    """Hold probabilities of films held back against those of the parent."""
+    rung = whole.rung
     was = sigmoid(parent.calibration.scale * films.log_odds + parent.calibration.offset)
     called_then = was >= parent.operating_points[parent.default_operating_point].threshold
     before = HeldBack(was, dict.fromkeys(thresholds, called_then))

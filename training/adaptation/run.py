@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from cxrscan.scanner.metrics import auc_delong
 from cxrscan.scanner.model_bundle import WEIGHTS_NAME
 from cxrscan.scanner.runs.embedded import embedded_films
 from cxrscan.scanner.runs.journal import Journal, stored_model
+from cxrscan.scanner.sources.walk import Root
 from cxrscan.training.adaptation.baseline import Baseline, baseline
 from cxrscan.training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
+from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
 from cxrscan.training.adaptation.forecast import Forecast, forecast
 from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
-from cxrscan.training.adaptation.measure import Measured, measure
+from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
 from cxrscan.training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladder, promise_text
 
 SENSITIVITY = 0.90
@@ -49,6 +51,12 @@ class AdaptRequest:
     """File name -> patient, where the user has a table of them."""
     patient_column: str = "patient"
     force: bool = False
+    fine_tune: bool = False
+    """Whether the films are read again to train the last blocks, where there are enough."""
+    places: tuple[Root, ...] = ()
+    """Where the films are now, to be read again; empty for where the run found them."""
+    say: Callable[[str], None] = lambda text: None
+    """Told what takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +99,19 @@ def adapt_run(request: AdaptRequest) -> Outcome:
             return _by_share(journal, request)
         truth = None if joined is None else joined.truth
         films = read_local_films(journal, truth, joined.rows if joined else {}, request.patient_column)
+        where = whereabouts(journal, request.places) if request.fine_tune else None
     films = _with_patients(films, request.patients)
     with threadpool_limits(1, user_api="blas"):  # small products; threads would wait for each other
-        return replace(_adapt(films, request), joined=joined)
+        return replace(_adapt(films, where, request), joined=joined)
 
 
-def _adapt(films: LocalFilms, request: AdaptRequest) -> Outcome:
+def _adapt(films: LocalFilms, where: Whereabouts | None, request: AdaptRequest) -> Outcome:
     steps = ladder(films)
     sensitivity = request.sensitivity or SENSITIVITY
     promise = promise_text(len({*films.patients[films.truth].tolist()}), sensitivity)
     point = PROMISE if request.sensitivity is not None else "youden"
-    rungs = _rungs(steps, request.rung)
-    measured = tuple(measure(rung, films, request.parent.spec, point, sensitivity) for rung in rungs)
+    rungs = _rungs(steps, request)
+    measured = tuple(_measure(rung, films, where, request, point, sensitivity) for rung in rungs)
     best = best_of(measured)
     bundle = None
     if best.is_gain or request.force:
@@ -121,21 +130,34 @@ def best_of(measured: Sequence[Measured]) -> Measured:
     return min(gaining, key=lambda each: (each.rung == "threshold", each.loss))
 
 
-def _rungs(steps: Sequence[Step], wanted: Rung | None) -> tuple[Rung, ...]:
-    """Rungs to try, the highest first.
+def _measure(
+    rung: Rung, films: LocalFilms, where: Whereabouts | None, request: AdaptRequest, point: str, sensitivity: float
+) -> Measured:
+    spec = request.parent.spec
+    if where is None or rung != "fine-tuning":
+        return measure(rung, films, spec, point, sensitivity)
+    pixels = read_again(films, where, spec)
+    from cxrscan.training.adaptation.fine_tune import fine_tune  # TensorFlow takes seconds to import
+
+    return measure_tuned(fine_tune(request.parent, films, pixels, request.say), films, spec, point, sensitivity)
+
+
+def _rungs(steps: Sequence[Step], request: AdaptRequest) -> tuple[Rung, ...]:
+    """Rungs to try, the highest first; fine-tuning only where it is asked for.
 
     Raises
     ------
     LabelError
         ``labels-few``.
     """
-    rungs = allowed(steps)
-    if wanted is not None:
-        rungs = tuple(rung for rung in rungs if rung == wanted)
-    if not rungs:
-        asked = steps[0] if wanted is None else next(step for step in steps if step.rung == wanted)
-        raise LabelError("labels-few", f"{asked.reason[0].upper()}{asked.reason[1:]}")
-    return rungs
+    tries: set[Rung] = {request.rung} if request.rung else {"threshold", "recalibration", "head"}
+    if request.fine_tune:
+        tries.add("fine-tuning")
+    demanded = request.rung or ("fine-tuning" if request.fine_tune else "threshold")
+    step = next(step for step in steps if step.rung == demanded)
+    if not step.is_allowed:
+        raise LabelError("labels-few", f"{step.reason[0].upper()}{step.reason[1:]}")
+    return tuple(rung for rung in allowed(steps) if rung in tries)
 
 
 def _by_share(journal: Journal, request: AdaptRequest) -> Outcome:

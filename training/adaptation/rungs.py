@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from cxrscan.scanner.metrics import FloatArray
 from cxrscan.scanner.model_bundle import Calibration, ModelSpec, OperatingPoint
@@ -17,17 +18,22 @@ from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.promise import Promise, positives_needed, promised_threshold
 from cxrscan.training.calibrate import Scored, choose_operating_points, cross_entropy, fit_calibration, sigmoid
 
-Rung = Literal["threshold", "recalibration", "head"]
+Rung = Literal["threshold", "recalibration", "head", "fine-tuning"]
 
 PROMISE = "promise"
 """Name of the operating point whose sensitivity is promised."""
-FEWEST: dict[Rung, int] = {"threshold": 10, "recalibration": 45, "head": 90}
+FEWEST: dict[Rung, int] = {"threshold": 10, "recalibration": 45, "head": 90, "fine-tuning": 90}
 """Films of each class that a rung needs."""
+FEWEST_TO_TUNE = 360
+"""Films that fine-tuning needs, of both classes together."""
 _WHAT: dict[Rung, str] = {
     "threshold": "thresholds of your own",
     "recalibration": "recalibrated probabilities",
     "head": "a new linear head on the network's embedding",
+    "fine-tuning": "training of the network's last blocks",
 }
+N_HALVES = 2
+"""Parts of the patients that a network is fine-tuned without in turn."""
 _N_FOLDS = 4
 _NO_HEAD = LinearHead(np.zeros(0), 1.0, 0.0)
 
@@ -54,6 +60,8 @@ def _step(rung: Rung, films: LocalFilms) -> Step:
         if n < fewest
     ]
     has = f"{films.n_positive} films with pneumonia and {films.n_negative} without"
+    if rung == "fine-tuning" and films.n < FEWEST_TO_TUNE:
+        more.append(f"{FEWEST_TO_TUNE - films.n} more films in all")
     if more:
         return Step(rung, False, f"{_WHAT[rung]} needs {' and '.join(more)}; there are {has}.")
     return Step(rung, True, f"{_WHAT[rung]}: {has} are enough.")
@@ -77,6 +85,21 @@ def promise_text(n_positive: int, sensitivity: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuned:
+    """A fine-tuned network, and what such networks said of films that they had not seen."""
+
+    graph: bytes = field(repr=False)
+    """Content of ``model.tflite``."""
+    out_of_fold: FloatArray
+    """Shape (N,), log-odds; a network of one half of the patients said those of the other half."""
+    embeddings: npt.NDArray[np.float32]
+    """Shape (N, C), of the graph."""
+    heat_scale: float
+    max_abs_difference: float
+    """Between the graph's log-odds and Keras'."""
+
+
+@dataclass(frozen=True, slots=True)
 class Adapted:
     """What a rung made of the labelled films."""
 
@@ -89,6 +112,8 @@ class Adapted:
     points: dict[str, OperatingPoint]
     """Their figures are of the films that chose them; ``measure`` has those of films that were held back."""
     promise: Promise | None
+    tuned: Tuned | None = None
+    """None for the other rungs."""
 
     @property
     def calibration(self) -> Calibration:
@@ -122,6 +147,26 @@ def adapt(rung: Rung, films: LocalFilms, parent: ModelSpec, sensitivity: float, 
         temperature, offset = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
     elif rung == "recalibration":
         temperature, offset = _recalibrate(films, parent, seed)
+    return _finished(rung, films, head, scores, (temperature, offset), sensitivity)
+
+
+def adapt_tuned(tuned: Tuned, films: LocalFilms, sensitivity: float) -> Adapted:
+    """Probabilities and thresholds of a fine-tuned network, from what was said of films held back."""
+    scores = tuned.out_of_fold
+    calibration = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
+    return replace(_finished("fine-tuning", films, _NO_HEAD, scores, calibration, sensitivity), tuned=tuned)
+
+
+def _finished(
+    rung: Rung,
+    films: LocalFilms,
+    head: LinearHead,
+    scores: FloatArray,
+    calibration: tuple[float, float],
+    sensitivity: float,
+) -> Adapted:
+    """Choose the thresholds on scores of films held back."""
+    temperature, offset = calibration
     prob = sigmoid((scores + offset) / temperature)
     promise = promised_threshold(films.truth, scores, films.patients, sensitivity)
     points = choose_operating_points([Scored(films.truth, prob)], f"{films.n} films of this site")

@@ -126,3 +126,6 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     labels = write_labels(tmp_path / "truth.csv", LEARNS)
     assert refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--model", other).code == "other-bundle"
     assert refused("adapt", run, "--labels", labels, "-o", other).code == "bundle-exists"
+    error = refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--fine-tune")
+    assert error.code == "labels-few"
+    assert "needs 160 more films in all" in error.message

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -22,12 +21,11 @@ from cxrscan.scanner.cli.main import cxrscan
 from cxrscan.scanner.dicom_results.film_results import Wanted
 from cxrscan.scanner.dicom_results.folder import MARKER_NAME
 from cxrscan.scanner.dicom_results.read_back import ResultSaid, read_result
-from cxrscan.scanner.dicom_results.write import ResultsTally, stored_roots, write_results
+from cxrscan.scanner.dicom_results.write import ResultsTally, write_results
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.run import RunRequest, render, run
 from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
-from tests.reports.films import INFO
 from tests.scanner.dicom_results.objects import film
 
 PROGRAM = [sys.executable, "-c", "from cxrscan.scanner.cli.main import main; main()"]
@@ -123,24 +121,6 @@ def test_another_threshold_gives_objects_that_name_their_predecessors(a_run: Pat
     assert len(new) == 2
     assert {uid for earlier in new.values() for uid in earlier} == set(second) - set(first)
     assert counts(write_results(a_run, out, Wanted(capture=False))) == (0, 0, 2)
-
-
-def test_a_received_run_does_not_choose_what_this_computer_connects_to(tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("here.dcm\nhttps://intranet/films/1.dcm?token=1\n")
-    listed = str(tmp_path / "list.txt")
-    for roots, arguments in (
-        (("/films", "https://user:secret@intranet/films/"), {}),
-        (("dicomweb://intranet/studies",), {}),
-        (("zip://::https://intranet/films.zip",), {}),
-        (("zip://https://intranet/films.zip",), {}),
-        ((listed,), {"from_file": listed}),
-    ):
-        with pytest.raises(RunFolderError) as caught:
-            stored_roots(replace(INFO, roots=roots, arguments=arguments))
-        assert caught.value.code == "films-elsewhere"
-        assert "secret" not in caught.value.message
-        assert "token" not in caught.value.message
-    assert stored_roots(replace(INFO, roots=("/films",), arguments={})) == (Path("/films"),)
 
 
 def test_two_copies_of_a_film_have_one_result(films: Path, tmp_path: Path) -> None:
