@@ -108,12 +108,12 @@ HINTS: dict[str, str] = {
     "other-bundle": "Give the bundle that the run was made with, with --model.",
     "bundle-exists": "Choose another folder with -o or another --name, or replace the bundle with --force.",
     "split-leak": "The same film lies in training and test data; remove it or pass --allow-leak.",
+    "films-missing": "Name where they are now with --films, or leave out --fine-tune.",
     # settings
     "config-unknown": "`cxrscan config show COMMAND` lists what can be set; tables are called as commands.",
     "config-unreadable": "Write TOML: a table for each command, such as [run], with lines such as workers = 4.",
     "config-unnamed": "Look into the file; if you trust it, name it: cxrscan --config FILE.toml COMMAND.",
     # installation
-    "films-missing": "Scan the films again where they lie now, or leave out --fine-tune.",
     "extra-missing": "Install the named extra from the folder of cxrscan, for example: pip install '.[viewer]'.",
 }
 

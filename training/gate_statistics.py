@@ -40,6 +40,7 @@ _BATCH = 32
 _N_FEATURE_COMPONENTS, _N_EDGE_COMPONENTS = 32, 64
 _EVERY_NTH = 12  # training film that is made into one picture of each kind
 _EVERY_NTH_CHEST, _EVERY_NTH_TURNED = 4, 8
+_EVERY_NTH_OF_FEW, _EVERY_NTH_CHEST_OF_FEW = 2, 1
 _REGULARISATION = 0.03
 _INVERSE_REGULARISATION = 0.01
 _UNSCALED = Scale(0.0, 1.0)
@@ -108,6 +109,36 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
     return _limit_strangeness(scaled, engine, held_out, plain)
 
 
+def refit_gate(
+    statistics: GateStatistics, engine: Engine, loaded: LoadedFilms, train: IndexArray, validation: IndexArray
+) -> GateStatistics:
+    """Fit anew what a gate takes from its network, which has learnt on; what a picture alone tells stays.
+
+    Parameters
+    ----------
+    statistics
+        The gate before.
+    train, validation
+        Indices of some hundred films each.
+    """
+    rows = [row for i in train for row in loaded.rows[i]]
+    feature_mean, feature_basis = _principal_components(
+        root(_predict(engine, loaded.pixels, rows).embeddings), _N_FEATURE_COMPONENTS
+    )
+    anatomy_weights, embedding_weights = _fit_anatomy(engine, loaded, rows, _EVERY_NTH_OF_FEW, _EVERY_NTH_CHEST_OF_FEW)
+    fitted = replace(
+        statistics,
+        anatomy_weights=anatomy_weights,
+        embedding_weights=embedding_weights,
+        feature_mean=feature_mean,
+        feature_basis=feature_basis,
+    )
+    held_out = [loaded.pixels[[loaded.rows[i][0] for i in validation]]]
+    rounded = GateStatistics.from_document(fitted.to_document())
+    scaled = _scale_and_limit_faults(rounded, embedding_weights, engine, held_out)
+    return _limit_strangeness(replace(scaled, limits=statistics.limits), engine, held_out, held_out)
+
+
 def _scale_and_limit_faults(
     statistics: GateStatistics, embedding_weights: FloatArray, engine: Engine, held_out: Sequence[FloatImage]
 ) -> GateStatistics:
@@ -169,15 +200,21 @@ def _measure(statistics: GateStatistics, engine: Engine, films: FloatImage) -> t
     return distances, [evidence.outer_heat_lead(heat_map) for heat_map in said.heat_maps]
 
 
-def _fit_anatomy(engine: Engine, loaded: LoadedFilms, rows: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+def _fit_anatomy(
+    engine: Engine,
+    loaded: LoadedFilms,
+    rows: Sequence[int],
+    every_nth: int = _EVERY_NTH,
+    every_nth_chest: int = _EVERY_NTH_CHEST,
+) -> tuple[FloatArray, FloatArray]:
     """Tell chest films, however framed and exposed, from pictures that show no chest; weights of edges and features.
 
     Least squares with both sides counting the same: the regularised linear discriminant (Friedman 1989).
     """
     rng = np.random.default_rng(_SEED)
     films = [loaded.pixels[row, ..., 0] for row in rows]
-    chests = [*films[::_EVERY_NTH_CHEST], *(augment(film, rng, MOVED) for film in films[1::_EVERY_NTH_CHEST])]
-    some = films[::_EVERY_NTH]
+    chests = [*films[::every_nth_chest], *(augment(film, rng, MOVED) for film in films[1::every_nth_chest])]
+    some = films[::every_nth]
     made = [make(film, rng) for make in (shuffled, shuffled, swirled, part, part) for film in some]
     turns = [evidence.turned(film, turn) for turn in (1, 2, 3) for film in some[::2]]
     drawn = [draw(rng) for draw in (solids, limb, shapes, texture, waves) for _ in some]

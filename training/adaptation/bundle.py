@@ -66,12 +66,11 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
     """
     adapted = measured.adapted
     weights, heat_scale, difference = _weights(parent, films, adapted)
-    normal = films.embeddings[~films.truth]
-    heat = (
-        {}
-        if adapted.tuned
-        else _heat({"before": parent.weights, "after": weights}, (parent.spec.heat_scale, heat_scale), normal)
-    )
+    ours = films.embeddings if adapted.tuned is None else adapted.tuned.embeddings
+    heat = {
+        "before": _heat(parent.weights, films.embeddings[~films.truth], parent.spec.heat_scale),
+        "after": _heat(weights, ours[~films.truth], heat_scale),
+    }
     date = datetime.now(UTC).date().isoformat()
     entry = {
         "parent": _identity(parent),
@@ -101,14 +100,16 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         "validation": {
             after: _figures(measured.after.figures(films.truth, measured.point)),
             before: _figures(measured.before.figures(films.truth, measured.point)),
-            **({f"{site}, heat of the films without pneumonia": heat} if heat else {}),
+            f"{site}, heat of the films without pneumonia": heat,
         },
         "export": {"max_abs_prob_difference": difference, "n_films": films.n, "weights": "float16"},
         "limits": [*_limits(site, films, measured, forced=forced), *parent.document["limits"]][:_MAX_LIMITS],
         "lineage": [*parent.document.get("lineage", []), entry][-_MAX_LINEAGE:],
     }
     document.pop("temperature", None)  # of a parent that states no calibration
-    if weights != parent.weights or adapted.calibration != parent.spec.calibration:
+    if adapted.tuned is not None:
+        document["gate"] = adapted.tuned.gate
+    if weights != parent.weights:
         document.pop("reference", None)  # scores of the parent's validation films, which are no longer these
     check_document(document, where=SPEC_NAME)
     return Bundle(document, weights)
@@ -177,14 +178,9 @@ def _weights(parent: Parent, films: LocalFilms, adapted: Adapted) -> tuple[bytes
     return weights, float(np.clip(scale, 1e-6, 1e6)), float(np.abs(prob - adapted.prob(films)).max())
 
 
-def _heat(
-    graphs: Mapping[str, bytes], scales: tuple[float, float], embeddings: npt.NDArray[np.float32]
-) -> dict[str, dict[str, float]]:
-    """Median of the heat over a film, in units of the colour scale, before and after."""
-    return {
-        when: {"value": float(np.median(read_head(graph).net_heat(embeddings))) / scale}
-        for (when, graph), scale in zip(graphs.items(), scales, strict=True)
-    }
+def _heat(graph: bytes, embeddings: npt.NDArray[np.float32], scale: float) -> dict[str, float]:
+    """Median of the heat over a film, in units of the colour scale."""
+    return {"value": float(np.median(read_head(graph).net_heat(embeddings))) / scale}
 
 
 def _identity(parent: Parent) -> dict[str, str]:

@@ -23,6 +23,7 @@ from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whe
 from cxrscan.training.adaptation.forecast import Forecast, forecast
 from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
 from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
+from cxrscan.training.adaptation.reference import with_reference
 from cxrscan.training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladder, promise_text
 
 SENSITIVITY = 0.90
@@ -116,6 +117,7 @@ def _adapt(films: LocalFilms, where: Whereabouts | None, request: AdaptRequest) 
     bundle = None
     if best.is_gain or request.force:
         bundle = adapted_bundle(request.parent, films, best, request.site, forced=not best.is_gain)
+        bundle = with_reference(bundle, request.run, films, best, request.site)
         write_adapted(request.out, bundle)
     told = baseline(films)
     return Outcome(films, steps, promise, measured, best, bundle, told, forecast(films), _warnings(films, best, told))

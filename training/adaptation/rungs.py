@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +97,8 @@ class Tuned:
     heat_scale: float
     max_abs_difference: float
     """Between the graph's log-odds and Keras'."""
+    gate: Mapping[str, Any] | None = field(default=None, repr=False)
+    """``gate`` of ``model.json``, for the network's new features; None where the parent has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from cxrscan.scanner.cli.main import cxrscan
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
+from cxrscan.scanner.populations.reference import references
 from tests.builders import write_film
 from tests.training.adaptation.films import made_films, write_labels, write_run
 
@@ -53,6 +54,9 @@ def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tm
     assert "St Elsewhere" in (bundle / "MODEL_CARD.md").read_text()
     assert "OK" in invoke("model", "verify", bundle).stdout
     assert "at St Elsewhere: head, 200 films" in invoke("model", "info", bundle).stdout
+    (site,) = references(load_bundle(bundle))
+    assert (site.name, site.n, int(site.truth.sum())) == ("St Elsewhere", 200, 100)
+    assert site.features is not None
     write_film(tmp_path / "films/1.png", 1, height=300, width=300)
     for name, model in (("old", DEFAULT_BUNDLE), ("new", bundle)):
         assert invoke("run", tmp_path / "films", "-o", tmp_path / name, "--model", model, "-q").exit_code == 0

@@ -12,6 +12,7 @@ import pytest
 
 from cxrscan.scanner.engines.litert import LiteRTEngine
 from cxrscan.scanner.errors import RunFolderError, TrainingError
+from cxrscan.scanner.gate.statistics import GateStatistics
 from cxrscan.scanner.model_bundle import load_bundle, read_document, read_weights
 from cxrscan.scanner.records import Reading
 from cxrscan.scanner.runs.journal import Journal
@@ -78,6 +79,9 @@ def test_a_fine_tuned_bundle_says_what_its_network_says(
     assert not np.allclose(said.logits, films.log_odds, atol=1e-3)
     np.testing.assert_allclose(said.embeddings, tuned.embeddings, rtol=1e-3, atol=1e-4)
     assert tuned.max_abs_difference < 0.05
+    before, after = (GateStatistics.from_document(gate) for gate in (parent.document["gate"], spec.gate) if gate)
+    assert not np.allclose(before.feature_mean, after.feature_mean)
+    np.testing.assert_array_equal(before.grey_template, after.grey_template)
 
 
 def test_only_the_last_blocks_and_the_head_learn(parent: Parent, films: LocalFilms, data: Path) -> None:
