@@ -8,7 +8,7 @@ FUZZ_S ?= 900
 SOAK_ROUNDS ?= 200
 SOAK_FILMS ?= 10000
 
-.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak soak-serve fuzz clean
+.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak soak-serve fuzz docs clean
 .SILENT:
 
 help:  ## show this list
@@ -67,16 +67,20 @@ bench: .install-test  ## films/s against the limits and two Keras scripts: make 
 bench-scale: .install-test  ## memory and rate from 1,000 to 100,000 files
 	"$(BIN)/python" -m tests.bench.scale --json bench-scale.json
 
+docs: .install-docs  ## build the site into site/; its pictures need Chromium
+	NO_MKDOCS_2_WARNING=1 "$(BIN)/mkdocs" build --strict --quiet
+
 clean:  ## remove the environment and caches
-	rm -rf "$(VENV)" "$(VENV)-oldest" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
+	rm -rf "$(VENV)" "$(VENV)-oldest" build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
 
 # Each installs once, and again when pyproject.toml has changed.
-.PHONY: .install-run .install-test .install-fuzz .install-dev
+.PHONY: .install-run .install-test .install-fuzz .install-dev .install-docs
 .install-run: extras =
 .install-test: extras = [test]
 .install-fuzz: extras = [test,fuzz]
 .install-dev: extras = [dev]
-.install-run .install-test .install-fuzz .install-dev:
+.install-docs: extras = [docs]
+.install-run .install-test .install-fuzz .install-dev .install-docs:
 	test -x "$(BIN)/python" || { echo "Making $(VENV)"; "$(PYTHON)" -m venv "$(VENV)"; }
 	test "$(VENV)/$@" -nt pyproject.toml || { \
 	  echo "Installing cxrscan$(extras) into $(VENV)"; $(PIP) --editable ".$(extras)" && touch "$(VENV)/$@"; }

@@ -1,0 +1,161 @@
+"""The pages of the site: their commands run, their links lead somewhere, and their sentences are short."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click import Command, Context, Group
+
+from cxrscan.scanner.cli.configuration import settings_of
+from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.demo import draw_demo_folder
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
+from tests.test_docs import ROOT
+
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+MEASUREMENTS = {ROOT / "docs" / name for name in ("speed.md", "model-study.md", "faults.md", "field-cases.md")}
+PROSE = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *(page for page in PAGES if page not in MEASUREMENTS and page.parent.name != "measurements"),
+]
+TRIED = [page for page in PAGES if page.parent.name == "how-to" or page.name in ("index.md", "tutorial.md")]
+"""Pages whose blocks are run, in a folder with films, labels, a run and a bundle."""
+BLOCK = re.compile(
+    r'^(?:<!-- not run: ([^\n]+) -->\n)?```(\w+)(?: title="([\w.-]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
+MAX_WORDS = 25
+MAX_NOT_RUN = 8
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a page's prose, without code, tables and headings."""
+    text = re.sub(r"^ *```.*?^ *```$", "\n", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^ {4}.*$|^[|#<].*$", "\n", text, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return [" ".join(one.split()) for one in re.split(r"(?<=[.!?:;])\s|\n\s*\n|\n *[-*] |\n *\d+\. ", text)]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=name_of)
+def test_no_sentence_has_more_words_than_a_reader_keeps(page: Path) -> None:
+    assert [one for one in sentences(page.read_text()) if len(one.split()) > MAX_WORDS] == []
+
+
+@pytest.mark.parametrize("page", [*PROSE, *MEASUREMENTS], ids=name_of)
+def test_every_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    made = {"pictures/report.png", "pictures/film.png", "pictures/viewer.png", "reference/settings.md"}
+    made |= {f"project/{name}.md" for name in ("model-card", "changelog", "security", "contributing")}
+    for link in re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", page.read_text()):
+        target = Path(os.path.normpath(page.parent / link))
+        assert target.exists() or target.relative_to(ROOT / "docs").as_posix() in made, link
+
+
+def test_every_page_stands_in_the_sites_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    named = set(re.findall(r": ([\w/-]+\.md)$", menu, re.MULTILINE))
+    assert {page.relative_to(ROOT / "docs").as_posix() for page in PAGES} - named == set()
+
+
+def _commands_in(text: str) -> list[list[str]]:
+    """Words of each line of an indented block that calls cxrscan, as far as the first pipe or comment."""
+    lines = re.findall(r"^ {4}(?:\$ )?(cxrscan .*(?:\\\n.*)*)$", text, re.MULTILINE)
+    return [shlex.split(re.split(r" #|[|>&…]| or ", line.replace("\\\n", " "))[0], posix=True) for line in lines]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_of_a_page_has_the_options_that_it_shows(page: Path) -> None:
+    for words in _commands_in(page.read_text()):
+        command: Command = cxrscan
+        rest = words[1:]
+        while isinstance(command, Group) and rest and not rest[0].startswith("-"):
+            found = command.get_command(Context(command), rest.pop(0))
+            assert found is not None, words
+            command = found
+        known = {option for each in settings_of(command).values() for option in (*each.opts, *each.secondary_opts)}
+        for word in rest:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in known | {"--help", "--version"}, words
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a reader has it: films, a run over them with labels, and a bundle."""
+    folder = tmp_path_factory.mktemp("workplace")
+    draw_demo_folder(folder / "films")
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name in ("model.json", "model.tflite", "MODEL_CARD.md"):
+            archive.write(DEFAULT_BUNDLE / name, name)
+    (folder / "ours.zip").write_bytes(data.getvalue())
+    run_shell("cxrscan run films --labels folders -q || test $? = 3", folder)
+    return folder
+
+
+def run_shell(script: str, folder: Path) -> None:
+    """Run a script as a reader would, who answers yes; files that fail on purpose may be told by exit code 3."""
+    functions = 'cxrscan() { command cxrscan "$@" || { code=$?; [ $code = 3 ] || return $code; }; }\n'
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(folder / "home"),
+        "XDG_CONFIG_HOME": str(folder / "home/settings"),
+    }
+    done = subprocess.run(
+        ["bash", "-e", "-c", functions + script],
+        cwd=folder,
+        env=environment,
+        input="y\n" * 9,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", TRIED, ids=name_of)
+def test_the_blocks_of_a_page_run(page: Path, workplace: Path) -> None:
+    put_before_verdicts(workplace)
+    for not_run, language, title, content in BLOCK.findall(page.read_text()):
+        if title:
+            (workplace / title).write_text(content)
+        if not_run:
+            continue
+        if language == "shell":
+            run_shell(content, workplace)
+        elif language == "python":
+            subprocess.run([sys.executable, "-c", content], cwd=workplace, check=True)
+        elif language == "json":
+            json.loads(content)
+    (workplace / "cxrscan.toml").unlink(missing_ok=True)
+
+
+def put_before_verdicts(workplace: Path) -> None:
+    """A sheet of verdicts, as a reader leaves it who uses the viewer."""
+    from cxrscan.scanner.runs.journal import Journal
+
+    (workplace / "labelled").mkdir(exist_ok=True)
+    with Journal(workplace / "cxrscan-out", read_only=True) as journal:
+        films = [film.result for film in journal.films() if film.result.status == "scored"][::2]
+    lines = [f"{film.name},{film.sha256},pneumonia" for film in films if film.name.startswith("PNEUMONIA")]
+    lines += [f"{film.name},{film.sha256},no-pneumonia" for film in films if film.name.startswith("NORMAL")]
+    (workplace / "labelled/verdicts-anna.csv").write_text("\n".join(["path,sha256,verdict", *lines]) + "\n")
+
+
+def test_few_blocks_are_left_out_and_each_says_why() -> None:
+    blocks = [found for page in TRIED for found in BLOCK.findall(page.read_text())]
+    assert sum(language == "shell" for _, language, _, _ in blocks) > 10
+    assert sum(bool(why) for why, *_ in blocks) <= MAX_NOT_RUN
+    fences = sum(len(re.findall(r"^```\w", page.read_text(), re.MULTILINE)) for page in TRIED)
+    assert len(blocks) == fences
