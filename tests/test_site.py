@@ -6,7 +6,7 @@ import io
 import json
 import os
 import re
-import shlex
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -22,12 +22,16 @@ from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
 from tests.test_docs import ROOT
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-MEASUREMENTS = {ROOT / "docs" / name for name in ("speed.md", "model-study.md", "faults.md", "field-cases.md")}
+MEASUREMENTS = {
+    ROOT / "docs" / name for name in ("how-good.md", "speed.md", "model-study.md", "faults.md", "field-cases.md")
+}
 PROSE = [
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
     *(page for page in PAGES if page not in MEASUREMENTS and page.parent.name != "measurements"),
 ]
-TRIED = [page for page in PAGES if page.parent.name == "how-to" or page.name in ("index.md", "tutorial.md")]
+TRIED = [
+    page for page in PAGES if page.parent.name == "how-to" or page.name in ("index.md", "tutorial.md", "python.md")
+]
 """Pages whose blocks are run, in a folder with films, labels, a run and a bundle."""
 BLOCK = re.compile(
     r'^(?:<!-- not run: ([^\n]+) -->\n)?```(\w+)(?: title="([\w.-]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL
@@ -70,8 +74,8 @@ def test_every_page_stands_in_the_sites_menu() -> None:
 
 def _commands_in(text: str) -> list[list[str]]:
     """Words of each line of an indented block that calls cxrscan, as far as the first pipe or comment."""
-    lines = re.findall(r"^ {4}(?:\$ )?(cxrscan .*(?:\\\n.*)*)$", text, re.MULTILINE)
-    return [shlex.split(re.split(r" #|[|>&…]| or ", line.replace("\\\n", " "))[0], posix=True) for line in lines]
+    lines = re.findall(r"^ {4}(?:\$ )?(cxrscan (?! )(?:.*\\\n)*.*)$", text, re.MULTILINE)
+    return [re.split(r" #|[|>&…]| or ", line.replace("\\\n", " "))[0].split() for line in lines]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -86,7 +90,7 @@ def test_every_command_of_a_page_has_the_options_that_it_shows(page: Path) -> No
         known = {option for each in settings_of(command).values() for option in (*each.opts, *each.secondary_opts)}
         for word in rest:
             if word.startswith("--"):
-                assert word.partition("=")[0] in known | {"--help", "--version"}, words
+                assert re.split(r"[=.,;]", word)[0] in known | {"--help", "--version"}, words
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +163,11 @@ def test_few_blocks_are_left_out_and_each_says_why() -> None:
     assert sum(bool(why) for why, *_ in blocks) <= MAX_NOT_RUN
     fences = sum(len(re.findall(r"^```\w", page.read_text(), re.MULTILINE)) for page in TRIED)
     assert len(blocks) == fences
+
+
+def test_the_picture_of_the_readme_is_what_its_script_draws() -> None:
+    assert (ROOT / "docs/overview.svg").read_text() == runpy.run_path(str(ROOT / "docs/overview.py"))["drawing"]()
+
+
+def test_the_readme_fits_on_a_screen_and_a_half() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 80
