@@ -84,11 +84,12 @@ def _site(context: click.Context, parameter: click.Parameter, value: str) -> str
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Without any label: a threshold that calls this share of the films; never validated.",
 )
+@options.patients
 @click.option(
-    "--patients",
-    type=options.LocalPath(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE.csv",
-    help="Table with the columns path and patient.",
+    "--validation-run",
+    type=options.LocalPath(exists=True, file_okay=False, path_type=Path),
+    metavar="RUN",
+    help="A labelled run over the films that the old model was validated on: also say what becomes of these.",
 )
 @click.option(
     "--patient-column",
@@ -113,6 +114,7 @@ def adapt(
     places: tuple[Root, ...],
     share: float | None,
     patients: Path | None,
+    validation_run: Path | None,
     patient_column: str,
     force: bool,
     as_json: bool,
@@ -144,6 +146,7 @@ def adapt(
             share=share,
             patients={} if patients is None else read_patients(patients),
             patient_column=patient_column,
+            validation_run=validation_run,
             force=force,
             fine_tune=fine_tune,
             places=places,
@@ -229,6 +232,13 @@ def _story(outcome: Outcome) -> Iterator[str]:
         for key in before:
             figures = (with_interval(key, figure[key]) for figure in (before, after))
             yield f"  {title_of(key):26}{next(figures):26}{next(figures)}"
+    if outcome.remembered is not None:
+        then, now = outcome.remembered.before, outcome.remembered.after
+        yield f"On the {outcome.remembered.n_films:,} films that the old model was validated on:"
+        yield from (
+            f"  {title_of(key):26}{with_interval(key, then[key]):26}{with_interval(key, now[key])}" for key in then
+        )
+        yield f"  AUC {difference_text('auc', outcome.remembered.auc_change)}"
     if outcome.baseline is not None:
         told = ", ".join(outcome.baseline.known)
         yield (
@@ -279,6 +289,13 @@ def _document(outcome: Outcome) -> dict[str, Any]:
         ],
         "baseline": outcome.baseline and asdict(outcome.baseline),
         "forecast": outcome.forecast and asdict(outcome.forecast.gain),
+        "validation_of_parent": outcome.remembered
+        and {
+            "n_films": outcome.remembered.n_films,
+            "before": _figures(outcome.remembered.before),
+            "after": _figures(outcome.remembered.after),
+            "auc_change": asdict(outcome.remembered.auc_change),
+        },
         "warnings": list(outcome.warnings),
     }
 

@@ -13,6 +13,8 @@ from cxrscan.scanner import NOTICE
 from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cxrscan.scanner.evaluation.drift import Drift, Portrait
     from cxrscan.scanner.runs.journal import Journal
 
@@ -34,11 +36,18 @@ _DRIFTED = 5
     type=options.LocalPath(file_okay=False, path_type=Path),
     help="Folder for drift.json; default: RUN, whose report then tells of the drift as well.",
 )
+@options.patients
 @click.option("--fail-on-drift", is_flag=True, help=f"End with exit code {_DRIFTED} when the films have changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print drift.json instead of the table.")
 @options.quiet
 def drift(
-    run_folder: Path, reference: Path | None, output: Path | None, fail_on_drift: bool, as_json: bool, quiet: bool
+    run_folder: Path,
+    reference: Path | None,
+    output: Path | None,
+    patients: Path | None,
+    fail_on_drift: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> int:
     """Compare the films of RUN with those that its model was validated on, or with those of an earlier run.
 
@@ -55,9 +64,10 @@ def drift(
     from cxrscan.scanner.run import render
     from cxrscan.scanner.runs.journal import Journal
     from cxrscan.scanner.system.whole_files import followed
+    from cxrscan.training.dataset import read_patients
 
     with Journal(run_folder, read_only=True) as journal:
-        found = _find(journal, reference)
+        found = _find(journal, reference, {} if patients is None else read_patients(patients))
     may_write = os.access(run_folder, os.W_OK)
     if output is not None or may_write:
         write_drift(followed(output or run_folder), found)
@@ -75,7 +85,7 @@ def drift(
     return _DRIFTED if fail_on_drift and found.is_found else 0
 
 
-def _find(journal: Journal, reference: Path | None) -> Drift:
+def _find(journal: Journal, reference: Path | None, patients: Mapping[str, str]) -> Drift:
     """Portray the run and what it is compared with, and compare them."""
     from cxrscan.scanner.evaluation.drift import find_drift, nearest
     from cxrscan.scanner.populations.portrait import portray
@@ -83,11 +93,12 @@ def _find(journal: Journal, reference: Path | None) -> Drift:
     from cxrscan.scanner.runs.journal import Journal, stored_model
 
     model = stored_model(journal)
-    current = portray(journal.films, model, journal.folder.resolve().name)
+    current = portray(journal.films, model, journal.folder.resolve().name, patients=patients)
     portraits: list[Portrait]
     if reference is None:
         portraits = references(model)
     else:
         with Journal(reference, read_only=True) as earlier:
-            portraits = [portray(earlier.films, stored_model(earlier), earlier.folder.resolve().name)]
+            name = earlier.folder.resolve().name
+            portraits = [portray(earlier.films, stored_model(earlier), name, patients=patients)]
     return find_drift(nearest(portraits, current) if len(portraits) > 1 else portraits[0], current)

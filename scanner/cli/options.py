@@ -271,6 +271,12 @@ model = click.option(
     help="Folder of a model bundle, or a name of `cxrscan model list`; default: the shipped one.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary on standard output.")
+patients = click.option(
+    "--patients",
+    type=LocalPath(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Table with the columns path and patient: whose film is whose.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 
 

@@ -20,8 +20,11 @@ from cxrscan.scanner.cli import options
 )
 @click.option("--again", is_flag=True, help="Also take patients of whom a film has a verdict in RUN.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed, another choice.")
+@options.patients
 @options.quiet
-def queue(run_folder: Path, n: int, output: Path | None, again: bool, seed: int, quiet: bool) -> None:
+def queue(
+    run_folder: Path, n: int, output: Path | None, again: bool, seed: int, patients: Path | None, quiet: bool
+) -> None:
     """Put films of RUN on a reading list: unlike each other, at all heights of the score, the uncertain ones first.
 
     No patient is on it twice. The list tells no score, so that it can be read blind, by one reader or by several:
@@ -41,11 +44,12 @@ def queue(run_folder: Path, n: int, output: Path | None, again: bool, seed: int,
     from cxrscan.scanner.system.whole_files import followed
     from cxrscan.scanner.viewer.reading_list import FILE_NAME, write_reading_list
     from cxrscan.scanner.viewer.verdicts import films_read
+    from cxrscan.training.dataset import read_patients
 
     with Journal(run_folder, read_only=True) as journal:
         threshold, model = stored_info(journal).threshold, stored_model(journal)
         read = frozenset() if again else films_read(journal.folder)
-        pool = pool_of(journal.films, model, read, str(run_folder))
+        pool = pool_of(journal.films, model, read, str(run_folder), {} if patients is None else read_patients(patients))
     if not pool.names:
         raise RunFolderError("queue-empty", f"{run_folder} has no film to read.")
     chosen = choose_films(pool.log_odds, pool.features, log_odds(threshold), n, seed=seed)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from cxrscan.scanner.records import ScanResult
 
@@ -33,7 +35,14 @@ def patient_of(name: str) -> str | None:
     return match[1] or match[2] or match[3] if match else None
 
 
-def whose(result: ScanResult) -> str | None:
-    """Patient of a film: its DICOM header's identifier, plain or hashed, where the run kept it, else ``patient_of``."""
+def whose(result: ScanResult, patients: Mapping[str, str] = MappingProxyType({})) -> str | None:
+    """Patient of a film: of a table, of its DICOM header, plain or hashed, where the run kept it, else ``patient_of``.
+
+    Parameters
+    ----------
+    patients
+        File name, without folders -> patient.
+    """
     ids = dict(result.attributes.ids)
-    return ids.get("patient_id") or ids.get("patient_id_hash") or patient_of(result.name)
+    known = patients.get(PurePosixPath(result.name).name)
+    return known or ids.get("patient_id") or ids.get("patient_id_hash") or patient_of(result.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from cxrscan.scanner.errors import RunFolderError
@@ -31,7 +31,13 @@ class Pool:
     """Scored films of patients of whom a film has been read."""
 
 
-def pool_of(films: Callable[[], Iterable[Film]], model: ModelSpec, read: Collection[str], where: str) -> Pool:
+def pool_of(
+    films: Callable[[], Iterable[Film]],
+    model: ModelSpec,
+    read: Collection[str],
+    where: str,
+    patients: Mapping[str, str],
+) -> Pool:
     """Gather the scored films of patients of whom none has been read.
 
     Parameters
@@ -42,23 +48,25 @@ def pool_of(films: Callable[[], Iterable[Film]], model: ModelSpec, read: Collect
         Names of films that have been read.
     where
         Run folder, for errors.
+    patients
+        File name -> patient, where there is a table of them.
 
     Raises
     ------
     RunFolderError
         ``no-embeddings``.
     """
-    known = {_patient(film) for film in films() if film.result.name in read}
+    known = {_patient(film, patients) for film in films() if film.result.name in read}
     best: dict[str, tuple[str, str]] = {}
     n_left_out = 0
     for film in films():
         if film.result.prob_pneumonia is None:
             continue
-        if _patient(film) in known:
+        if _patient(film, patients) in known:
             n_left_out += 1
             continue
         lot = hashlib.sha256(film.result.name.encode()).hexdigest(), film.result.name
-        best[_patient(film)] = min(best.get(_patient(film), lot), lot)
+        best[_patient(film, patients)] = min(best.get(_patient(film, patients), lot), lot)
     chosen = {name for _, name in sorted(best.values())[:MAX_FILMS]}
     results = [film.result for film in films() if film.result.name in chosen]
     features = embedded_features(results, model)
@@ -73,5 +81,5 @@ def pool_of(films: Callable[[], Iterable[Film]], model: ModelSpec, read: Collect
     )
 
 
-def _patient(film: Film) -> str:
-    return whose(film.result) or f"film {film.result.name}"
+def _patient(film: Film, patients: Mapping[str, str]) -> str:
+    return whose(film.result, patients) or f"film {film.result.name}"

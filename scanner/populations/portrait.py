@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -27,7 +28,12 @@ _WHITE, _BLACK = 0.99, 0.01
 
 
 def portray(
-    films: Callable[[], Iterable[Film]], model: ModelSpec, name: str, *, max_films: int = MAX_FILMS
+    films: Callable[[], Iterable[Film]],
+    model: ModelSpec,
+    name: str,
+    *,
+    max_films: int = MAX_FILMS,
+    patients: Mapping[str, str] = MappingProxyType({}),
 ) -> Portrait:
     """Describe the scored films of a run, one of each patient, drawn by lot from their names.
 
@@ -37,8 +43,10 @@ def portray(
         Gives the films as often as it is called.
     max_films
         Patients at most.
+    patients
+        File name -> patient, where there is a table of them.
     """
-    chosen, n_films, n_without_patient = _draw(films(), max_films)
+    chosen, n_films, n_without_patient = _draw(films(), max_films, patients)
     results: list[ScanResult] = []
     truths: list[str | None] = []
     pictures: list[FloatArray] = []
@@ -74,7 +82,7 @@ def portray(
     )
 
 
-def _draw(films: Iterable[Film], max_films: int) -> tuple[set[str], int, int]:
+def _draw(films: Iterable[Film], max_films: int, patients: Mapping[str, str]) -> tuple[set[str], int, int]:
     """Names of the films chosen, scored films, and those chosen of which nothing says the patient."""
     best: dict[str, tuple[str, str, bool]] = {}
     n_films = 0
@@ -82,7 +90,7 @@ def _draw(films: Iterable[Film], max_films: int) -> tuple[set[str], int, int]:
         if film.result.prob_pneumonia is None:
             continue
         n_films += 1
-        name, patient = film.result.name, whose(film.result)
+        name, patient = film.result.name, whose(film.result, patients)
         lot = hashlib.sha256(name.encode()).hexdigest()
         key = f"patient {patient}" if patient else f"film {name}"
         best[key] = min(best.get(key, ("g", "", False)), (lot, name, not patient))

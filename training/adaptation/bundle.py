@@ -20,6 +20,7 @@ from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, ModelSpec, Ope
 from cxrscan.scanner.records import Estimate
 from cxrscan.scanner.system.whole_files import write_whole
 from cxrscan.training.adaptation.card import CARD_NAME, render_adapted_card
+from cxrscan.training.adaptation.forgetting import Remembered
 from cxrscan.training.adaptation.graph import read_head, with_head
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import Measured, share_estimate
@@ -52,7 +53,15 @@ class Bundle:
     weights: bytes
 
 
-def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: str, *, forced: bool) -> Bundle:
+def adapted_bundle(
+    parent: Parent,
+    films: LocalFilms,
+    measured: Measured,
+    site: str,
+    *,
+    forced: bool,
+    remembered: Remembered | None = None,
+) -> Bundle:
     """Make the bundle of a rung.
 
     Parameters
@@ -63,6 +72,8 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         Where they come from, in words.
     forced
         Whether it is written although the interval of the gain holds a loss.
+    remembered
+        What became of the parent's validation films; None where they were not given.
     """
     adapted = measured.adapted
     weights, heat_scale, difference = _weights(parent, films, adapted)
@@ -100,10 +111,13 @@ def adapted_bundle(parent: Parent, films: LocalFilms, measured: Measured, site: 
         "validation": {
             after: _figures(measured.after.figures(films.truth, measured.point)),
             before: _figures(measured.before.figures(films.truth, measured.point)),
+            **_validation_of_parent(remembered),
             f"{site}, heat of the films without pneumonia": heat,
         },
         "export": {"max_abs_prob_difference": difference, "n_films": films.n, "weights": "float16"},
-        "limits": [*_limits(site, films, measured, forced=forced), *parent.document["limits"]][:_MAX_LIMITS],
+        "limits": [*_limits(site, films, measured, remembered, forced=forced), *parent.document["limits"]][
+            :_MAX_LIMITS
+        ],
         "lineage": [*parent.document.get("lineage", []), entry][-_MAX_LINEAGE:],
     }
     document.pop("temperature", None)  # of a parent that states no calibration
@@ -229,9 +243,22 @@ def _trained_on(parent: ModelSpec, films: LocalFilms) -> dict[str, Any]:
     }
 
 
-def _limits(site: str, films: LocalFilms, measured: Measured, *, forced: bool) -> list[str]:
+def _validation_of_parent(remembered: Remembered | None) -> dict[str, Any]:
+    if remembered is None:
+        return {}
+    return {
+        "the parent's validation films": _figures(remembered.after),
+        "the parent's validation films before": _figures(remembered.before),
+    }
+
+
+def _limits(
+    site: str, films: LocalFilms, measured: Measured, remembered: Remembered | None, *, forced: bool
+) -> list[str]:
     limits = [f"Adapted to {films.n} films of {films.n_patients} people at {site}; other places are untested."]
-    if measured.adapted.head.weights.size or measured.adapted.tuned is not None:
+    if remembered is not None and remembered.is_loss:
+        limits.append("Films that its parent was validated on are told apart worse than by its parent.")
+    elif remembered is None and (measured.adapted.head.weights.size or measured.adapted.tuned is not None):
         limits.append("How it does on the films that its parent was validated on is not known.")
     if forced:
         limits.append("Written by force: on films held back the interval of the gain includes a loss.")

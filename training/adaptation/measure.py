@@ -124,7 +124,7 @@ def _measured(
     before = HeldBack(was, dict.fromkeys(thresholds, called_then))
     after = HeldBack(prob, {name: prob >= each for name, each in thresholds.items()})
     gain_of, gain = _gain(rung, films, before, after, point, sensitivity)
-    auc_gain = _difference(films, (was, prob))["auc"]
+    auc_gain = differences(films, (was, prob))["auc"]
     loss = cross_entropy(films.truth, log_odds_of(prob))
     return Measured(rung, whole, point, before, after, gain_of, gain, auc_gain, loss)
 
@@ -136,20 +136,20 @@ def _gain(
         return "cross_entropy", _entropy_gain(films, before.prob, after.prob)
     calls = before.called[point].astype(np.float64), after.called[point].astype(np.float64)
     if point != PROMISE:
-        return "balanced_accuracy", _difference(films, calls)["balanced_accuracy"]
+        return "balanced_accuracy", differences(films, calls)["balanced_accuracy"]
     found, n = int(before.called[point][films.truth].sum()), films.n_positive
     low, _ = clopper_pearson_interval(found, n, 2 * CONFIDENCE - 1)
     if low < sensitivity:
         return "promise", Estimate(sensitivity - low, sensitivity - low, sensitivity - low)
-    return "specificity", _difference(films, calls)["specificity"]
+    return "specificity", differences(films, calls)["specificity"]
 
 
-def _difference(films: LocalFilms, probs: tuple[FloatArray, FloatArray]) -> dict[str, Estimate]:
-    """Second minus first with intervals by patient; DeLong's for the AUC where each patient has one film."""
-    differences = bootstrap_difference_by_patient(films.truth, probs, (_HALF, _HALF), films.patients)
+def differences(films: LocalFilms, probs: tuple[FloatArray, FloatArray]) -> dict[str, Estimate]:
+    """Figure -> second minus first, with intervals by patient; DeLong's for the AUC where each patient has one film."""
+    found = bootstrap_difference_by_patient(films.truth, probs, (_HALF, _HALF), films.patients)
     if films.n_patients == films.n:
-        differences["auc"] = compare_models(films.truth, probs, (_HALF, _HALF))["auc"].difference
-    return differences
+        found["auc"] = compare_models(films.truth, probs, (_HALF, _HALF))["auc"].difference
+    return found
 
 
 def _entropy_gain(films: LocalFilms, before: FloatArray, after: FloatArray) -> Estimate:

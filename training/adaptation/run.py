@@ -21,6 +21,7 @@ from cxrscan.training.adaptation.baseline import Baseline, baseline
 from cxrscan.training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
 from cxrscan.training.adaptation.forecast import Forecast, forecast
+from cxrscan.training.adaptation.forgetting import Remembered, remember
 from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
 from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
 from cxrscan.training.adaptation.reference import with_reference
@@ -51,6 +52,8 @@ class AdaptRequest:
     patients: Mapping[str, str] = field(default_factory=dict)
     """File name -> patient, where the user has a table of them."""
     patient_column: str = "patient"
+    validation_run: Path | None = None
+    """A labelled run of the parent over the films that it was validated on."""
     force: bool = False
     fine_tune: bool = False
     """Whether the films are read again to train the last blocks, where there are enough."""
@@ -76,6 +79,8 @@ class Outcome:
     """None: nothing was gained for certain, and none was written."""
     baseline: Baseline | None = None
     forecast: Forecast | None = None
+    remembered: Remembered | None = None
+    """What becomes of the parent's validation films; None where they were not given."""
     warnings: tuple[str, ...] = ()
     joined: LabelJoin | None = None
 
@@ -114,13 +119,21 @@ def _adapt(films: LocalFilms, where: Whereabouts | None, request: AdaptRequest) 
     rungs = _rungs(steps, request)
     measured = tuple(_measure(rung, films, where, request, point, sensitivity) for rung in rungs)
     best = best_of(measured)
+    remembered = None
+    if request.validation_run is not None:
+        remembered = remember(request.validation_run, request.parent.spec, best)
     bundle = None
     if best.is_gain or request.force:
-        bundle = adapted_bundle(request.parent, films, best, request.site, forced=not best.is_gain)
+        bundle = adapted_bundle(
+            request.parent, films, best, request.site, forced=not best.is_gain, remembered=remembered
+        )
         bundle = with_reference(bundle, request.run, films, best, request.site)
         write_adapted(request.out, bundle)
     told = baseline(films)
-    return Outcome(films, steps, promise, measured, best, bundle, told, forecast(films), _warnings(films, best, told))
+    warnings = _warnings(films, best, told)
+    if remembered is not None and remembered.is_loss:
+        warnings += ("The films that the old model was validated on are told apart worse than before.",)
+    return Outcome(films, steps, promise, measured, best, bundle, told, forecast(films), remembered, warnings)
 
 
 def best_of(measured: Sequence[Measured]) -> Measured:

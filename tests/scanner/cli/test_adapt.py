@@ -133,3 +133,18 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     error = refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--fine-tune")
     assert error.code == "labels-few"
     assert "needs 160 more films in all" in error.message
+
+
+def test_what_becomes_of_the_films_of_the_old_model_is_told_where_they_are_given(run: Path, tmp_path: Path) -> None:
+    labels, old = write_labels(tmp_path / "truth.csv", LEARNS), tmp_path / "old"
+    before = made_films(60, seed=9)
+    write_run(old, before)
+    asked = ("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--validation-run", old)
+    assert refused(*asked).code == "labels-few"
+    invoke("report", old, "--labels", write_labels(tmp_path / "old.csv", before))
+    told = json.loads(invoke(*asked, "--json").stdout)["validation_of_parent"]
+    assert told["n_films"] == 60
+    assert told["before"]["auc"]["value"] != told["after"]["auc"]["value"]
+    card = (tmp_path / "ours/MODEL_CARD.md").read_text()
+    assert "the parent's validation films before" in card
+    assert "is not known." not in card

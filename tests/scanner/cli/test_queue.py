@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
+from cxrscan.scanner.runs.journal import Journal
 from tests.scanner.cli.test_agreement import write_sheet
 from tests.scanner.cli.test_cli import cxrscan
 from tests.scanner.cli.test_drift import write_run
@@ -59,3 +61,16 @@ def test_a_list_and_a_reader_need_a_run(tmp_path: Path) -> None:
         done = cxrscan("view", *arguments)
         assert done.returncode == 2
         assert "--reader" in done.stderr
+
+
+def test_a_table_tells_whose_film_is_whose(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", population(40, 1))
+    with Journal(run, read_only=True) as journal:
+        names = list(journal.names())
+    table = tmp_path / "patients.csv"
+    table.write_text("path,patient\n" + "".join(f"{name},p{i // 2}\n" for i, name in enumerate(names)))
+    done = cxrscan("queue", run, "--patients", table)
+    assert done.returncode == 0, done.stderr
+    assert len(listed(run / "queue.csv")) == 20
+    told = cxrscan("drift", run, "--reference", run, "--patients", table, "-o", tmp_path / "out", "--json", "-q")
+    assert json.loads(told.stdout)["n_films"] == 20
