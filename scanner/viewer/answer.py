@@ -210,8 +210,8 @@ def region_text(region: Region, result: ScanResult) -> str:
     if region.place and "mirrored" in result.gate_reasons:
         place += ", if the film is not mirrored"
     size = region.size_mm(result.attributes.pixel_spacing_mm)
-    millimetres = f", {size[0]:.0f} x {size[1]:.0f} mm" if size is not None else ""
-    return f"{place}: {100 * region.share_of_heat:.0f}{_NBSP}% of the heat{millimetres}"
+    millimetres = f", {fixed(size[0], 0)} x {fixed(size[1], 0)} mm" if size is not None else ""
+    return f"{place}: {fixed(100 * region.share_of_heat, 0)}{_NBSP}% of the heat{millimetres}"
 
 
 def regions_html(film: Film, run: Run) -> str:

@@ -84,7 +84,6 @@ USED_BY_TESTS_ALONE = {("statistics", "wilson"), ("statistics", "estimateOf"), (
     ("wording", "significant"),
     ("wording", "percentText"),
     ("filters", "outcomesOf"),
-    ("list", "VirtualList"),
     ("looking", "greyFilter"),
 }
 
