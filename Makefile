@@ -8,7 +8,7 @@ FUZZ_S ?= 900
 SOAK_ROUNDS ?= 200
 SOAK_FILMS ?= 10000
 
-.PHONY: help demo test test-all test-oldest lint lint-page bench bench-scale soak soak-serve fuzz docs clean
+.PHONY: help demo test test-all test-oldest lint lint-page sbom bench bench-scale soak soak-serve fuzz docs clean
 .SILENT:
 
 help:  ## show this list
@@ -61,6 +61,19 @@ lint-page:
 	  npm --prefix $(PAGE) run --silent lint; \
 	else echo "No Node 20 with npm here: the scripts of the report's page are not checked"; fi
 
+SBOM = $(VENV)-sbom
+COPYLEFT = "GPL;Affero;EUPL;CeCILL;CC-BY-SA;Sleepycat;OSL"
+sbom:  ## what a plain install brings: sbom.json (CycloneDX) and licences.csv; ends with an error where one is copyleft
+	rm -rf "$(SBOM)" && "$(PYTHON)" -m venv "$(SBOM)/tools" && "$(PYTHON)" -m venv "$(SBOM)/install"
+	"$(SBOM)/tools/bin/python" -m pip install --quiet --disable-pip-version-check cyclonedx-bom pip-licenses
+	"$(SBOM)/install/bin/python" -m pip install --quiet --disable-pip-version-check .
+	"$(SBOM)/install/bin/python" -m pip uninstall --quiet --yes setuptools pip
+	"$(SBOM)/tools/bin/cyclonedx-py" environment --pyproject pyproject.toml --output-reproducible \
+	  --output-file sbom.json "$(SBOM)/install/bin/python"
+	"$(SBOM)/tools/bin/pip-licenses" --python "$(SBOM)/install/bin/python" --from=mixed --format=csv \
+	  --output-file licences.csv --partial-match --fail-on $(COPYLEFT)
+	du -sm "$(SBOM)/install/lib/"*/site-packages/* | sort -rn | head -12
+
 bench: .install-test  ## films/s against the limits and two Keras scripts: make bench FILMS=folder
 	"$(BIN)/python" -m tests.bench.speed "$(FILMS)" --json bench.json
 
@@ -71,7 +84,7 @@ docs: .install-docs  ## build the site into site/; its pictures need Chromium
 	NO_MKDOCS_2_WARNING=1 "$(BIN)/mkdocs" build --strict --quiet
 
 clean:  ## remove the environment and caches
-	rm -rf "$(VENV)" "$(VENV)-oldest" build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
+	rm -rf "$(VENV)" "$(VENV)-oldest" "$(VENV)-sbom" sbom.json licences.csv build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache $(PAGE)/node_modules
 
 # Each installs once, and again when pyproject.toml has changed.
 .PHONY: .install-run .install-test .install-fuzz .install-dev .install-docs

@@ -11,6 +11,7 @@ from click import Context, Option
 from cxrscan.scanner.cli.main import COMMANDS, cxrscan
 from cxrscan.scanner.errors import HINTS
 from cxrscan.scanner.records import GATE_REASONS
+from cxrscan.version import __version__
 
 ROOT = Path(__file__).parent.parent
 
@@ -42,6 +43,11 @@ def test_every_command_of_the_readme_exists() -> None:
         if option:
             known = found.params
             assert any(option in parameter.opts + parameter.secondary_opts for parameter in known), (command, option)
+
+
+def test_the_citation_names_this_version() -> None:
+    (version,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert version == __version__
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from click.shell_completion import get_completion_class
 
+from cxrscan.scanner.cli.main import COMMANDS, cxrscan
 from tests.builders import write_film
 from tests.test_docs import ROOT
 
@@ -32,9 +34,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as a release is: a source archive from the project, a wheel from the source archive."""
     work = tmp_path_factory.mktemp("wheel")
     project = work / "project"
+    shutil.copytree(ROOT / "deploy/completion", project / "deploy/completion")
     for folder in ("cxrscan", *FOLDERS):
         shutil.copytree(ROOT / folder, project / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, project)
     call(sys.executable, "-c", f"from setuptools import build_meta as b; b.build_sdist({str(work)!r})", cwd=project)
     (source,) = work.glob("*.tar.gz")
@@ -59,7 +62,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_file_of_the_packages_once_and_under_cxrscan(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
-    metadata = [name for name in names if ".dist-info/" in name]
+    others = [name for name in names if ".dist-info/" in name or ".data/data/share/" in name]
     expected = ["cxrscan/" + str(path.relative_to(ROOT / "cxrscan")) for path in (ROOT / "cxrscan").glob("*.*")]
     expected += [
         f"cxrscan/{path.relative_to(ROOT).as_posix()}"
@@ -67,8 +70,29 @@ def test_the_wheel_holds_every_file_of_the_packages_once_and_under_cxrscan(wheel
         for path in (ROOT / folder).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     ]
-    assert sorted(set(names) - set(metadata)) == sorted(expected)
+    assert sorted(set(names) - set(others)) == sorted(expected)
     assert len(names) == len(set(names))
+
+
+def test_the_wheel_brings_a_page_for_each_command(installed: Path) -> None:
+    pytest.importorskip("click_man")
+    pages = installed.parent / "share/man/man1"
+    names = {"cxrscan", *(f"cxrscan-{name}" for name in COMMANDS)}
+    assert names <= {page.stem for page in pages.iterdir()}
+    assert "--refer" in (pages / "cxrscan-run.1").read_text().replace("\\-", "-")
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", "bash-completion/completions/cxrscan"),
+        ("zsh", "zsh/site-functions/_cxrscan"),
+        ("fish", "fish/vendor_completions.d/cxrscan.fish"),
+    ],
+)
+def test_the_wheel_brings_completion_for_each_shell(shell: str, file: str, installed: Path) -> None:
+    script = get_completion_class(shell)(cxrscan, {}, "cxrscan", "_CXRSCAN_COMPLETE").source()  # type: ignore[misc]
+    assert (installed.parent / "share" / file).read_text().strip() == script.strip()
 
 
 def test_foreign_packages_of_the_same_names_are_not_imported(installed: Path, tmp_path: Path) -> None:

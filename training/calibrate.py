@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from sklearn.linear_model import LogisticRegression
 
 from cxrscan.scanner.calibration import PopulationFinder, root
 from cxrscan.scanner.metrics import BoolArray, FloatArray, wilson_interval
@@ -86,6 +85,8 @@ def fit_finder(embeddings: Embeddings, populations: Sequence[str]) -> Population
     populations
         Of each film.
     """
+    from sklearn.linear_model import LogisticRegression  # of the extra `train`; adapting a model does without
+
     names = tuple(dict.fromkeys(populations))
     if len(names) < 2:
         return None

@@ -18,7 +18,6 @@ RUN_FILES = (
     "report.html",
     "run.json",
     "studies.*",
-    "changes.csv",
     "drift.json",
     "queue.csv",
     "worklist.*",
