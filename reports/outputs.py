@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Literal
 from cxrscan.reports.json_file import run_document, write_json
 from cxrscan.reports.page.html_file import load_templates, write_html
 from cxrscan.reports.page.view import build_view
+from cxrscan.reports.tables.change_file import FILE_NAME as CHANGES_NAME
+from cxrscan.reports.tables.change_file import write_changes
 from cxrscan.reports.tables.columns import columns_of
 from cxrscan.reports.tables.formats import TABLES
 from cxrscan.reports.tables.study_file import write_studies
+from cxrscan.reports.wording import probability_text
 from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.evaluation.changes import Earlier, find_changes
 from cxrscan.scanner.evaluation.evaluate import Evaluation
+from cxrscan.scanner.evaluation.film_notes import FilmNote, noting
+from cxrscan.scanner.evaluation.second_readers import gather_readings
 from cxrscan.scanner.evaluation.studies import StudyCollector, summarise_studies
 from cxrscan.scanner.evaluation.survey import Survey, survey_films
 from cxrscan.scanner.metrics import summarise
@@ -28,6 +34,7 @@ from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
 from cxrscan.scanner.system.whole_files import HALF_NAME, delete_halves, write_whole
 
 if TYPE_CHECKING:
+    from cxrscan.scanner.evaluation.agreement import Opinion
     from cxrscan.scanner.evaluation.drift import Drift
 
 Embed = Literal["auto", "all", "none"]
@@ -61,6 +68,8 @@ def write_outputs(
     tables: Collection[str] = (),
     evaluation: Evaluation | None = None,
     drift: Drift | None = None,
+    opinions: Sequence[Opinion] = (),
+    earlier: Earlier | None = None,
 ) -> Outputs:
     """Write all outputs of a run; each file is replaced as a whole, or stays as it was.
 
@@ -83,6 +92,10 @@ def write_outputs(
         What ``cxrscan evaluate`` found, for a report that tells it.
     drift
         What ``cxrscan drift`` found, likewise.
+    opinions
+        What readers say of the films, for a report that shows it beside the model.
+    earlier
+        A run of before, for a report that tells what changed since.
 
     Raises
     ------
@@ -91,7 +104,9 @@ def write_outputs(
     """
     start = time.perf_counter()
     collector = StudyCollector(run.model)
-    survey = survey_films(collector.watch(run.films()), run.info.threshold, run.info.refer)
+    notes: list[FilmNote] = []
+    films = noting(collector.watch(run.films()), run.info, notes)
+    survey = survey_films(films, run.info.threshold, run.info.refer)
     studies = collector.studies(run.info.study_rule)
     stems = ["results", "results.partial"]
     stem, other = stems if run.info.exit_reason == "finished" else stems[::-1]
@@ -100,7 +115,10 @@ def write_outputs(
     files = replace(files, fit=survey.fit, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, run.info.threshold) if survey.labelled else None
-    columns = columns_of(survey.id_names, run.info)
+    model = f"{run.model.label} at {probability_text(run.info.threshold)}"
+    readings = gather_readings(opinions, notes, model) if opinions else None
+    changes = find_changes(earlier, notes, run.model) if earlier is not None else None
+    columns = columns_of(survey.id_names, run.info, readings, changes)
     others: list[Path] = []
     for table in TABLES:
         path, stale = (folder / f"{each}.{table.name}" for each in (stem, other))
@@ -116,6 +134,11 @@ def write_outputs(
         others.append(table_of_studies)
     else:  # none there must grow stale
         table_of_studies.unlink(missing_ok=True)
+    if changes is not None:
+        write_changes(folder / CHANGES_NAME, changes)
+        others.append(folder / CHANGES_NAME)
+    else:
+        (folder / CHANGES_NAME).unlink(missing_ok=True)
     embedded = _embedded(survey, embed)
     image_paths = _write_images(folder / _IMAGES, run, embedded, survey)
     view = build_view(
@@ -128,6 +151,8 @@ def write_outputs(
         drift=drift,
         studies=studies,
         study_summary=files.studies,
+        readings=readings,
+        changes=changes,
     )
     write_html(files.html, columns, run, view, image_paths=image_paths)
     _delete_other_images(folder / _IMAGES, {path for path in image_paths if path})

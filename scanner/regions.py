@@ -16,8 +16,10 @@ import numpy.typing as npt
 from cxrscan.scanner.lungs import Box, Lungs
 from cxrscan.scanner.records import MAX_REGIONS, FloatImage, Region, Side, Zone
 
-OUTLINE = 0.04
-"""Share of the heat scale along which a region is outlined."""
+OUTLINE = 0.05
+"""Share of the heat scale along which a region is outlined, unless PEAK_SHARE of its lung's strongest heat is more."""
+PEAK_SHARE = 0.15
+"""Share of the strongest heat in a lung below which nothing belongs to a region there: strong heat has wide skirts."""
 FLOOR = 0.14
 """Share of the heat scale that a region must reach somewhere; weaker heat misses radiologists' boxes too often."""
 MIN_SHARE = 0.1
@@ -76,6 +78,7 @@ def find_regions(
     lungs: Lungs,
     *,
     outline: float = OUTLINE,
+    peak_share: float = PEAK_SHARE,
     floor: float = FLOOR,
 ) -> tuple[Region, ...]:
     """Outline where a heat map lies: at most MAX_REGIONS, the largest share of the heat first.
@@ -90,22 +93,22 @@ def find_regions(
         ``ModelSpec.heat_scale``.
     size_px
         Width and height of the film.
-    outline, floor
-        As OUTLINE and FLOOR.
+    outline, peak_share, floor
+        As OUTLINE, PEAK_SHARE and FLOOR.
     """
     if heat_map.max(initial=0.0) < floor * heat_scale:
         return ()
     smooth = smooth_heat(heat_map, heat_scale)
     total = float(smooth.sum())
     middle = round(lungs.middle * GRID)
-    inside = np.asarray(smooth >= outline, dtype=np.uint8)
     found = []
     for first, end in ((0, middle), (middle, GRID)):
-        part = np.ascontiguousarray(inside[:, first:end])
-        n_labels, labels = cv2.connectedComponents(part, connectivity=4)
+        half = smooth[:, first:end]
+        inside = np.asarray(half >= max(outline, peak_share * float(half.max(initial=0.0))), dtype=np.uint8)
+        n_labels, labels = cv2.connectedComponents(inside, connectivity=4)
         for label in range(1, n_labels):
             own = labels == label
-            heat = np.where(own, smooth[:, first:end], np.float32(0))
+            heat = np.where(own, half, np.float32(0))
             share = float(heat.sum()) / total
             strength = float(heat.max())
             if strength >= floor and share >= MIN_SHARE:

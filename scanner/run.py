@@ -33,6 +33,7 @@ from cxrscan.scanner.records import (
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.runs.asked import answer_again, keep_asked, stored_asked
 from cxrscan.scanner.runs.claim import refuse_to_replace, set_aside
+from cxrscan.scanner.runs.drifted import keep_drift, stored_drift
 from cxrscan.scanner.runs.grouping import (
     grouped_films,
     refuse_unknown_column,
@@ -54,6 +55,7 @@ from cxrscan.scanner.trial import TriedBundle, open_bundle
 from cxrscan.version import __version__
 
 if TYPE_CHECKING:
+    from cxrscan.scanner.evaluation.drift import Drift
     from cxrscan.scanner.evaluation.evaluate import Asked, Evaluation
     from cxrscan.scanner.evaluation.labels import LabelJoin, LabelRequest, Labels
 
@@ -91,7 +93,9 @@ Ask = Callable[[Set[str]], "Asked"]
 class WriteOutputs(Protocol):
     """Renders the files of a run folder; ``cxrscan.reports.outputs.write_outputs``."""
 
-    def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
+    def __call__(
+        self, folder: Path, run: Run, *, evaluation: Evaluation | None = None, drift: Drift | None = None
+    ) -> Outputs:
         """Write the outputs and say where they are."""
         ...
 
@@ -433,6 +437,7 @@ def render(
     study_rule: StudyRule | None = None,
     out: Path | None = None,
     ask: Ask | None = None,
+    drift: Drift | None = None,
 ) -> Tally:
     """Render the outputs of a finished or interrupted run again, without the model or the films.
 
@@ -446,6 +451,8 @@ def render(
         Another folder for the outputs; the run folder then stays as it is. None for the run folder.
     ask
         What the evaluation of the run is to tell from now on; None for what was asked before, if anything.
+    drift
+        What was found to have changed, to be told from now on; None for what was found before, if anything.
 
     Raises
     ------
@@ -484,6 +491,8 @@ def render(
             info = replace(info, labels=joined.source)
         if ask is not None:
             _ask(journal, ask, joined)
+        if drift is not None:
+            keep_drift(journal, drift)
         return _render(journal, info, write_outputs, joined, out)
 
 
@@ -553,7 +562,8 @@ def _render(
     run = Run(info, stored_model(journal), films)
     evaluation = answer_again(journal, run, None if joined is None else joined.rows)
     counted = run if info.duplicates == "keep" else replace(run, films=lambda: labelled_once(films()))
-    outputs = write_outputs(out or journal.folder, shareable(counted), evaluation=evaluation)
+    drift = stored_drift(journal)
+    outputs = write_outputs(out or journal.folder, shareable(counted), evaluation=evaluation, drift=drift)
     info = replace(info, profile_s={**info.profile_s, "render": outputs.render_s})
     return Tally(info, outputs, joined, evaluation)
 

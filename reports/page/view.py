@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cxrscan.reports.page.charts import Chart, coverage_chart, labelled_charts, unlabelled_charts
 from cxrscan.reports.page.colour_scale import OPACITIES, STOPS
+from cxrscan.reports.page.comparisons import ComparisonView, changes_view, readers_view
 from cxrscan.reports.page.evaluation import EvaluationView, evaluation_view
 from cxrscan.reports.page.points import OfferedPoint, offered_points
 from cxrscan.reports.page.studies import ROW, StudiesView, studies_view, study_rows
@@ -37,8 +38,10 @@ from cxrscan.reports.wording import (
 )
 from cxrscan.scanner import NOTICE
 from cxrscan.scanner.errors import HINTS
+from cxrscan.scanner.evaluation.changes import Changes
 from cxrscan.scanner.evaluation.evaluate import Evaluation
 from cxrscan.scanner.evaluation.fit import OUTSIDE, fit_sentence
+from cxrscan.scanner.evaluation.second_readers import Readings
 from cxrscan.scanner.evaluation.studies import Study
 from cxrscan.scanner.evaluation.survey import EXAMPLES, Problem, Survey
 from cxrscan.scanner.metrics import ConfusionMatrix, Summary, figure_table
@@ -184,6 +187,10 @@ class ReportView:
     """What ``cxrscan evaluate`` found; None in other reports."""
     studies: StudiesView | None
     """What the studies amount to; None where films are not grouped."""
+    readers: ComparisonView | None
+    """What readers say; None unless their verdicts were given."""
+    changes: ComparisonView | None
+    """What changed since an earlier run; None unless one was named."""
     drift: DriftView | None
     """What ``cxrscan drift`` found; None in other reports."""
     points: tuple[OfferedPoint, ...]
@@ -217,6 +224,8 @@ def build_view(
     drift: Drift | None = None,
     studies: Sequence[Study] = (),
     study_summary: StudySummary | None = None,
+    readings: Readings | None = None,
+    changes: Changes | None = None,
 ) -> ReportView:
     """Make the view of a run.
 
@@ -232,6 +241,10 @@ def build_view(
         What ``cxrscan drift`` found, likewise.
     studies, study_summary
         The run's studies and what they amount to, where films are grouped.
+    readings
+        What readers say of the films.
+    changes
+        What changed since an earlier run.
     """
     return ReportView(
         title=title or _default_title(run.info),
@@ -249,6 +262,8 @@ def build_view(
         performance=None if summary is None else _performance(summary, survey),
         evaluation=None if evaluation is None else evaluation_view(evaluation),
         studies=None if study_summary is None else studies_view(study_summary, run),
+        readers=None if readings is None else readers_view(readings),
+        changes=None if changes is None else changes_view(changes),
         drift=None if drift is None else _drift_view(drift),
         points=_points(survey, summary, run),
         refer=_band(run.info.refer) if run.info.refer is not None else "",

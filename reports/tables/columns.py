@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from cxrscan.reports.wording import fixed
+from cxrscan.reports.wording import VERDICTS, fixed
 from cxrscan.scanner.decision import prediction, shown_regions
 from cxrscan.scanner.records import Film, Region, RunInfo
 from cxrscan.scanner.run_record import Run
+
+if TYPE_CHECKING:
+    from cxrscan.scanner.evaluation.changes import Changes
+    from cxrscan.scanner.evaluation.second_readers import Readings
 
 Cell = str | int | float | list[Any] | None
 """A value of the table; None and the empty string are both an empty cell."""
@@ -356,9 +360,57 @@ _STUDY_COLUMNS: tuple[Column, ...] = (
 )
 
 
-def columns_of(id_names: Iterable[str], info: RunInfo) -> tuple[Column, ...]:
-    """Return the fixed columns, then identifiers that films carry (``--include-dicom-ids``), then study and patient."""
-    return COLUMNS + tuple(_id_column(name) for name in id_names) + (_STUDY_COLUMNS if info.group else ())
+def columns_of(
+    id_names: Iterable[str], info: RunInfo, readings: Readings | None = None, changes: Changes | None = None
+) -> tuple[Column, ...]:
+    """Return the fixed columns, and those of what only some runs have.
+
+    These are identifiers (``--include-dicom-ids``), study and patient (``--group``), what readers said
+    (``report --verdicts``) and what changed (``report --since``).
+    """
+    return (
+        *COLUMNS,
+        *(_id_column(name) for name in id_names),
+        *(_STUDY_COLUMNS if info.group else ()),
+        *(_reading_columns(readings) if readings is not None else ()),
+        *(_change_columns(changes) if changes is not None else ()),
+    )
+
+
+def _reading_columns(readings: Readings) -> tuple[Column, ...]:
+    def said(film: Film, run: Run) -> Cell:
+        read = readings.films.get(film.result.name)
+        return "; ".join(f"{who}: {VERDICTS.get(what, what)}" for who, what in read.said.items()) if read else None
+
+    def disagreement(film: Film, run: Run) -> Cell:
+        read = readings.films.get(film.result.name)
+        return read.disagreement if read else None
+
+    return (
+        Column("readings", "Readers", "text", "What readers say of the film.", said),
+        Column(
+            "disagreement",
+            "Disagreement",
+            "integer",
+            "Over all pairs of readers and model: 2 for opposite answers, 1 where one of them is unsure.",
+            disagreement,
+        ),
+    )
+
+
+def _change_columns(changes: Changes) -> tuple[Column, ...]:
+    def kind(film: Film, run: Run) -> Cell:
+        change = changes.found.get(film.result.name)
+        return change.kind if change else None
+
+    def before(film: Film, run: Run) -> Cell:
+        change = changes.found.get(film.result.name)
+        return change.before.prob if change and change.before else None
+
+    return (
+        Column("change", "Change", "text", f"What changed since {changes.since}; empty for nothing.", kind),
+        Column("prob_before", "Earlier probability", "decimal", "Of a film that changed.", before, decimals=4),
+    )
 
 
 def _id_column(name: str) -> Column:
@@ -395,7 +447,8 @@ def data_dictionary() -> str:
         *(f"| `{column.name}` | {_type_text(column)} | {column.meaning} |" for column in COLUMNS),
         "",
         "With `--include-dicom-ids` the identifiers follow, one column each, and with `--group` the columns `study`",
-        "and `patient`.",
+        "and `patient`. `report --verdicts` adds `readings` and `disagreement`, `report --since` adds `change` and",
+        "`prob_before`.",
         "",
     ]
     return "\n".join(lines)

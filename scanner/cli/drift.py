@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ def drift(
         write_drift(followed(output or run_folder), found)
     tells = output is None and may_write
     if tells:
-        tally = render(run_folder, partial(write_outputs, drift=found))
+        tally = render(run_folder, write_outputs, drift=found)
     if as_json:
         click.echo(json.dumps(drift_document(found), ensure_ascii=False))
     else:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cxrscan.reports.outputs import Embed
+    from cxrscan.scanner.evaluation.agreement import Opinion
+    from cxrscan.scanner.evaluation.changes import Earlier
+    from cxrscan.scanner.evaluation.drift import Drift
     from cxrscan.scanner.evaluation.evaluate import Evaluation
     from cxrscan.scanner.evaluation.labels import LabelRequest, Labels
     from cxrscan.scanner.records import Band, Film, Outputs, RunInfo, StudySummary
@@ -285,13 +288,27 @@ class OutputWriter:
     title: str
     embed: Embed
     tables: tuple[str, ...]
+    opinions: tuple[Opinion, ...] = ()
+    """What readers say of the films."""
+    earlier: Earlier | None = None
+    """What is told of is what changed since."""
 
-    def __call__(self, folder: Path, run: Run, *, evaluation: Evaluation | None = None) -> Outputs:
+    def __call__(
+        self, folder: Path, run: Run, *, evaluation: Evaluation | None = None, drift: Drift | None = None
+    ) -> Outputs:
         """Write the outputs, and copy them elsewhere where that is asked for."""
         from cxrscan.reports.outputs import write_outputs  # slow to import; see ``cxrscan.reports.outputs.prepare``
 
         outputs = write_outputs(
-            folder, run, title=self.title, embed=self.embed, tables=self.tables, evaluation=evaluation
+            folder,
+            run,
+            title=self.title,
+            embed=self.embed,
+            tables=self.tables,
+            evaluation=evaluation,
+            drift=drift,
+            opinions=self.opinions,
+            earlier=self.earlier,
         )
         if self.upload:  # no patient's name, and no journal: it is no file for a bucket
             from cxrscan.scanner.sources.remote import RemotePath, upload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,9 +11,11 @@ import click
 from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
+    from cxrscan.scanner.cli.options import OutputWriter
+    from cxrscan.scanner.evaluation.agreement import Opinion
+    from cxrscan.scanner.evaluation.changes import Earlier
     from cxrscan.scanner.evaluation.labels import LabelRequest
     from cxrscan.scanner.records import Band, Duplicates, StudyRule
-    from cxrscan.scanner.run import WriteOutputs
 
 
 @click.command(short_help="Render a run's outputs again.")
@@ -29,6 +32,20 @@ if TYPE_CHECKING:
 @options.duplicates
 @options.group
 @options.study_rule
+@click.option(
+    "--verdicts",
+    "sheets",
+    type=options.existing_path,
+    multiple=True,
+    metavar="SHEET|RUN",
+    help="Show what readers say beside the model, from a sheet of verdicts or all sheets of a run; may be repeated.",
+)
+@click.option(
+    "--since",
+    type=options.LocalPath(exists=True, file_okay=False, path_type=Path),
+    metavar="RUN",
+    help="Also tell what changed since an earlier run, and write changes.csv.",
+)
 @options.outputs
 @options.as_json
 @options.quiet
@@ -41,7 +58,9 @@ def report(
     duplicates: Duplicates | None,
     group: str | None,
     study_rule: StudyRule | None,
-    write_outputs: WriteOutputs,
+    sheets: tuple[Path, ...],
+    since: Path | None,
+    write_outputs: OutputWriter,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -49,8 +68,14 @@ def report(
 
     \b
     cxrscan report cxrscan-out --threshold sens95
+    cxrscan report cxrscan-out --verdicts anna.csv --verdicts ben.csv
+    cxrscan report this-week --since last-week
     """
     from cxrscan.scanner.run import render
+
+    write_outputs = replace(
+        write_outputs, opinions=_opinions(sheets), earlier=_earlier(since) if since is not None else None
+    )
 
     tally = render(
         run_folder,
@@ -64,3 +89,31 @@ def report(
         out=output,
     )
     options.tell(tally, as_json=as_json, quiet=quiet)
+
+
+def _opinions(places: tuple[Path, ...]) -> tuple[Opinion, ...]:
+    """What the readers of sheets, or of the sheets of runs, say."""
+    if not places:
+        return ()
+    from cxrscan.scanner.errors import RunFolderError
+    from cxrscan.scanner.viewer.verdicts import read_sheets, sheets_of
+
+    sheets = [sheet for place in places for sheet in (sheets_of(place) if place.is_dir() else [place])]
+    opinions = tuple(opinion for opinion in read_sheets(sheets) if opinion.is_reader)
+    if not opinions:
+        raise RunFolderError("verdicts-none", f"{', '.join(map(str, places))}: no verdict on a film.")
+    return opinions
+
+
+def _earlier(folder: Path) -> Earlier:
+    """A run of before, its films called as its outputs call them."""
+    from cxrscan.scanner.evaluation.changes import Earlier
+    from cxrscan.scanner.evaluation.film_notes import note
+    from cxrscan.scanner.run_record import Run
+    from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
+    from cxrscan.scanner.runs.sharing import shareable
+
+    with Journal(folder, read_only=True) as journal:
+        run = Run(stored_info(journal), stored_model(journal), journal.films)
+        notes = tuple(note(film, run.info) for film in shareable(run).films())
+    return Earlier(folder.resolve().name, run.model.label, notes)

@@ -18,6 +18,7 @@ RUN_FILES = (
     "report.html",
     "run.json",
     "studies.*",
+    "changes.csv",
     "drift.json",
     "queue.csv",
     "worklist.*",

@@ -12,7 +12,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cache, lru_cache
 from types import NoneType, UnionType
@@ -374,7 +374,7 @@ def _kinds(record: type[Any]) -> tuple[Mapping[str, Any], frozenset[str]]:
 
 
 def _typed(kind: Any, value: Any, name: str, raw: bool) -> Any:
-    """Hold a JSON value against a type: text, numbers, choices, tuples, mappings, or one of several."""
+    """Hold a JSON value against a type: text, numbers, choices, tuples, mappings, records, or one of several."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is UnionType:
         fitting = [part for part in parts if part is not NoneType]
@@ -392,6 +392,8 @@ def _typed(kind: Any, value: Any, name: str, raw: bool) -> Any:
         return value
     if kind is Any:
         return value
+    if isinstance(kind, type) and is_dataclass(kind):
+        return record_of(kind, value)
     return _SIMPLE[kind](value, name, raw)
 
 

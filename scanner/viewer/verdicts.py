@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cxrscan.reports.tables.columns import COLUMNS
@@ -114,13 +114,35 @@ def read_opinions(path: Path) -> list[Opinion]:
     """
     opinions = []
     for row in read_rows(path):
-        film, content = row["path"], row.get("sha256", "")
+        film, content = _original(row["path"]), row.get("sha256", "")
         if said := _said(row):
             opinions.append(Opinion(film, content, _original(row.get("reader")) or path.stem, said))
         if called := AGREEMENTS["agree"].get(row.get("prediction", "")):
             model = f"{row.get('model') or 'model'} at {row.get('threshold') or 'its threshold'}"
             opinions.append(Opinion(film, content, model, called, is_reader=False))
     return opinions
+
+
+def read_sheets(sheets: Sequence[Path]) -> list[Opinion]:
+    """Read the opinions of several sheets.
+
+    A person who has two sheets counts as two, so that a second reading can be held against a first.
+
+    Raises
+    ------
+    RunFolderError
+        ``verdicts-unreadable``.
+    """
+    opinions = [read_opinions(sheet) for sheet in sheets]
+    n_sheets: dict[str, int] = {}
+    for each in opinions:
+        for who in {opinion.who for opinion in each if opinion.is_reader}:
+            n_sheets[who] = n_sheets.get(who, 0) + 1
+    return [
+        replace(opinion, who=f"{opinion.who} ({sheet})") if n_sheets.get(opinion.who, 0) > 1 else opinion
+        for sheet, each in zip(sheets, opinions, strict=True)
+        for opinion in each
+    ]
 
 
 def _said(row: Row) -> str | None:

@@ -15,8 +15,8 @@ import { Viewer } from "./viewer.mjs";
 import { countText } from "./wording.mjs";
 
 const ALWAYS_SHOWN = new Set(["positive", "negative", ...outcomesOfKind("truth")]);
-const SORTS_DOWN = new Set(["prob_pneumonia", "duration_ms", "verdict"]);
-const TELLING_SORTS = new Set(["prob_pneumonia", "prediction", "outcome", "truth", "gate_reasons", "gate_distance"]);
+const SORTS_DOWN = new Set(["prob_pneumonia", "duration_ms", "verdict", "disagreement"]);
+const TELLING_SORTS = new Set(["prob_pneumonia", "prediction", "outcome", "truth", "gate_reasons", "gate_distance", "disagreement", "readings"]);
 const MAX_SUGGESTED = 40;
 
 export class Browser {
@@ -244,7 +244,7 @@ export class Browser {
   /** @type {(name: string, title: string, wanted: string) => Node[]} */
   textFields(name, title, wanted) {
     return [element("input", {
-      type: "text", value: wanted, placeholder: "contains", "aria-label": `${title} contains`, list: `values-${name}`,
+      type: "text", value: wanted, placeholder: "contains; * any", "aria-label": `${title} contains`, list: `values-${name}`,
       oninput: (/** @type {Event} */ event) => { state.columns[name] = fieldOf(event).value; this.apply(); },
     }), valueList(name)];
   }

@@ -72,6 +72,7 @@ function makeTest(reading) {
 
 /** @type {(value: Cell, want: string | Range) => boolean} */
 function fits(value, want) {
+  if (want === "*") return value !== null && value !== undefined && value !== "";
   if (typeof want === "string") return String(value ?? "").toLowerCase().includes(want.toLowerCase());
   if (want.low === null && want.high === null) return true;
   return typeof value === "number" && value >= (want.low ?? -Infinity) && value <= (want.high ?? Infinity);

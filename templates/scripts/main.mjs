@@ -24,6 +24,7 @@ preparePrinting(browser);
 showStudies(browser);
 offerTheme();
 offerCopies();
+offerFindings();
 if (isFiltered(state)) goTo("films"); // a link to some films leads to them
 
 /** Light or dark, on a button; the reader's choice is kept. */
@@ -44,5 +45,22 @@ function offerCopies() {
   for (const button of allOf("[data-copy]")) {
     button.hidden = false;
     copyOnPress(button, byId(button.dataset.copy ?? ""));
+  }
+}
+
+/** Buttons that show the films which a section tells of. */
+function offerFindings() {
+  /** @type {Record<string, () => void>} */
+  const found = {
+    changes: () => Object.assign(state, { columns: { change: "*" }, sort: "path", descending: false }),
+    readers: () => Object.assign(state, { columns: { readings: "*" }, sort: "disagreement", descending: true }),
+  };
+  for (const button of allOf("[data-find]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      found[button.dataset.find ?? ""]();
+      browser.apply();
+      goTo("films");
+    });
   }
 }

@@ -1,6 +1,6 @@
 """Do the regions of a bundle lie where radiologists saw an opacity, and which thresholds draw them best?
 
-    python -m tests.bench.regions BUNDLE DATA [--outline 0.05] [--floor 0.12] [--choose]
+    python -m tests.bench.regions BUNDLE DATA [--outline 0.05] [--peak-share 0.2] [--floor 0.12] [--choose]
 
 DATA is a folder with `films.csv` (columns of the adults in docs/training-data.md) and its films. Films of the split
 `val` that radiologists read are measured, with 95 % intervals from resampled patients:
@@ -11,8 +11,8 @@ DATA is a folder with `films.csv` (columns of the adults in docs/training-data.m
 - IoU: overlap of all regions with all boxes of a film.
 
 The baseline draws the usual box in the middle of each lung, as strong as the film is probable. `--choose` tries
-thresholds: the tightest outline whose IoU is within 0.005 of the best, and the lowest floor with at most half a false
-region a film. They stand in `scanner/regions.py`, as shares of the heat scale, which a retrained bundle keeps.
+thresholds: the tightest outline whose IoU is within 0.01 of the best, likewise the largest share of the peak, and the
+lowest floor with at most half a false region a film. They stand in `scanner/regions.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -34,15 +34,16 @@ from cxrscan.scanner.model_bundle import ModelSpec, load_bundle
 from cxrscan.scanner.preprocess import to_model_input
 from cxrscan.scanner.readers import ReadOptions, read_film
 from cxrscan.scanner.records import FloatImage, Predictions, Region
-from cxrscan.scanner.regions import FLOOR, OUTLINE, find_regions, smooth_heat
+from cxrscan.scanner.regions import FLOOR, OUTLINE, PEAK_SHARE, find_regions, smooth_heat
 
 SIDE_PX = 448
 """Films are measured as if they had so many pixels a side."""
 N_RESAMPLES = 1_000
 _LIMITS = (0.5, 1.0)
-_SAME_IOU = 0.005  # of outlines that are as good, the tightest is taken
-_OUTLINES, _FLOORS = (
+_SAME_IOU = 0.01  # of outlines that are as good, the tightest is taken
+_OUTLINES, _PEAK_SHARES, _FLOORS = (
     (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2),
+    (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
     (0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.2, 0.25),
 )
 
@@ -195,62 +196,68 @@ def hottest_place(heat_map: FloatImage, heat_scale: float) -> tuple[float, float
     return ((int(column) + 0.5) * step, (int(row) + 0.5) * step) if smooth.max() > 0 else None
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """As ``find_regions`` takes them."""
+
+    outline: float
+    peak_share: float
+    floor: float
+
+
 def _drawn(
-    films: Sequence[Read],
-    said: Predictions,
-    scale: float,
-    lungs_of: Callable[[Read], Lungs],
-    outline: float,
-    floor: float,
+    films: Sequence[Read], said: Predictions, scale: float, lungs_of: Callable[[Read], Lungs], at: Thresholds
 ) -> list[Scores]:
     size = (SIDE_PX, SIDE_PX)
     return [
         score(
             film,
-            [found_of(each) for each in find_regions(heat, scale, size, lungs_of(film), outline=outline, floor=floor)],
+            [found_of(each) for each in find_regions(heat, scale, size, lungs_of(film), **asdict(at))],
             hottest_place(heat, scale),
         )
         for film, heat in zip(films, said.heat_maps, strict=True)
     ]
 
 
-def _choose(draw: Callable[[float, float], list[Scores]]) -> tuple[float, float]:
+def _choose(draw: Callable[[Thresholds], list[Scores]]) -> Thresholds:
     """The thresholds that the module's text describes."""
-    ious = {outline: figures_of(draw(outline, FLOOR))["IoU"] for outline in _OUTLINES}
-    best = max(outline for outline in ious if ious[outline] >= max(ious.values()) - _SAME_IOU)
-    false = {floor: false_regions(draw(best, floor)) for floor in _FLOORS if floor >= best}
-    click.echo(f"IoU by outline: {', '.join(f'{key:g}: {value:.3f}' for key, value in ious.items())}")
+    at = Thresholds(0.0, 0.0, FLOOR)
+    for name, values in (("outline", _OUTLINES), ("peak_share", _PEAK_SHARES)):
+        ious = {value: figures_of(draw(replace(at, **{name: value})))["IoU"] for value in values}
+        best = max(value for value in ious if ious[value] >= max(ious.values()) - _SAME_IOU)
+        at = replace(at, **{name: best})
+        click.echo(f"IoU by {name}: {', '.join(f'{key:g}: {value:.3f}' for key, value in ious.items())}")
+    false = {floor: false_regions(draw(replace(at, floor=floor))) for floor in _FLOORS if floor >= at.outline}
     click.echo(f"False regions a film by floor: {', '.join(f'{key:g}: {value:.3f}' for key, value in false.items())}")
-    return best, next((floor for floor in false if false[floor] <= _LIMITS[0]), max(false))
+    return replace(at, floor=next((floor for floor in false if false[floor] <= _LIMITS[0]), max(false)))
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--outline", default=OUTLINE, help="Share of the heat scale along which regions are outlined.")
-@click.option("--floor", default=FLOOR, help="Share that a region must reach.")
-@click.option("--choose", is_flag=True, help="Choose both by these films, and measure with them.")
-def main(bundle: Path, data: Path, outline: float, floor: float, choose: bool) -> None:
+@click.option("--peak-share", default=PEAK_SHARE, help="Share of the strongest heat in a lung, likewise.")
+@click.option("--floor", default=FLOOR, help="Share of the scale that a region must reach.")
+@click.option("--choose", is_flag=True, help="Choose all three by these films, and measure with them.")
+def main(bundle: Path, data: Path, outline: float, peak_share: float, floor: float, choose: bool) -> None:
     """Print how far regions agree with boxes."""
     cv2.setNumThreads(1)
     spec = load_bundle(bundle)
     films = read_films(data, spec)
     said = LiteRTEngine(spec, n_threads=2).predict(np.stack([film.picture[..., np.newaxis] for film in films]))
 
-    def draw(outline: float, floor: float) -> list[Scores]:
-        return _drawn(films, said, spec.heat_scale, lambda film: USUAL_LUNGS, outline, floor)
+    def draw(at: Thresholds) -> list[Scores]:
+        return _drawn(films, said, spec.heat_scale, lambda film: USUAL_LUNGS, at)
 
-    if choose:
-        outline, floor = _choose(draw)
-        click.echo(f"Chosen: outline {outline:g}, floor {floor:g}\n")
-    scores = draw(outline, floor)
+    at = _choose(draw) if choose else Thresholds(outline, peak_share, floor)
+    scores = draw(at)
     areas = [mask_of([box]).sum() for film in films for box in film.boxes]
     side = float(np.mean(areas)) ** 0.5
     usual = [lungs_centre(USUAL_LUNGS, side, float(logit)) for logit in said.logits]
     baseline = [score(film, found, found[0].place) for film, found in zip(films, usual, strict=True)]
     n_boxes, n_boxed = len(areas), sum(bool(film.boxes) for film in films)
     click.echo(f"{len(films)} films of {len({film.patient for film in films})} patients, {n_boxes} boxes on {n_boxed}")
-    click.echo(f"Thresholds: outline {outline:g}, floor {floor:g} of the heat scale {spec.heat_scale:.3f}")
+    click.echo(f"{at}, heat scale {spec.heat_scale:.3f}")
     click.echo("\n| | regions | lungs' centre |\n|---|---|---|")
     patients = [film.patient for film in films]
     columns = [(figures_of(each), intervals_of(patients, each)) for each in (scores, baseline)]

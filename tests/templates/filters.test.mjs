@@ -85,6 +85,7 @@ test("a range of probabilities leaves films without one out, ends included", () 
 
 test("columns are filtered by text, in any case, and by numbers", () => {
   assert.deepEqual(choose({ columns: { manufacturer: "ACME" } }).names, ["a10.jpg", "b.jpg"]);
+  assert.deepEqual(choose({ columns: { manufacturer: "*" } }).names, ["a10.jpg", "b.jpg"]);
   assert.deepEqual(choose({ columns: { width_px: { low: 1000, high: null } } }).names, ["a10.jpg"]);
   assert.equal(choose({ columns: { width_px: { low: null, high: null } } }).names.length, 5);
 });

@@ -56,6 +56,16 @@ def test_films_that_have_changed(tmp_path: Path, earlier: Path) -> None:
     report = (run / "report.html").read_text(encoding="utf-8")
     assert 'href="#drift"' in report
     assert document["sentence"] in report
+    (run / "report.html").unlink()
+    assert cxrscan("report", run).returncode == 0
+    assert (run / "report.html").read_text(encoding="utf-8").count(document["sentence"]) == report.count(
+        document["sentence"]
+    )
+    with Journal(run) as journal:
+        journal.start_session("key")
+        journal.add_films(population(61, 2)[60:])
+    assert cxrscan("report", run).returncode == 0
+    assert 'href="#drift"' not in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_films_that_the_model_was_validated_on_are_the_default(tmp_path: Path) -> None:
@@ -82,3 +92,11 @@ def test_a_run_without_a_scored_film_and_a_folder_that_cannot_be_made_are_told(t
     (tmp_path / "file").touch()
     no_folder = cxrscan("drift", earlier, "--reference", earlier, "-o", tmp_path / "file/out")
     assert (no_folder.returncode, "[output-unwritable]" in no_folder.stderr) == (1, True)
+
+
+def test_a_drift_that_was_made_up_is_told(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", population(20, 2))
+    with Journal(run) as journal:
+        journal.put("drift", {"n_results": 20, "found": {"reference": "x", "aspects": [{"aspect": "<script>"}]}})
+    told = cxrscan("report", run)
+    assert (told.returncode, "[journal-format]" in told.stderr) == (1, True)

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cxrscan.reports.outputs import write_outputs
+from cxrscan.scanner.evaluation.agreement import Opinion
+from cxrscan.scanner.evaluation.changes import Earlier
+from cxrscan.scanner.evaluation.film_notes import note
 from cxrscan.scanner.records import Estimate
 from cxrscan.scanner.run_record import Run
 from tests.chromium import ignored, not_collected
@@ -23,6 +26,7 @@ from tests.reports.films import (
     MODEL,
     large_run,
     render,
+    run_of,
     scored,
     small_run,
     studies_run,
@@ -90,6 +94,20 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def in_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a run of 300 films in 120 studies of fewer patients."""
     return write_studies(tmp_path_factory.mktemp("studies"), 300, 120)
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run with readers and an earlier run."""
+    folder = tmp_path_factory.mktemp("compared")
+    films = small_run()
+    opinions = [
+        *(Opinion("NORMAL/a.jpg", "", who, "no-pneumonia") for who in ("Anna", "Ben")),
+        *(Opinion("PNEUMONIA/g.jpg", "", who, "no-pneumonia") for who in ("Anna", "Ben")),
+    ]
+    before = [note(film, INFO) for film in (scored("NORMAL/a.jpg", 0.9), *films[1:-1])]
+    write_outputs(folder, run_of(films), opinions=opinions, earlier=Earlier("last", "toy 1.0", tuple(before)))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -37,3 +37,13 @@ def test_axe_finds_nothing_in_studies(page, in_studies, scheme, width):
     page.evaluate(AXE_CORE.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run('#studies').then(result => result.violations)")
     assert [(rule["id"], node["target"], node["failureSummary"]) for rule in found for node in rule["nodes"]] == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_in_readers_and_changes(page, compared, scheme, width):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    open_report(page, compared)
+    page.evaluate(AXE_CORE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ include: ['#readers', '#changes'] }).then(result => result.violations)")
+    assert [(rule["id"], node["target"], node["failureSummary"]) for rule in found for node in rule["nodes"]] == []
