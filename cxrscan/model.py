@@ -33,7 +33,7 @@ def load_model(bundle: str | os.PathLike[str] | None = None, *, gate: GateMode =
     Parameters
     ----------
     bundle
-        Folder of the bundle; None for the one that comes with cxrscan.
+        Folder of the bundle, or a name of `cxrscan model list`; None for the one that comes with cxrscan.
     gate
         What becomes of pictures that are no frontal chest film: ``strict`` gives no probability, ``warn`` gives one
         with a caveat, ``off`` judges none.
@@ -43,7 +43,9 @@ def load_model(bundle: str | os.PathLike[str] | None = None, *, gate: GateMode =
     BundleError
         ``bundle-missing``, ``bundle-invalid`` or ``bundle-hash``.
     """
-    tried = open_bundle(DEFAULT_BUNDLE if bundle is None else Path(bundle))
+    from cxrscan.scanner.bundles.shelf import bundle_folder  # what fetches bundles costs every import a little
+
+    tried = open_bundle(DEFAULT_BUNDLE if bundle is None else bundle_folder(bundle))
     settings = ScanSettings(gate=gate, n_threads=available_cores(), thumbnail_px=0)
     return Model(tried.spec, tried.hold(settings))
 

@@ -72,7 +72,7 @@ def scan(
     out
         Folder for the results.
     model
-        Folder of a model bundle; None for the one that comes with cxrscan.
+        Folder of a model bundle, or a name of `cxrscan model list`; None for the one that comes with cxrscan.
     labels
         ``folders`` for class folders NORMAL and PNEUMONIA, or a CSV file with the columns path and label.
     threshold
@@ -107,7 +107,7 @@ def scan(
     request = RunRequest(
         roots=tuple(_root(path) for path in _several(paths)),
         out=Path(out),
-        settings=ScanSettings(model=DEFAULT_BUNDLE if model is None else Path(model), gate=gate),
+        settings=ScanSettings(model=_bundle(model), gate=gate),
         n_workers=workers or available_cores(),
         threshold=None if threshold is None else str(threshold),
         refer=refer,
@@ -122,6 +122,13 @@ def scan(
     if tally.info.exit_reason != "finished":
         raise KeyboardInterrupt
     return open_run(out)
+
+
+def _bundle(model: Place | None) -> Path:
+    """The folder of a model."""
+    from cxrscan.scanner.bundles.shelf import bundle_folder  # what fetches bundles costs every import a little
+
+    return DEFAULT_BUNDLE if model is None else bundle_folder(model)
 
 
 def open_run(folder: Place) -> Run:

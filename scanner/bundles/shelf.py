@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,13 @@ def names() -> list[str]:
     """Names of the bundles that were added."""
     folder = shelf()
     return sorted(each.name for each in folder.iterdir() if (each / SPEC_NAME).is_file()) if folder.is_dir() else []
+
+
+def bundle_folder(bundle: str | os.PathLike[str]) -> Path:
+    """The folder of a bundle, from its path or from the name of one that was added; a name goes before a path."""
+    if isinstance(bundle, str) and not {"/", os.sep} & set(bundle) and bundle in names():
+        return shelf() / bundle
+    return Path(bundle)
 
 
 def origin(name: str) -> str:

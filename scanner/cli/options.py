@@ -104,12 +104,10 @@ class Bundle(LocalPath):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """Text -> path."""
-        if isinstance(value, str) and "/" not in value and os.sep not in value:
-            from cxrscan.scanner.bundles.shelf import names, shelf
+        path = super().convert(value, parameter, context)
+        from cxrscan.scanner.bundles.shelf import bundle_folder
 
-            if value in names():
-                return shelf() / value
-        return super().convert(value, parameter, context)
+        return bundle_folder(value) if isinstance(value, str) else path
 
 
 existing_path = LocalPath(exists=True, path_type=Path)

@@ -8,6 +8,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -125,6 +126,11 @@ def test_a_bundle_is_added_and_found_by_its_name(tmp_path: Path, home: dict[str,
     (tmp_path / "theirs").mkdir()  # a folder that is called the same is not taken
     done = command("run", "films", "--model", "theirs", cwd=tmp_path, env=home)
     assert done.returncode == 0, done.stderr
+    code = "import cxrscan; print(cxrscan.load_model('theirs').spec.folder)"
+    opened = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=tmp_path, env=home, capture_output=True, text=True, check=False
+    )
+    assert opened.stdout.strip().endswith("cxrscan/models/theirs"), opened.stderr
 
 
 def test_bundles_come_from_a_server_a_repository_and_an_index(
