@@ -149,14 +149,26 @@ def adapt(rung: Rung, films: LocalFilms, parent: ModelSpec, sensitivity: float, 
         temperature, offset = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
     elif rung == "recalibration":
         temperature, offset = _recalibrate(films, parent, seed)
-    return _finished(rung, films, head, scores, (temperature, offset), sensitivity)
+    promise = promised_threshold(films.truth, scores, films.patients, sensitivity)
+    return _finished(rung, films, head, scores, (temperature, offset), promise)
 
 
 def adapt_tuned(tuned: Tuned, films: LocalFilms, sensitivity: float) -> Adapted:
     """Probabilities and thresholds of a fine-tuned network, from what was said of films held back."""
     scores = tuned.out_of_fold
     calibration = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
-    return replace(_finished("fine-tuning", films, _NO_HEAD, scores, calibration, sensitivity), tuned=tuned)
+    promise = _promise_of_halves(films, scores, sensitivity)
+    return replace(_finished("fine-tuning", films, _NO_HEAD, scores, calibration, promise), tuned=tuned)
+
+
+def _promise_of_halves(films: LocalFilms, scores: FloatArray, sensitivity: float) -> Promise | None:
+    """The lower threshold of two halves: two networks said the scores, and a third one is to keep the promise."""
+    promises = [
+        promised_threshold(films.truth[held], scores[held], films.patients[held], sensitivity)
+        for _, held in splits(patient_folds(films.truth, films.patients, N_HALVES, 0))
+    ]
+    known = [promise for promise in promises if promise is not None]
+    return min(known, key=lambda promise: promise.log_odds) if len(known) == N_HALVES else None
 
 
 def _finished(
@@ -165,12 +177,11 @@ def _finished(
     head: LinearHead,
     scores: FloatArray,
     calibration: tuple[float, float],
-    sensitivity: float,
+    promise: Promise | None,
 ) -> Adapted:
     """Choose the thresholds on scores of films held back."""
     temperature, offset = calibration
     prob = sigmoid((scores + offset) / temperature)
-    promise = promised_threshold(films.truth, scores, films.patients, sensitivity)
     points = choose_operating_points([Scored(films.truth, prob)], f"{films.n} films of this site")
     if promise is not None:
         points[PROMISE] = _promise_point(promise, float(sigmoid(np.array((promise.log_odds + offset) / temperature))))

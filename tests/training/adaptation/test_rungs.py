@@ -12,8 +12,9 @@ from cxrscan.training.adaptation.baseline import baseline
 from cxrscan.training.adaptation.bundle import Parent, adapted_bundle
 from cxrscan.training.adaptation.forecast import forecast
 from cxrscan.training.adaptation.measure import measure
+from cxrscan.training.adaptation.promise import promised_threshold
 from cxrscan.training.adaptation.run import best_of
-from cxrscan.training.adaptation.rungs import PROMISE, adapt, allowed, ladder, promise_text
+from cxrscan.training.adaptation.rungs import PROMISE, Tuned, adapt, adapt_tuned, allowed, ladder, promise_text
 from tests.training.adaptation.films import PARENT, made_films
 
 
@@ -109,3 +110,16 @@ def test_the_learning_curve_leads_up_where_there_is_more_to_learn() -> None:
     assert told.gain.low is not None
     assert told.gain.low <= told.gain.value
     assert forecast(made_films(60)) is None
+
+
+def test_the_promise_of_a_fine_tuned_network_is_the_lower_one_of_its_halves() -> None:
+    films = made_films(400)
+    tuned = Tuned(b"", films.log_odds, films.embeddings, 1.0, 0.0)
+    made = adapt_tuned(tuned, films, 0.9).promise
+    whole = promised_threshold(films.truth, films.log_odds, films.patients, 0.9)
+    assert made is not None
+    assert whole is not None
+    assert made.log_odds < whole.log_odds
+    assert made.n_positive == whole.n_positive // 2
+    few = made_films(100)
+    assert adapt_tuned(Tuned(b"", few.log_odds, few.embeddings, 1.0, 0.0), few, 0.95).promise is None
