@@ -69,6 +69,11 @@ GATE_REASONS: dict[str, str] = {
     "low-resolution": "The picture is smaller than the model's input; detail is missing.",
     "tinted": "The picture is coloured: a tinted scan, or drawings on the film.",
     "heat-at-edge": "What drove the score lies at the film's edges; text, a marker or a border may have misled it.",
+    "heat-outside-lungs": (
+        "Most of what drove the score lies outside the lungs, as far as they were found; something else may have "
+        "misled it."
+    ),
+    "lungs-cut-off": "A lung seems to go on beyond the edge of the film; what lies there cannot be judged.",
     "burned-in-text": (
         "The DICOM header says that text is burned into the picture. It may name the patient in every thumbnail, and "
         "mislead the model."

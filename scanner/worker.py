@@ -24,9 +24,10 @@ from cxrscan.scanner.calibration import PopulationFinder, open_finder
 from cxrscan.scanner.engines import open_engine
 from cxrscan.scanner.engines.base import Engine
 from cxrscan.scanner.errors import CxrscanError, FilmError, NotAFilmError
-from cxrscan.scanner.gate import GateDecision, judge, judge_answer
+from cxrscan.scanner.gate import GateDecision, judge, judge_answer, judge_lungs
 from cxrscan.scanner.gate.statistics import GateStatistics, Look
-from cxrscan.scanner.lungs import USUAL_LUNGS
+from cxrscan.scanner.gate.verdict import REJECTING
+from cxrscan.scanner.lungs import USUAL_LUNGS, Lungs, find_lungs
 from cxrscan.scanner.model_bundle import ModelSpec, load_bundle
 from cxrscan.scanner.preprocess import to_model_input
 from cxrscan.scanner.readers import HEAD_BYTES, ReadOptions, read_film, sniff_kind
@@ -49,6 +50,7 @@ from cxrscan.scanner.system.text import printable
 from cxrscan.scanner.thumbnail import make_thumbnail
 
 _MAX_BYTES_PER_PIXEL = 16  # of a file, generously: uncompressed colour takes 6, and headers little
+_WITHOUT_LUNGS = frozenset({"rotated", "inverted", *REJECTING})
 _CHANGED = "The file changed while the folder was scanned."
 
 
@@ -283,7 +285,11 @@ def _classify(
                 decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
                 result = _with_verdict(result, decision, settings)
             population = finder.find(said.embeddings[i]) if finder else next(iter(spec.calibrations))
-            result = _complete(result, float(said.logits[i]), population, said.heat_maps[i], spec)
+            lungs = _lungs_on(given[i][..., 0], result)
+            result = _complete(result, float(said.logits[i]), population, said.heat_maps[i], spec, lungs)
+            if settings.gate != "off" and result.status == "scored" and lungs is not USUAL_LUNGS:
+                caveats = judge_lungs(lungs, said.heat_maps[i], spec.heat_scale)
+                result = _with_caveats(result, caveats)
             kept = settings.embeddings and result.status == "scored"
             results.append(replace(result, embedding=_as_kept(said.embeddings[i])) if kept else result)
     share = Stopwatch({stage: seconds / len(films) for stage, seconds in watch.seconds.items()})
@@ -291,7 +297,12 @@ def _classify(
 
 
 def _complete(
-    result: ScanResult, logit: float, population: str, heat_map: npt.NDArray[np.floating], spec: ModelSpec
+    result: ScanResult,
+    logit: float,
+    population: str,
+    heat_map: npt.NDArray[np.floating],
+    spec: ModelSpec,
+    lungs: Lungs,
 ) -> ScanResult:
     """Add what the network said of a film."""
     with np.errstate(over="ignore"):
@@ -307,14 +318,27 @@ def _complete(
         prob_pneumonia=spec.probability(logit, population),
         population=population,
         heat_map=HeatMap(heat_map.tobytes(), len(heat_map)),
-        regions=_regions(result, heat_map, spec.heat_scale),
+        regions=_regions(result, heat_map, spec.heat_scale, lungs),
     )
 
 
-def _regions(result: ScanResult, heat_map: npt.NDArray[np.floating], heat_scale: float) -> tuple[Region, ...]:
+def _lungs_on(picture: FloatImage, result: ScanResult) -> Lungs:
+    """Where the lungs lie; the usual place on what is no upright positive of a chest."""
+    if not _WITHOUT_LUNGS.isdisjoint(result.gate_reasons):
+        return USUAL_LUNGS
+    return find_lungs(picture)
+
+
+def _with_caveats(result: ScanResult, caveats: tuple[str, ...]) -> ScanResult:
+    return replace(result, gate="warn", gate_reasons=(*result.gate_reasons, *caveats)) if caveats else result
+
+
+def _regions(
+    result: ScanResult, heat_map: npt.NDArray[np.floating], heat_scale: float, lungs: Lungs
+) -> tuple[Region, ...]:
     """Where the heat lies; on a film that is turned, neither side nor zone is known."""
     size_px = (result.width_px or 0, result.height_px or 0)
-    regions = find_regions(heat_map, heat_scale, size_px, USUAL_LUNGS)
+    regions = find_regions(heat_map, heat_scale, size_px, lungs)
     if "rotated" in result.gate_reasons:
         return tuple(replace(region, side="", zone="") for region in regions)
     return regions

@@ -4,6 +4,6 @@
 both, and the header, into reasons. docs/gate.md tells the method and its rates.
 """
 
-from cxrscan.scanner.gate.verdict import GateDecision, judge, judge_answer
+from cxrscan.scanner.gate.verdict import GateDecision, judge, judge_answer, judge_lungs
 
-__all__ = ["GateDecision", "judge", "judge_answer"]
+__all__ = ["GateDecision", "judge", "judge_answer", "judge_lungs"]

@@ -123,6 +123,19 @@ def clipped_share(small: FloatImage) -> float:
     return max(np.count_nonzero(small >= _WHITE), np.count_nonzero(small <= _BLACK)) / small.size
 
 
+def heat_share_outside(heat_map: FloatImage, left: float, top: float, right: float, bottom: float) -> float:
+    """Share of the heat outside a rectangle given in shares of the film's sides; 0 without heat."""
+    rows, columns = (_covered(len(heat_map), *span) for span in ((top, bottom), (left, right)))
+    total = float(heat_map.sum(dtype=np.float64))
+    return 1.0 - float(rows @ heat_map.astype(np.float64) @ columns) / total if total > 0 else 0.0
+
+
+def _covered(n_cells: int, first: float, end: float) -> npt.NDArray[np.float64]:
+    """Share of each of a row's cells that a span covers."""
+    edges = np.clip(np.arange(n_cells + 1) / n_cells, first, end)
+    return np.diff(edges) * n_cells
+
+
 def outer_heat_lead(heat_map: FloatImage) -> float:
     """How much more heat lies in the outermost cells, where a chest film shows arms, markers and text, than inside.
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from cxrscan.scanner.gate import evidence
 from cxrscan.scanner.gate.evidence import FloatArray
 from cxrscan.scanner.gate.statistics import GateStatistics, Look
+from cxrscan.scanner.lungs import Lungs
 from cxrscan.scanner.model_bundle import TrainedOn
 from cxrscan.scanner.readers.dicom_terms import CHEST_WORDS, OTHER_PARTS
 from cxrscan.scanner.records import FilmAttributes, FloatImage, GateVerdict, Radiograph
+from cxrscan.scanner.regions import FLOOR
 
 #: Reasons that forbid a prediction; all others warn.
 REJECTING = frozenset(
@@ -25,6 +27,7 @@ _SAMPLE_PX = 96  # so many pixels a side tell whether a picture is blank
 _TINTED_CHROMA = 0.02  # grey pictures 0; tinted scans of films up to about 0.04
 _MAX_CHROMA = 0.15
 _MIN_PIXELS = 200 * 200
+_MOST_OUTSIDE = 0.5  # of the heat; docs/regions.md has the rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,22 @@ def judge_answer(
     if evidence.outer_heat_lead(heat_map) > limits.outer_heat_lead:
         reasons = (*reasons, "heat-at-edge")
     return _decide(reasons, distance)
+
+
+def judge_lungs(lungs: Lungs, heat_map: FloatImage, heat_scale: float) -> tuple[str, ...]:
+    """Caveats that follow from where the lungs lie on an upright film.
+
+    Parameters
+    ----------
+    heat_map
+        shape (h, w), Grad-CAM of the network's input.
+    heat_scale
+        ``ModelSpec.heat_scale``; heat too faint for a region misleads nobody.
+    """
+    field = lungs.field
+    outside = evidence.heat_share_outside(heat_map, field.left, field.top, field.right, field.bottom)
+    strays = heat_map.max() >= FLOOR * heat_scale and outside > _MOST_OUTSIDE
+    return (*(["heat-outside-lungs"] if strays else []), *(["lungs-cut-off"] if lungs.are_cut_off else []))
 
 
 def _decide(reasons: tuple[str, ...], distance: float | None = None) -> GateDecision:

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from cxrscan.scanner.engines.litert import LiteRTEngine
-from cxrscan.scanner.lungs import USUAL_LUNGS, Box, Lungs
+from cxrscan.scanner.lungs import USUAL_LUNGS, Box, Lungs, find_lungs
 from cxrscan.scanner.metrics import FloatArray
 from cxrscan.scanner.model_bundle import ModelSpec, load_bundle
 from cxrscan.scanner.preprocess import to_model_input
@@ -247,7 +247,7 @@ def main(bundle: Path, data: Path, outline: float, peak_share: float, floor: flo
     said = LiteRTEngine(spec, n_threads=2).predict(np.stack([film.picture[..., np.newaxis] for film in films]))
 
     def draw(at: Thresholds) -> list[Scores]:
-        return _drawn(films, said, spec.heat_scale, lambda film: USUAL_LUNGS, at)
+        return _drawn(films, said, spec.heat_scale, lambda film: find_lungs(film.picture), at)
 
     at = _choose(draw) if choose else Thresholds(outline, peak_share, floor)
     scores = draw(at)

@@ -1,0 +1,1 @@
+"""What finds the lungs: outlines drawn on mean films, and the small network that learns them."""
