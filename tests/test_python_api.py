@@ -57,6 +57,16 @@ def test_the_table_goes_to_others_as_arrow(run: cxrscan.Run) -> None:
     assert table.schema.field("prob_pneumonia").type == arrow.float64()
 
 
+def test_without_pyarrow_the_extra_is_named(run: cxrscan.Run) -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\nimport cxrscan\n"
+        f"try:\n    cxrscan.open_run({str(run.folder)!r}).arrow()\n"
+        "except cxrscan.CxrscanError as error:\n    print(error.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "extra-missing\n", done.stderr
+
+
 def test_an_opened_run_equals_the_one_that_was_scanned(run: cxrscan.Run) -> None:
     assert cxrscan.open_run(run.folder).frame.equals(run.frame)
     with pytest.raises(cxrscan.RunFolderError) as caught:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from cxrscan.reports.tables.columns import Column, columns_of
+from cxrscan.reports.tables.formats import TABLES
 from cxrscan.scanner.run_record import Run
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ def data_frame(run: Run) -> pd.DataFrame:
 
 
 def arrow_table(run: Run) -> arrow.Table:
-    """The same as an Arrow table."""
+    """The same as an Arrow table.
+
+    Raises
+    ------
+    CxrscanError
+        ``extra-missing``: pyarrow is not installed.
+    """
+    next(table for table in TABLES if table.name == "parquet").refuse_if_unable()
     import pyarrow as arrow
 
     from cxrscan.reports.tables.parquet_file import arrow_schema
