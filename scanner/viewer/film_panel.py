@@ -88,7 +88,9 @@ def _show_answer(film: Film, run: Run) -> None:
         return
     st.html(answer.call_html(film, run.info))
     st.html(answer.bar_html(prob, run))
-    st.html(answer.regions_html(film, run))
+    where = answer.regions_html(film, run)
+    if where:
+        st.html(where)
     with st.expander("How sure is this number?"):
         st.markdown("\n".join(f"- {sentence}" for sentence in answer.certainty(prob, run, film.result.population)))
 

@@ -152,3 +152,11 @@ def test_no_text_can_become_markdown(text: str) -> None:
 def test_a_label_of_a_film_never_becomes_markup() -> None:
     film = scored("a.jpg", 0.9, "<img src=x onerror=alert(1)>")
     assert "<img" not in answer.call_html(film, INFO)
+
+
+def test_regions_are_told_unless_the_film_is_called_normal() -> None:
+    film = scored("a.dcm", 0.9, attributes=FilmAttributes(pixel_spacing_mm=(0.2, 0.1)))
+    assert "right lower: 62\N{NO-BREAK SPACE}% of the heat, 27 x 60 mm" in answer.regions_html(film, RUN)
+    assert "if the film is not mirrored" in answer.regions_html(scored("a.jpg", 0.9, warns=("mirrored",)), RUN)
+    assert answer.regions_html(scored("a.jpg", 0.4), RUN) == ""
+    assert answer.regions_html(rejected("a.png", "blank"), RUN) == ""

@@ -414,7 +414,9 @@ def test_a_verdict_is_given_changed_and_taken_back(open_viewer: Callable[..., Ap
     for key, kept in (("pneumonia", ["pneumonia"]), ("unsure", ["unsure"]), ("unsure", [])):
         page.button(key=f"read {key}").click().run()
         assert sheet() == kept
-        chosen = [button.key for button in checked(page).button if button.proto.type == "primary"]
+        chosen = [
+            button.key for button in checked(page).button if button.proto.type == "primary" and button.key != "outline"
+        ]
         assert chosen == [f"read {one}" for one in kept]
 
 
