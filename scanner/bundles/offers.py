@@ -30,6 +30,7 @@ from cxrscan.scanner.model_bundle import (
     read_description,
     read_weights,
 )
+from cxrscan.scanner.system.addresses import without_secrets
 from cxrscan.scanner.system.bounded import read_bounded, read_open
 from cxrscan.scanner.system.text import printable
 
@@ -99,7 +100,7 @@ def read_index(place: str) -> dict[str, Offer]:
     except OSError as error:
         raise BundleError("index-invalid", f"{place} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError("index-invalid", f"{printable(place)} is no index of bundles.") from error
+        raise BundleError("index-invalid", f"{printable(without_secrets(place))} is no index of bundles.") from error
 
 
 def _offer(said: Any) -> Offer:
@@ -134,7 +135,7 @@ def _check(data: bytes, offer: Offer) -> str:
     found = hashlib.sha256(data).hexdigest()
     if offer.sha256 and found != offer.sha256.lower():
         raise BundleError(
-            "bundle-other", f"{printable(offer.source)} has SHA-256 {found}, expected {printable(offer.sha256)[:64]}."
+            "bundle-other", f"{_shown(offer)} has SHA-256 {found}, expected {printable(offer.sha256)[:64]}."
         )
     return found
 
@@ -194,7 +195,11 @@ def _refuse_long_directory(data: bytes, offer: Offer) -> None:
         raise _no_bundle(offer)
 
 
+def _shown(offer: Offer) -> str:
+    return printable(without_secrets(offer.source))
+
+
 def _no_bundle(offer: Offer) -> BundleError:
     return BundleError(
-        "bundle-invalid", f"{printable(offer.source)} is no zip file with one {SPEC_NAME} and {WEIGHTS_NAME} beside it."
+        "bundle-invalid", f"{_shown(offer)} is no zip file with one {SPEC_NAME} and {WEIGHTS_NAME} beside it."
     )

@@ -141,6 +141,10 @@ def test_bundles_come_from_a_server_a_repository_and_an_index(
     answers["/o/r/resolve/v1/sub/model.json"], answers["/o/r/resolve/v1/sub/model.tflite"] = MODEL, WEIGHTS
     monkeypatch.setenv("HF_ENDPOINT", address)
     assert receive(Offer(f"{address}/b.zip", hashlib.sha256(BUNDLE_ZIP).hexdigest())).card == b"# Card"
+    answers["/b.zip?token=hidden"] = BUNDLE_ZIP
+    with pytest.raises(BundleError) as caught:
+        receive(Offer(f"{address}/b.zip?token=hidden", "0" * 64))
+    assert (caught.value.code, "hidden" in caught.value.message) == ("bundle-other", False)
     sha256 = hashlib.sha256(MODEL).hexdigest()
     index = {"models": {"ours": {"source": "hf://o/r@v1/sub", "sha256": sha256, "description": "Ours"}}}
     answers["/index.json"] = json.dumps(index).encode()
