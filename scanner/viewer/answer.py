@@ -220,7 +220,7 @@ def regions_html(film: Film, run: Run) -> str:
     if not items:
         return ""
     return (
-        f'<p class="cxr-small">Where the heat lies, not the outline of a disease:</p><ol class="cxr-said">{items}</ol>'
+        f'<p class="cxr-small">Where the heat lies, not the outline of a disease:</p><ol class="cxr-where">{items}</ol>'
     )
 
 
