@@ -143,12 +143,12 @@ def draw_outlines(film: Uint8Image, regions: Sequence[Region], size_px: tuple[in
     """
     drawn = np.repeat(film[..., np.newaxis], 3, axis=2) if film.ndim == 2 else film.copy()
     outlines = [_in_view(region, size_px, view, film.shape) for region in regions]
-    for colour, width in (((0, 0, 0), 4), (OUTLINE_COLOUR, 2)):
+    for colour, width in (((0, 0, 0), 6), (OUTLINE_COLOUR, 3)):
         cv2.polylines(drawn, outlines, isClosed=True, color=colour, thickness=width, lineType=cv2.LINE_AA)
     for number, outline in enumerate(outlines, start=1):
         x, y = (int(place) for place in outline[outline[:, 1].argmin()])
-        cv2.circle(drawn, (x, y), 12, OUTLINE_COLOUR, -1, cv2.LINE_AA)
-        cv2.putText(drawn, str(number), (x - 5, y + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (6, 34, 44), 2, cv2.LINE_AA)
+        cv2.circle(drawn, (x, y), 18, OUTLINE_COLOUR, -1, cv2.LINE_AA)
+        cv2.putText(drawn, str(number), (x - 8, y + 8), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (6, 34, 44), 2, cv2.LINE_AA)
     return drawn
 
 
