@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -171,6 +172,7 @@ def _require_tensorflow() -> None:
     if find_spec("tensorflow") is None:
         raise CxrscanError("extra-missing", "--fine-tune needs TensorFlow, the extra `train`.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it wonders at networks that are made anew
 
 
 def _parent(run_folder: Path, bundle: Path | None) -> Parent:

@@ -68,7 +68,7 @@ def frozen_features(network: keras.Model, films: FloatImage, n_versions: int, co
     """
     frozen, _ = _parts(network, config)
     trunk = keras.Model(network.input, frozen(folded_stem(network)))
-    made = []
+    made = np.empty((n_versions, len(films), *frozen.output.shape[1:]), dtype=np.float16)
     with ThreadPoolExecutor(_N_THREADS) as pool:
 
         def vary(version: int, i: int) -> FloatImage:
@@ -76,8 +76,8 @@ def frozen_features(network: keras.Model, films: FloatImage, n_versions: int, co
 
         for version in range(n_versions):
             varied = np.stack(list(pool.map(vary, [version] * len(films), range(len(films)))))
-            made.append(trunk.predict(varied[..., np.newaxis], batch_size=_BATCH, verbose=0).astype(np.float16))
-    return np.stack(made)
+            made[version] = trunk.predict(varied[..., np.newaxis], batch_size=_BATCH, verbose=0)
+    return made
 
 
 def train_last_blocks(
