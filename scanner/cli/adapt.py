@@ -69,7 +69,7 @@ def _site(context: click.Context, parameter: click.Parameter, value: str) -> str
 @click.option(
     "--fine-tune",
     is_flag=True,
-    help="From 360 labelled films on: also train the last blocks; reads films again, takes minutes (extra `train`).",
+    help="With 90 films of each class: also train the last blocks; reads films again, takes minutes (extra `train`).",
 )
 @click.option(
     "--films",

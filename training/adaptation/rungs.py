@@ -24,8 +24,6 @@ PROMISE = "promise"
 """Name of the operating point whose sensitivity is promised."""
 FEWEST: dict[Rung, int] = {"threshold": 10, "recalibration": 45, "head": 90, "fine-tuning": 90}
 """Films of each class that a rung needs."""
-FEWEST_TO_TUNE = 360
-"""Films that fine-tuning needs, of both classes together."""
 _WHAT: dict[Rung, str] = {
     "threshold": "thresholds of your own",
     "recalibration": "recalibrated probabilities",
@@ -60,8 +58,6 @@ def _step(rung: Rung, films: LocalFilms) -> Step:
         if n < fewest
     ]
     has = f"{films.n_positive} films with pneumonia and {films.n_negative} without"
-    if rung == "fine-tuning" and films.n < FEWEST_TO_TUNE:
-        more.append(f"{FEWEST_TO_TUNE - films.n} more films in all")
     if more:
         return Step(rung, False, f"{_WHAT[rung]} needs {' and '.join(more)}; there are {has}.")
     return Step(rung, True, f"{_WHAT[rung]}: {has} are enough.")

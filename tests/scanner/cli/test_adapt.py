@@ -130,9 +130,11 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     labels = write_labels(tmp_path / "truth.csv", LEARNS)
     assert refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--model", other).code == "other-bundle"
     assert refused("adapt", run, "--labels", labels, "-o", other).code == "bundle-exists"
-    error = refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--fine-tune")
+    error = refused("adapt", run, "--labels", few, "-o", tmp_path / "ours", "--fine-tune")
     assert error.code == "labels-few"
-    assert "needs 160 more films in all" in error.message
+    assert "needs 84 more with pneumonia and 84 more without" in error.message
+    asked = ("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--fine-tune", "--films", tmp_path)
+    assert refused(*asked).code == "films-missing"
 
 
 def test_what_becomes_of_the_films_of_the_old_model_is_told_where_they_are_given(run: Path, tmp_path: Path) -> None:

@@ -24,8 +24,7 @@ from tests.training.adaptation.films import PARENT, made_films
         (18, ()),
         (20, ("threshold",)),
         (90, ("recalibration", "threshold")),
-        (180, ("head", "recalibration", "threshold")),
-        (360, ("fine-tuning", "head", "recalibration", "threshold")),
+        (180, ("fine-tuning", "head", "recalibration", "threshold")),
     ],
 )
 def test_more_films_allow_more(n: int, rungs: tuple[str, ...]) -> None:
