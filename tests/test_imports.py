@@ -17,7 +17,8 @@ SCAN = {"numpy", "cv2", "PIL", "ai_edge_litert", "threadpoolctl"}
 
 def libraries() -> set[str]:
     """Import names of everything that the project depends on, extras included, as far as it is installed."""
-    wanted = {re.split(r"[\[<>=; ]", line)[0].lower() for line in requires("cxrscan") or ()} - {"cxrscan"}
+    wanted = {re.split(r"[\[<>=; ]", line)[0].lower() for line in requires("cxrscan") or ()}
+    wanted -= {"cxrscan", "setuptools"}  # the latter puts a part of itself into every start of Python
     return {
         module
         for module, distributions in packages_distributions().items()
