@@ -36,11 +36,11 @@ fuzz: .install-fuzz  ## damaged films into both readers, made-up journals into r
 	"$(BIN)/python" -m tests.fuzz.fuzz_journals $(FUZZ_S)
 
 OLDEST = $(VENV)-oldest
-test-oldest:  ## the oldest versions that pyproject.toml allows: a scan, and the tests that need no extras
+test-oldest:  ## the oldest versions that pyproject.toml allows: a scan, and the tests that need scikit-learn at most
 	rm -rf "$(OLDEST)" && "$(PYTHON)" -m venv "$(OLDEST)"
 	"$(OLDEST)/bin/python" -m tests.oldest > "$(OLDEST)/oldest.txt"
 	"$(OLDEST)/bin/python" -m pip install --quiet --disable-pip-version-check --prefer-binary \
-	  . -c "$(OLDEST)/oldest.txt" pytest hypothesis
+	  . -c "$(OLDEST)/oldest.txt" pytest hypothesis scikit-learn
 	cd "$(OLDEST)" && bin/cxrscan demo -o demo
 	"$(OLDEST)/bin/python" -m pytest -q -p no:cacheprovider -W ignore::DeprecationWarning tests/scanner/test_worker.py \
 	  tests/scanner/gate tests/scanner/readers/test_dicom_table.py tests/scanner/readers/test_dicom_header.py \

@@ -10,9 +10,10 @@ ROOT = Path(__file__).parent.parent
 
 
 def oldest_versions() -> list[str]:
-    """``name==version`` for every dependency, without those of the extras."""
+    """``name==version`` for every dependency, and for those of the extra ``train``."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [re.sub(r">=", "==", dependency) for dependency in project["dependencies"]]
+    dependencies = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    return [re.sub(r">=", "==", dependency) for dependency in dependencies]
 
 
 if __name__ == "__main__":
