@@ -145,16 +145,14 @@ def find_lungs(picture: FloatImage) -> Lungs:
     """
     masks = _model().masks(picture) > 0.5
     found = [_largest(masks[..., side]) for side in range(2)]
-    boxes = [_box(part) for part in found if part.any()]
-    if not boxes:
+    boxes = [_box(part) if part.any() else None for part in found]
+    seen = [box for box in boxes if box is not None]
+    if not seen:
         return USUAL_LUNGS
-    top, bottom = min(box.top for box in boxes), max(box.bottom for box in boxes)
+    top, bottom = min(box.top for box in seen), max(box.bottom for box in seen)
     right, left = (
         Box(box.left, top, box.right, bottom)
-        for box in (
-            _box(part) if part.any() else usual
-            for part, usual in zip(found, (USUAL_LUNGS.right, USUAL_LUNGS.left), strict=True)
-        )
+        for box in (box or usual for box, usual in zip(boxes, (USUAL_LUNGS.right, USUAL_LUNGS.left), strict=True))
     )
     return Lungs(right, left, are_cut_off=_cells_at_edges(found[0] | found[1]) >= CUT_CELLS)
 

@@ -34,7 +34,9 @@ from cxrscan.scanner.records import (
     Region,
     RunInfo,
     ScanResult,
+    Side,
     Stage,
+    Zone,
 )
 from cxrscan.scanner.system.text import is_printable, printable
 
@@ -64,6 +66,8 @@ _NOT_FINITE = bytes(byte for byte in range(256) if byte & 0x7C == 0x7C)
 _MAX_N = 1 << 63
 _MODULUS = 1 << 62
 _KINDS = frozenset({None, *(each.kind for each in FORMATS)})
+_OF_REGION = tuple(field.name for field in fields(Region))
+_SIDES, _ZONES = get_args(Side), get_args(Zone)
 _STAGES, _GATES = frozenset(get_args(Stage)), frozenset({None, *get_args(GateVerdict)})
 _ID = re.compile(r"(patient_id|study_uid|sop_uid)(_hash)?|acquired_at(_shifted)?")
 _SHARD = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,8})")
@@ -102,7 +106,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.height_px,
         result.pixel_path,
         json.dumps(asdict(result.attributes), ensure_ascii=False),
-        json.dumps([asdict(region) for region in result.regions]) if result.regions else "",
+        _regions_text(result.regions),
         result.gate,
         " ".join(result.gate_reasons),
         _real(result.gate_distance),
@@ -115,6 +119,10 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.thumbnail,
         result.embedding,
     )
+
+
+def _regions_text(regions: tuple[Region, ...]) -> str:
+    return json.dumps([{name: getattr(one, name) for name in _OF_REGION} for one in regions]) if regions else ""
 
 
 def _real(value: float | None) -> float | None:
@@ -233,12 +241,30 @@ def _regions(text: Any, width_px: int | None, height_px: int | None) -> tuple[Re
         return ()
     documents = _parse(text)
     _require(type(documents) is list and len(documents) <= MAX_REGIONS, "regions")
-    regions = tuple(record_of(Region, document) for document in documents)
-    for region in regions:
-        _require(len(region.polygon_px) and 0.0 <= region.share_of_heat <= 1.0 and region.strength >= 0.0, "region")
-        for x, y in (*region.polygon_px, region.hottest_px):
-            _require(0 <= x < (width_px or 0) and 0 <= y < (height_px or 0), "region")
-    return regions
+    return tuple(_region(document, width_px or 0, height_px or 0) for document in documents)
+
+
+def _region(document: Any, width_px: int, height_px: int) -> Region:
+    """As ``record_of`` would make it, at a tenth of the time: a film has a hundred corners, and is read often."""
+    _require(type(document) is dict and document.keys() == set(_OF_REGION), "region")
+    share, strength = document["share_of_heat"], document["strength"]
+    _require(type(share) is float and 0.0 <= share <= 1.0, "share of the heat")
+    _require(type(strength) is float and 0.0 <= strength <= _MAX_REAL, "strength")
+    _require(document["side"] in _SIDES and document["zone"] in _ZONES, "place")
+    polygon = _points(document["polygon_px"], width_px, height_px)
+    (hottest,) = _points([document["hottest_px"]], width_px, height_px)
+    _require(polygon, "polygon")
+    return Region(polygon, hottest, share, strength, document["side"], document["zone"])
+
+
+def _points(said: Any, width_px: int, height_px: int) -> tuple[tuple[int, int], ...]:
+    """Points that lie on the film."""
+    _require(type(said) is list, "points")
+    for point in said:
+        _require(type(point) is list and len(point) == 2, "point")
+        x, y = point
+        _require(type(x) is int and type(y) is int and 0 <= x < width_px and 0 <= y < height_px, "point")
+    return tuple((x, y) for x, y in said)
 
 
 def _heat_map(values: bytes) -> HeatMap | None:
