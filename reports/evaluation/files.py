@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from cxrscan.reports.evaluation.charts import write_charts
 from cxrscan.reports.json_file import write_json
-from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.tables.csv_file import neutralised, write_sheet
 from cxrscan.reports.wording import (
     figure_text,
     fixed,
@@ -26,7 +26,7 @@ from cxrscan.scanner.metrics import Summary, decision_curve, reliability_curve
 from cxrscan.scanner.records import NEGATIVE, POSITIVE, Estimate, RunInfo, StudySummary
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.system.text import count
-from cxrscan.scanner.system.whole_files import make_folder, replacing_text
+from cxrscan.scanner.system.whole_files import make_folder
 
 _SCHEMA_VERSION = 1
 _CSV_HEADER = (
@@ -117,15 +117,16 @@ def write_metrics_csv(path: Path, evaluation: Evaluation) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    with replacing_text(path, encoding="utf-8-sig") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_CSV_HEADER)
-        writer.writerows(_csv_rows("all", "", evaluation.summary, dict(evaluation.by_patient)))
-        for row in evaluation.thresholds:
-            writer.writerows(_csv_rows("threshold", row.name, row.summary))
-        for attribute, groups in evaluation.subgroups.items():
-            for group in groups:
-                writer.writerows(_csv_rows(attribute, group.value, group.summary))
+    parts = [
+        _csv_rows("all", "", evaluation.summary, dict(evaluation.by_patient)),
+        *(_csv_rows("threshold", row.name, row.summary) for row in evaluation.thresholds),
+        *(
+            _csv_rows(attribute, group.value, group.summary)
+            for attribute, groups in evaluation.subgroups.items()
+            for group in groups
+        ),
+    ]
+    write_sheet(path, _CSV_HEADER, chain.from_iterable(parts))
 
 
 def _csv_rows(

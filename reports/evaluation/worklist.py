@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cxrscan.reports.page.html_file import write_plain_page
-from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.tables.csv_file import neutralised, write_sheet
 from cxrscan.reports.wording import code_title, figure_text, fixed, prob_text, terminal_text
 from cxrscan.scanner import NOTICE
 from cxrscan.scanner.decision import call_at
@@ -18,7 +17,6 @@ from cxrscan.scanner.evaluation.worklist import RULE, Entry
 from cxrscan.scanner.records import Estimate
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.system.text import count, duration_text
-from cxrscan.scanner.system.whole_files import replacing_text
 
 CSV_NAME, PAGE_NAME = "worklist.csv", "worklist.html"
 COLUMNS = (
@@ -66,28 +64,26 @@ def write_worklist_csv(path: Path, entries: Sequence[Entry], run: Run, waiting: 
     RunFolderError
         ``output-unwritable``.
     """
-    with replacing_text(path, encoding="utf-8-sig") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for number, entry in enumerate(entries, 1):
-            study = entry.study
-            writer.writerow(
-                (
-                    number,
-                    neutralised(study.name),
-                    neutralised(study.patient),
-                    fixed(entry.urgency, 4),
-                    " ".join(entry.why),
-                    " ".join(entry.missing_views),
-                    "" if study.prob is None else fixed(study.prob, 4),
-                    call_at(study.prob, run.info.threshold, run.info.refer) or "",
-                    len(study.films),
-                    study.n_scored,
-                    study.acquired,
-                    fixed(((number - 1) // waiting.n_readers + 1) * waiting.minutes_per_study, 1),
-                    neutralised(" | ".join(film.name for film in study.films)),
-                )
-            )
+    write_sheet(path, COLUMNS, (_row(number, entry, run, waiting) for number, entry in enumerate(entries, 1)))
+
+
+def _row(number: int, entry: Entry, run: Run, waiting: Waiting) -> tuple[object, ...]:
+    study = entry.study
+    return (
+        number,
+        neutralised(study.name),
+        neutralised(study.patient),
+        fixed(entry.urgency, 4),
+        " ".join(entry.why),
+        " ".join(entry.missing_views),
+        "" if study.prob is None else fixed(study.prob, 4),
+        call_at(study.prob, run.info.threshold, run.info.refer) or "",
+        len(study.films),
+        study.n_scored,
+        study.acquired,
+        fixed(((number - 1) // waiting.n_readers + 1) * waiting.minutes_per_study, 1),
+        neutralised(" | ".join(film.name for film in study.films)),
+    )
 
 
 def write_worklist_page(path: Path, entries: Sequence[Entry], run: Run, waiting: Waiting, n_printed: int) -> None:

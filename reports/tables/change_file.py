@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
-from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.tables.csv_file import neutralised, write_sheet
 from cxrscan.reports.wording import fixed
-from cxrscan.scanner.evaluation.changes import Changes
+from cxrscan.scanner.evaluation.changes import Change, Changes
 from cxrscan.scanner.evaluation.film_notes import FilmNote
-from cxrscan.scanner.system.whole_files import replacing_text
 
 FILE_NAME = "changes.csv"
 COLUMNS = ("path", "change", "path_before", "prediction", "prediction_before", "prob_pneumonia", "prob_before")
@@ -23,22 +21,20 @@ def write_changes(path: Path, changes: Changes) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    with replacing_text(path, encoding="utf-8-sig") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(COLUMNS)
-        for change in (*changes.found.values(), *changes.gone):
-            now, before = change.now, change.before
-            writer.writerow(
-                (
-                    neutralised(now.name) if now else "",
-                    change.kind,
-                    neutralised(before.name) if before else "",
-                    (now and now.called) or "",
-                    (before and before.called) or "",
-                    _prob(now),
-                    _prob(before),
-                )
-            )
+    write_sheet(path, COLUMNS, map(_row, (*changes.found.values(), *changes.gone)))
+
+
+def _row(change: Change) -> tuple[str, ...]:
+    now, before = change.now, change.before
+    return (
+        neutralised(now.name) if now else "",
+        change.kind,
+        neutralised(before.name) if before else "",
+        (now and now.called) or "",
+        (before and before.called) or "",
+        _prob(now),
+        _prob(before),
+    )
 
 
 def _prob(film: FilmNote | None) -> str:

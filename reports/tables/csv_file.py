@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -24,16 +24,37 @@ def write_table(path: Path, columns: Sequence[Column], run: Run) -> None:
     RunFolderError
         ``output-unwritable``.
     """
+    write_sheet(path, [column.name for column in columns], _rows(run.films(), columns, run))
+
+
+def write_sheet(path: Path, heading: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table that spreadsheets open: comma-separated, with a byte order mark, whole or not at all.
+
+    Parameters
+    ----------
+    rows
+        Cells; texts that are not ours went through ``neutralised``.
+
+    Raises
+    ------
+    RunFolderError
+        ``output-unwritable``.
+    """
     with replacing_text(path, encoding="utf-8-sig") as stream:
-        write_rows(stream, run.films(), columns, run)
+        writer = csv.writer(stream)
+        writer.writerow(heading)
+        writer.writerows(rows)
 
 
 def write_rows(stream: TextIO, films: Iterable[Film], columns: Sequence[Column], run: Run) -> None:
     """Write heading and rows to a stream that leaves line ends as they are."""
     writer = csv.writer(stream)
     writer.writerow(column.name for column in columns)
-    for film in films:
-        writer.writerow(csv_cell(column, film, run) for column in columns)
+    writer.writerows(_rows(films, columns, run))
+
+
+def _rows(films: Iterable[Film], columns: Sequence[Column], run: Run) -> Iterator[list[str]]:
+    return ([csv_cell(column, film, run) for column in columns] for film in films)
 
 
 def csv_cell(column: Column, film: Film, run: Run) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.tables.csv_file import neutralised, write_sheet
 from cxrscan.reports.wording import fixed
 from cxrscan.scanner.decision import call_at
 from cxrscan.scanner.evaluation.studies import Study, repeat_of
 from cxrscan.scanner.run_record import Run
-from cxrscan.scanner.system.whole_files import replacing_text
 
 Cell = str | int | float | None
 
@@ -149,11 +147,8 @@ def write_studies(path: Path, studies: Iterable[Study], run: Run) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    with replacing_text(path, encoding="utf-8-sig") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(column.name for column in STUDY_COLUMNS)
-        for study in studies:
-            writer.writerow(column.text(study, run) for column in STUDY_COLUMNS)
+    rows = ([column.text(study, run) for column in STUDY_COLUMNS] for study in studies)
+    write_sheet(path, [column.name for column in STUDY_COLUMNS], rows)
 
 
 def study_dictionary() -> str:

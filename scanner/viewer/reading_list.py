@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cxrscan.reports.tables.csv_file import neutralised
+from cxrscan.reports.tables.csv_file import neutralised, write_sheet
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.records import Film
-from cxrscan.scanner.system.whole_files import replacing_text
 from cxrscan.scanner.viewer.verdicts import read_rows
 
 FILE_NAME = "queue.csv"
@@ -24,10 +22,7 @@ def write_reading_list(path: Path, films: Sequence[tuple[str, str]]) -> None:
     RunFolderError
         ``output-unwritable``.
     """
-    with replacing_text(path, encoding="utf-8-sig") as stream:
-        sheet = csv.writer(stream)
-        sheet.writerow(COLUMNS)
-        sheet.writerows((i, neutralised(name), sha256) for i, (name, sha256) in enumerate(films, 1))
+    write_sheet(path, COLUMNS, ((i, neutralised(name), sha256) for i, (name, sha256) in enumerate(films, 1)))
 
 
 def read_reading_list(path: Path, films: Iterable[Film]) -> list[Film]:
