@@ -124,14 +124,13 @@ def adapt(
     """Adapt the bundle of RUN to its labelled films, and write a new one where films held back show a gain.
 
     Works from the run's journal. What so many labels allow is tried from the top: a new head, recalibration, a
-    threshold. Without --labels or --verdicts the labels of the run itself count.
+    threshold. Without --labels or --verdicts the labels of the run itself count. Needs the extra `adapt`.
 
     \b
     cxrscan adapt cxrscan-out --labels truth.csv -o our-model --site "St Elsewhere"
     cxrscan run films/ --model our-model
     """
-    if fine_tune:
-        _require_tensorflow()
+    _require_libraries(fine_tune)
     from cxrscan.training.adaptation.run import AdaptRequest, adapt_run
     from cxrscan.training.dataset import read_patients
 
@@ -168,7 +167,11 @@ def adapt(
     return 0
 
 
-def _require_tensorflow() -> None:
+def _require_libraries(fine_tune: bool) -> None:
+    if find_spec("scipy") is None:
+        raise CxrscanError("extra-missing", "Adapting a model needs SciPy, from the extra `adapt`.")
+    if not fine_tune:
+        return
     if find_spec("tensorflow") is None:
         raise CxrscanError("extra-missing", "--fine-tune needs TensorFlow, the extra `train`.")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages

@@ -11,7 +11,7 @@ import numpy as np
 from cxrscan.scanner.metrics.arrays import BoolArray, FloatArray, check_films
 from cxrscan.scanner.metrics.confusion import NO_FILMS, NO_NEGATIVES, NO_POSITIVES, ONE_CLASS
 from cxrscan.scanner.metrics.delong import auc_delong, structural_components
-from cxrscan.scanner.metrics.intervals import normal_estimate, undefined, wilson_interval
+from cxrscan.scanner.metrics.intervals import binomial_tail, normal_estimate, undefined, wilson_interval
 from cxrscan.scanner.records import Estimate
 
 
@@ -76,9 +76,7 @@ def mcnemar_exact(n_only_first: int, n_only_second: int) -> float:
 
     Exact binomial; twice the smaller tail, at most 1.
     """
-    from scipy.special import bdtr  # scipy is slow to import; only comparisons want it
-
-    return min(1.0, 2 * float(bdtr(min(n_only_first, n_only_second), n_only_first + n_only_second, 0.5)))
+    return min(1.0, 2 * binomial_tail(max(n_only_first, n_only_second), n_only_first + n_only_second, 0.5))
 
 
 def compare_auc(truth: BoolArray, first: FloatArray, second: FloatArray) -> PairedDifference:

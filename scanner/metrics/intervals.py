@@ -11,6 +11,8 @@ from cxrscan.scanner.records import Estimate
 CONFIDENCE = 0.95
 """Level of the interval in every ``Estimate``."""
 
+_NEGLIGIBLE = 1e-17  # share of a sum that changes no digit of it
+
 ProportionInterval = Callable[[int, int], tuple[float, float]]
 """Makes a 95 % interval from successes and trials."""
 
@@ -46,17 +48,45 @@ def wilson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> t
 
 
 def clopper_pearson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Exact, conservative interval of a proportion (Clopper and Pearson 1934), from beta quantiles.
+    """Exact, conservative interval of a proportion (Clopper and Pearson 1934), from binomial tails.
 
     Takes and returns what ``wilson_interval`` does.
     """
-    from scipy.special import betaincinv  # costs 0.1 s; only wanted on request
-
     _check_counts(successes, n)
     tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
-    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
-    return low, high
+    return _lowest_proportion(successes, n, tail), 1.0 - _lowest_proportion(n - successes, n, tail)
+
+
+def binomial_tail(at_least: int, n: int, proportion: float) -> float:
+    """Probability of ``at_least`` successes or more in ``n`` trials.
+
+    Parameters
+    ----------
+    at_least
+        From ``n * proportion`` to ``n``; from there on the terms only fall, which keeps every digit of their sum.
+    proportion
+        Probability of a success, in (0, 1).
+    """
+    log_ways = math.lgamma(n + 1) - math.lgamma(at_least + 1) - math.lgamma(n - at_least + 1)
+    term = math.exp(log_ways + at_least * math.log(proportion) + (n - at_least) * math.log1p(-proportion))
+    odds, total = proportion / (1 - proportion), 0.0
+    for successes in range(at_least, n + 1):
+        total += term
+        if term <= total * _NEGLIGIBLE:
+            break
+        term *= (n - successes) / (successes + 1) * odds
+    return total
+
+
+def _lowest_proportion(successes: int, n: int, tail: float) -> float:
+    """Proportion with which as many successes or more come with the probability ``tail``, by bisection."""
+    low, high = 0.0, successes / n if n else 0.0
+    while low < (middle := (low + high) / 2) < high:
+        if binomial_tail(successes, n, middle) < tail:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def _check_counts(successes: int, n: int) -> None:

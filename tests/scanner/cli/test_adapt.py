@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def refused(*arguments: object) -> CxrscanError:
     with pytest.raises(CxrscanError) as caught:
         invoke(*arguments)
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("library", "options", "extra"), [("scipy", [], "adapt"), ("tensorflow", ["--fine-tune"], "train")]
+)
+def test_the_extra_of_a_missing_library_is_named(
+    library: str, options: list[str], extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    error = refused("adapt", tmp_path, *options, "-o", tmp_path / "ours")
+    assert error.code == "extra-missing"
+    assert f"extra `{extra}`" in str(error)
 
 
 def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import betaincinv
 from sklearn import metrics as sk
 
 from cxrscan.scanner.metrics import (
@@ -60,6 +61,12 @@ def test_proportion_intervals_agree_with_scipy(
     successes = data.draw(st.integers(0, n))
     theirs = scipy.stats.binomtest(successes, n).proportion_ci(confidence, method)
     assert interval(successes, n, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(1, 10**6), (400_000, 10**6), (999_999, 10**6)])
+def test_exact_intervals_of_large_counts_agree_with_scipy(successes: int, n: int) -> None:
+    theirs = (betaincinv(successes, n - successes + 1, 0.025), betaincinv(successes + 1, n - successes, 0.975))
+    assert clopper_pearson_interval(successes, n) == pytest.approx(theirs, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("interval", [wilson_interval, clopper_pearson_interval])
