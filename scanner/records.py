@@ -247,8 +247,9 @@ class Region:
     @property
     def box_px(self) -> tuple[int, int, int, int]:
         """Left, top, width and height of the rectangle around the polygon."""
-        columns, rows = zip(*self.polygon_px, strict=True)
-        return min(columns), min(rows), max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
+        columns, rows = [x for x, _ in self.polygon_px], [y for _, y in self.polygon_px]
+        left, top = min(columns), min(rows)
+        return left, top, max(columns) - left + 1, max(rows) - top + 1
 
     @property
     def place(self) -> str:

@@ -61,8 +61,10 @@ if TYPE_CHECKING:
 
 #: Libraries whose version can change a number; the manifest names them.
 _LIBRARIES = ("ai-edge-litert", "numpy", "opencv-python-headless", "pillow", "pydicom", "imagecodecs")
-#: Fewer films than this are scanned by one worker with many threads: starting more takes about as long.
+#: Up to so many films of a run are kept while it is rendered, 15 KB each; more are read again for every output.
+_FILMS_KEPT = 1_000
 _REASONS_TOLD = 5  # where there is no film at all
+#: Fewer films than this are scanned by one worker with many threads: starting more takes about as long.
 _SMALL_JOB = 32
 
 
@@ -559,7 +561,8 @@ def _render(
 ) -> Tally:
     films = grouped_films(journal, info, None if joined is None else joined.rows)
     journal.put("run", asdict(info))
-    run = Run(info, stored_model(journal), films)
+    kept = cache(lambda: tuple(films()))
+    run = Run(info, stored_model(journal), kept if journal.n_results() <= _FILMS_KEPT else films)
     evaluation = answer_again(journal, run, None if joined is None else joined.rows)
     counted = run if info.duplicates == "keep" else replace(run, films=lambda: labelled_once(films()))
     drift = stored_drift(journal)

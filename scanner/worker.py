@@ -277,23 +277,36 @@ def _classify(
         said = engine.predict(np.stack([*given, *(picture[..., np.newaxis] for picture in upright.values())]))
     seen_in = dict(zip(upright, range(len(films), len(said.embeddings)), strict=True))
     results = []
-    with watch.measure("gate"):
-        for i, film in enumerate(films):
-            result = film.result
-            if statistics is not None and film.look is not None:
-                embedding = said.embeddings[seen_in.get(i, i)]
-                decision = judge_answer(result.gate_reasons, film.look, embedding, said.heat_maps[i], statistics)
-                result = _with_verdict(result, decision, settings)
+    with watch.measure("gate"):  # step by step over all films: the weights of each step then stay in the core's cache
+        judged = [
+            _judged(film, said.embeddings[seen_in.get(i, i)], said.heat_maps[i], statistics, settings)
+            for i, film in enumerate(films)
+        ]
+        lungs = [_lungs_on(picture[..., 0], result) for picture, result in zip(given, judged, strict=True)]
+        for i, result in enumerate(judged):
             population = finder.find(said.embeddings[i]) if finder else next(iter(spec.calibrations))
-            lungs = _lungs_on(given[i][..., 0], result)
-            result = _complete(result, float(said.logits[i]), population, said.heat_maps[i], spec, lungs)
-            if settings.gate != "off" and result.status == "scored" and lungs is not USUAL_LUNGS:
-                caveats = judge_lungs(lungs, said.heat_maps[i], spec.heat_scale)
+            result = _complete(result, float(said.logits[i]), population, said.heat_maps[i], spec, lungs[i])
+            if settings.gate != "off" and result.status == "scored" and lungs[i] is not USUAL_LUNGS:
+                caveats = judge_lungs(lungs[i], said.heat_maps[i], spec.heat_scale)
                 result = _with_caveats(result, caveats)
             kept = settings.embeddings and result.status == "scored"
             results.append(replace(result, embedding=_as_kept(said.embeddings[i])) if kept else result)
     share = Stopwatch({stage: seconds / len(films) for stage, seconds in watch.seconds.items()})
     return [_timed(result, share) for result in results]
+
+
+def _judged(
+    film: _Prepared,
+    embedding: npt.NDArray[np.floating],
+    heat_map: npt.NDArray[np.floating],
+    statistics: GateStatistics | None,
+    settings: ScanSettings,
+) -> ScanResult:
+    """Complete a film's verdict; ``embedding`` is that of the upright picture."""
+    if statistics is None or film.look is None:
+        return film.result
+    decision = judge_answer(film.result.gate_reasons, film.look, embedding, heat_map, statistics)
+    return _with_verdict(film.result, decision, settings)
 
 
 def _complete(

@@ -105,7 +105,7 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.width_px,
         result.height_px,
         result.pixel_path,
-        json.dumps(asdict(result.attributes), ensure_ascii=False),
+        _attributes_text(result.attributes),
         _regions_text(result.regions),
         result.gate,
         " ".join(result.gate_reasons),
@@ -119,6 +119,11 @@ def values_of(result: ScanResult, result_key: str) -> tuple[Any, ...]:
         result.thumbnail,
         result.embedding,
     )
+
+
+@lru_cache(maxsize=256)  # those of raster films are all the same
+def _attributes_text(attributes: FilmAttributes) -> str:
+    return json.dumps(asdict(attributes), ensure_ascii=False)
 
 
 def _regions_text(regions: tuple[Region, ...]) -> str:
@@ -259,11 +264,10 @@ def _region(document: Any, width_px: int, height_px: int) -> Region:
 
 def _points(said: Any, width_px: int, height_px: int) -> tuple[tuple[int, int], ...]:
     """Points that lie on the film."""
-    _require(type(said) is list, "points")
-    for point in said:
-        _require(type(point) is list and len(point) == 2, "point")
-        x, y = point
-        _require(type(x) is int and type(y) is int and 0 <= x < width_px and 0 <= y < height_px, "point")
+    _require(type(said) is list and all(type(point) is list and len(point) == 2 for point in said), "points")
+    _require(
+        all(type(x) is int and type(y) is int and 0 <= x < width_px and 0 <= y < height_px for x, y in said), "point"
+    )
     return tuple((x, y) for x, y in said)
 
 
