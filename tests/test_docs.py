@@ -37,7 +37,7 @@ def test_messages_lists_every_code_with_its_hint() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     text = (ROOT / "README.md").read_text()
-    for command, option in re.findall(r"^ {4}cxrscan ([a-z]+)(?:.*?(--[a-z-]+))?", text, re.MULTILINE):
+    for command, option in re.findall(r"^cxrscan ([a-z]+)(?:.*?(--[a-z-]+))?", text, re.MULTILINE):
         found = cxrscan.get_command(Context(cxrscan), command)
         assert found is not None, command
         if option:
@@ -52,7 +52,7 @@ def test_the_citation_names_this_version() -> None:
 
 def test_every_make_target_of_the_readme_exists() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for target in re.findall(r"^ {4}make ([a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE):
+    for target in re.findall(r"`make ([a-z-]+)`", (ROOT / "README.md").read_text(), re.MULTILINE):
         assert target in targets
 
 
