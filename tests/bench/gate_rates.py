@@ -31,11 +31,13 @@ from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
 from cxrscan.training.films import LoadedFilms
 from cxrscan.training.splits import split_again
 from tests.bench import no_chest
+from tests.bench.thorax import FRONTAL_DEG, LATERAL_DEG, draw_film
 from tests.builders import encode
 
 _BATCH = 16
 _SHIFT_SEED = 77  # not the one that any threshold was chosen with
 _N_SHIFTED_ADULTS = 40  # copies of each
+_N_DRAWN_SIDES = 60  # films of drawn bodies, from each side
 _CELL_PX = 120
 
 NO_CHEST = (
@@ -56,6 +58,14 @@ CHANGES: dict[str, Callable[[FloatImage], FloatImage]] = {
     "mirrored": lambda film: film[:, ::-1],
     "mirrored and rotated by 90": lambda film: np.rot90(film[:, ::-1]),
     "upside down": lambda film: film[::-1],
+}
+
+#: Drawn bodies as seen from the back, from both sides, and in between.
+SIDES = {
+    "frontal films of drawn bodies": FRONTAL_DEG,
+    "lateral films of drawn bodies": LATERAL_DEG,
+    "lateral films of drawn bodies, other side": -LATERAL_DEG,
+    "oblique films of drawn bodies": LATERAL_DEG / 2,
 }
 
 #: Reasons that follow from the header alone.
@@ -124,12 +134,21 @@ def films(pixels: FloatImage, change: Callable[[FloatImage], FloatImage]) -> Ite
         yield f"{i}.png", encode((picture * 255 + 0.5).astype(np.uint8), "PNG")
 
 
+def drawn_bodies(angle_deg: float, n: int = _N_DRAWN_SIDES) -> Iterator[tuple[str, bytes]]:
+    """Films of drawn bodies from one side, as PNG files."""
+    for seed in range(n):
+        film = draw_film(np.random.default_rng([seed, 90]), angle_deg)
+        yield f"{angle_deg:.0f}-{seed}.png", encode((film * 255 + 0.5).astype(np.uint8), "PNG")
+
+
 def measure(
     loaded: LoadedFilms, held_out: np.ndarray, adults: tuple[Path, ...], settings: ScanSettings
 ) -> Iterator[Group]:
     """Scan all groups, one after the other."""
     for draw in NO_CHEST:
         yield Group(draw.__name__.replace("_", " "), scan(pictures(draw), settings))
+    for name, angle_deg in SIDES.items():
+        yield Group(name, scan(drawn_bodies(angle_deg), settings))
     for population in loaded.populations:
         mine = [loaded.films[i].paths for i in held_out if loaded.films[i].population == population]
         name = f"validation films{population and f' of {population}'}"

@@ -26,6 +26,7 @@ from cxrscan.scanner.sources.walk import find_images
 from cxrscan.scanner.worker import scan_chunk
 from cxrscan.training.dataset import FilmFile, LoadedFilms
 from cxrscan.training.gate_statistics import add_gate
+from tests.bench.thorax import FRONTAL_DEG, LATERAL_DEG, draw_film
 from tests.builders import dicom_film, encode, film_pixels
 
 Picture = npt.NDArray[np.uint8]
@@ -384,6 +385,26 @@ def test_the_shipped_gate_scores_the_demo_and_rejects_its_drawing(tmp_path: Path
     status = {result.name: result.status for result in results if isinstance(result, ScanResult)}
     assert {name for name, state in status.items() if state != "scored"} == {"OTHER/cut-short.jpg", "OTHER/drawing.png"}
     assert status["OTHER/drawing.png"] == "rejected"
+
+
+@pytest.mark.parametrize("angle_deg", [LATERAL_DEG, -LATERAL_DEG])
+def test_the_shipped_gate_doubts_a_lateral_film_without_a_header(tmp_path: Path, angle_deg: float) -> None:
+    assert verdicts_on_bodies(tmp_path, angle_deg).count("ok") <= 1
+
+
+def test_the_shipped_gate_scores_frontal_films_of_the_same_bodies(tmp_path: Path) -> None:
+    assert verdicts_on_bodies(tmp_path, FRONTAL_DEG).count("reject") <= 1
+
+
+def verdicts_on_bodies(folder: Path, angle_deg: float) -> list[str | None]:
+    """What the shipped gate says of films of six drawn bodies."""
+    for seed in range(6):
+        film = draw_film(np.random.default_rng(seed), angle_deg)
+        (folder / f"{seed}.png").write_bytes(encode((film * 255).astype(np.uint8), "PNG"))
+    results = scan_chunk(list(find_images([folder])), ScanSettings())
+    verdicts = [result.gate for result in results if isinstance(result, ScanResult)]
+    assert len(verdicts) == 6
+    return verdicts
 
 
 def test_the_shipped_description_stays_small() -> None:
