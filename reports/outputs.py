@@ -48,7 +48,7 @@ _IMAGE_NAME = re.compile(r"[0-9a-f]{16}\.jpg")
 
 
 def prepare(*, charts: bool) -> None:
-    """Load what ``write_outputs`` is going to need, ``charts`` for several films, while there is nothing else to do."""
+    """Load what ``write_outputs`` is going to need, ``charts`` for labelled films, while nothing else is to do."""
     load_templates()
     if charts:
         import_matplotlib()

@@ -1,4 +1,4 @@
-"""The report's charts: matplotlib draws them, the page colours them.
+"""The report's charts: matplotlib draws those of labelled runs, the page colours them all.
 
 Each chart is an SVG without a style of its own: colours are the page's custom properties, so that the chart follows
 light and dark mode and print, and nothing in it needs an exception from the page's content security policy.
@@ -26,6 +26,7 @@ from cxrscan.reports.curves import (
     draw_roc,
     net_benefit_range,
 )
+from cxrscan.reports.page.histogram import Plot, histogram_svg
 from cxrscan.reports.wording import fixed, probability_text
 from cxrscan.scanner.metrics import BoolArray, FloatArray, reliability_curve
 from cxrscan.scanner.records import NEGATIVE, POSITIVE
@@ -195,21 +196,20 @@ def _histogram_by_class(truth: BoolArray, prob: FloatArray, threshold: float) ->
 
 
 def _histogram(probs: FloatArray, threshold: float) -> Chart:
-    counts, edges = np.histogram(probs, np.linspace(0, 1, _N_BINS + 1))
-    top = max(1, int(counts.max()))
-
-    def draw(axes: Axes) -> None:
-        axes.bar(edges[:-1] + 0.05 / _N_BINS, counts / top, 0.9 / _N_BINS, align="edge", color=_ACCENT, linewidth=0)
-        axes.axvline(threshold, color=_INK, linewidth=1, linestyle=(0, (2, 2)))
-        axes.set_xlabel("Probability of pneumonia", labelpad=5)
-        ticks = _count_ticks(top)
-        axes.set_yticks([n / top for n in ticks], [f"{n:,}" for n in ticks])
-
+    counts = np.histogram(probs, np.linspace(0, 1, _N_BINS + 1))[0].tolist()
+    plot = Plot(_WIDE, _HEIGHT, _LEFT, _WIDE - _RIGHT, _TOP, _HEIGHT - _BOTTOM, x_max=_X_MAX, y_max=1.04)
     alt = (
         f"Histogram of the probabilities of {probs.size:,} scored films; {int((probs >= threshold).sum()):,} lie at or "
         f"above the run's threshold {probability_text(threshold)}."
     )
-    return _chart("histogram", "Films by probability", alt, draw, high=1.04, width=_WIDE)
+    return Chart(
+        key="histogram",
+        title="Films by probability",
+        alt=alt,
+        svg=histogram_svg(counts, _count_ticks(max(1, *counts)), threshold, "Probability of pneumonia", plot),
+        origin=(plot.x(0), plot.y(0)),
+        unit=(round(plot.unit[0], 3), round(plot.unit[1], 3)),
+    )
 
 
 def _thinned(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -262,17 +262,16 @@ def _chart(
     *,
     low: float = 0.0,
     high: float = 1.02,
-    width: int = _WIDTH,
     ticks: tuple[float, ...] = (0, 0.25, 0.5, 0.75, 1),
 ) -> Chart:
-    """Draw a chart over x from 0 to 1 and y from ``low`` to ``high``, ``width`` units wide."""
+    """Draw a chart over x from 0 to 1 and y from ``low`` to ``high``."""
     mpl = import_matplotlib()  # heavy: only where a report is drawn
     from matplotlib.figure import Figure
 
-    inner_width, inner_height = width - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    inner_width, inner_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
     with mpl.rc_context(_style(key)):
-        figure = Figure(figsize=(width / 72, _HEIGHT / 72))
-        axes = figure.add_axes((_LEFT / width, _BOTTOM / _HEIGHT, inner_width / width, inner_height / _HEIGHT))
+        figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72))
+        axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / _HEIGHT, inner_width / _WIDTH, inner_height / _HEIGHT))
         axes.set_xlim(0, _X_MAX)
         axes.set_ylim(low, high)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
@@ -286,7 +285,7 @@ def _chart(
         key=key,
         title=title,
         alt=alt,
-        svg=_page_svg(stream.getvalue(), width),
+        svg=_page_svg(stream.getvalue()),
         origin=(_LEFT, round(_TOP + high * unit[1], 3)),
         unit=(round(unit[0], 3), round(unit[1], 3)),
     )
@@ -321,11 +320,11 @@ def _style(key: str) -> Any:
 _DROPPED = {"font", "font-family", "white-space"}  # the page sets the font
 
 
-def _page_svg(text: str, width: int) -> str:
+def _page_svg(text: str) -> str:
     """Cut matplotlib's document down to an inline ``<svg>`` without style rules, ids of groups or a size of its own."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {width} {_HEIGHT}" aria-hidden="true">', text, count=1)
+    text = re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">', text, count=1)
     text = re.sub(r'<g id="[^"]*"', "<g", text)
     text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r' style="([^"]*)"', _as_attributes, text)

@@ -471,14 +471,14 @@ def scan(request: RunRequest, write_outputs: WriteOutputs, *, quiet: bool, verbo
     with progress(where, lambda: count_files(request.roots), quiet=quiet, verbose=verbose) as teller:
 
         def on_start(start: Start) -> None:
-            Thread(target=_load_report, kwargs={"charts": start.n_first != 1}).start()
+            Thread(target=_load_report, kwargs={"charts": request.labels is not None or request.keep_labels}).start()
             teller.start(start)
 
         return run_request(request, write_outputs, on_start=on_start, on_file=teller.file)
 
 
 def _load_report(*, charts: bool) -> None:
-    """Load what the report needs while the workers load what they need; it takes half a second."""
+    """Load what the report needs while the workers load what they need; charts take longest."""
     from cxrscan.reports.outputs import prepare
 
     prepare(charts=charts)
