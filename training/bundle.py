@@ -123,6 +123,7 @@ def _portable(config: TrainConfig) -> dict[str, Any]:
         **asdict(config),
         "weights": _without_folder(config.weights),
         "style_weights": _without_folder(config.style_weights),
+        "teachers": [Path(each).name for each in config.teachers],
     }
 
 

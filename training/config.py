@@ -68,6 +68,10 @@ class TrainConfig(NetworkConfig):
     """Epochs of linearly rising learning rate."""
     cosine: bool = False
     """Let the learning rate fall to zero along a cosine; else it stays."""
+    settle_epochs: int = 0
+    """Epochs in the end that go on at an even pace; the running average of the weights begins anew with them."""
+    settle_learning_rate: float = 1e-4
+    """The even pace, after a warm-up like the first."""
     ema: float = 0.0
     """Momentum of the running average of the weights that is kept in the end; 0 keeps the last weights."""
     label_smoothing: float = 0.0
@@ -87,6 +91,12 @@ class TrainConfig(NetworkConfig):
     """Difference of heat, in units of the logit, by which one cell outshines another e times."""
     findings: float = 0.0
     """Weight in the loss of the findings that reports tell, which the network is asked for while it learns."""
+    teachers: tuple[str, ...] = ()
+    """Folders of bundles whose mean answer is a target besides the labels; see ``TaughtLoss``."""
+    taught: float = 0.0
+    """Share of the cross-entropy that has the teachers' probability for its target; the labels have the rest."""
+    taught_heat: float = 0.0
+    """Weight in the loss of cells that add something else to the log-odds than they do in the teachers."""
     class_weight: bool = True
     """Weigh films so that both classes count the same."""
     balanced: bool = False
@@ -132,11 +142,19 @@ class TrainConfig(NetworkConfig):
         weights = self.style_weights or self.weights
         return not (weights == "none" or weights.endswith(".keras"))
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether the answers of other networks count in the loss."""
+        return max(self.taught, self.taught_heat) > 0
+
     def __post_init__(self) -> None:
         """Refuse values that no run can work with."""
         NetworkConfig.__post_init__(self)
         for ok, what in (
             (self.epochs >= 1, "epochs must be at least 1"),
+            (0 <= self.settle_epochs < self.epochs, "settle_epochs must be fewer than epochs"),
+            (self.settle_learning_rate > 0, "settle_learning_rate must be positive"),
+            (0 <= self.taught <= 1 and self.taught_heat >= 0, "taught must lie in [0, 1], taught_heat not below 0"),
             (self.batch_size >= 1, "batch_size must be at least 1"),
             (self.learning_rate > 0, "learning_rate must be positive"),
             (0 < self.validation_fraction < 1, "validation_fraction must lie between 0 and 1"),
@@ -220,7 +238,19 @@ def _checked(config: _Config, values: Mapping[str, Any], prefix: str) -> _Config
     for key, value in values.items():
         if key not in known:
             raise TrainingError("config-invalid", f"There is no setting {prefix + key!r}.")
-        wanted = (int, float) if known[key] is float else known[key]
-        if not isinstance(value, wanted) or (isinstance(value, bool) and known[key] is not bool):
-            raise TrainingError("config-invalid", f"{prefix + key} must be {known[key].__name__}, not {value!r}.")
-    return replace(config, **values)
+        if not _fits(value, known[key]):
+            raise TrainingError("config-invalid", f"{prefix + key} must be {_TYPES[known[key]]}, not {value!r}.")
+    checked: dict[str, Any] = {key: tuple(each) if known[key] is tuple else each for key, each in values.items()}
+    return replace(config, **checked)
+
+
+_TYPES: Mapping[type, str] = {bool: "bool", int: "int", float: "float", str: "str", tuple: "a list of texts"}
+
+
+def _fits(value: object, wanted: type) -> bool:
+    """Whether a value is of the type of a setting."""
+    if wanted is tuple:
+        return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return isinstance(value, (int, float) if wanted is float else wanted) and isinstance(value, bool) <= (
+        wanted is bool
+    )

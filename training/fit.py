@@ -32,6 +32,7 @@ from cxrscan.training.heat_loss import guide_heat
 from cxrscan.training.restyle import Styles, restyle
 from cxrscan.training.sampling import draw_films, films_per_epoch, loss_weights, shares_of
 from cxrscan.training.splits import IndexArray
+from cxrscan.training.taught_loss import teacher_networks
 
 _N_AHEAD = 4
 _MAX_TEXT_BYTES = 4 << 20  # of the settings and the log in a checkpoint
@@ -91,7 +92,11 @@ def fit(
         ``config-invalid`` when the checkpoint is of another run, ``output-unwritable`` when it cannot be written.
     """
     n_findings = len(loaded.findings) if config.findings else 0
-    trained = guide_heat(network, config, n_findings) if _is_guided(loaded, config) else training_form(network)
+    trained = (
+        guide_heat(network, config, n_findings, teacher_networks(config))
+        if _is_guided(loaded, config)
+        else training_form(network)
+    )
     trained.compile(
         keras.optimizers.Adam(config.learning_rate),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=config.label_smoothing),
@@ -106,6 +111,8 @@ def fit(
     truth = loaded.truth[validation]
     films = loaded.pixels[[loaded.rows[i][0] for i in validation]]
     for epoch in range(len(logs), config.epochs):
+        if config.settle_epochs and epoch == config.epochs - config.settle_epochs:
+            state.begin_average()
         follow = _Follow(state, epoch, n_films, config, progress)
         started = time.perf_counter()
         keras.utils.set_random_seed(config.seed * 1000 + epoch)
@@ -140,12 +147,15 @@ def predict_logits(network: keras.Model, films: FloatImage) -> np.ndarray:
 
 
 def learning_rate_at(epoch: float, config: TrainConfig) -> float:
-    """Learning rate after so many epochs: linear warm-up, then constant or half a cosine down to zero."""
+    """Learning rate after so many epochs: linear warm-up, then constant or half a cosine down to zero, then even."""
+    n_before = config.epochs - config.settle_epochs
+    if config.settle_epochs and epoch > n_before:
+        return config.settle_learning_rate * min((epoch - n_before) / max(config.warmup_epochs, 1e-9), 1.0)
     if epoch < config.warmup_epochs:
         return config.learning_rate * epoch / config.warmup_epochs
     if not config.cosine:
         return config.learning_rate
-    done = (epoch - config.warmup_epochs) / max(config.epochs - config.warmup_epochs, 1e-9)
+    done = (epoch - config.warmup_epochs) / max(n_before - config.warmup_epochs, 1e-9)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
@@ -171,7 +181,7 @@ def _dataset(
 
 def _is_guided(loaded: LoadedFilms, config: TrainConfig) -> bool:
     """Whether more is told of a film than its label."""
-    return config.guides_heat or bool(config.findings and loaded.findings)
+    return config.guides_heat or config.is_taught or bool(config.findings and loaded.findings)
 
 
 def _batches(
@@ -191,7 +201,7 @@ def _batches(
         films, other, part = mix(films, rng, config.mix)
         ill += part * (ill[other] - ill)
         labels = truth[batch].astype(np.float32)
-        weights = np.array([weight[i] for i in batch])
+        weights = np.array([weight[i] for i in batch]) * (1 - config.taught)
         weights[labels != labels[other]] = 0  # whether the ill part is in sight is not known
         inputs = [films[..., np.newaxis]]
         if is_guided:
@@ -249,6 +259,10 @@ class _State:
         self._average: list[np.ndarray] = network.get_weights() if config.ema else []
         self._n_steps = 0
 
+    def begin_average(self) -> None:
+        """Forget the weights that were passed so far."""
+        self._n_steps = 0  # the first steps then count for nearly all of the average
+
     def update_average(self) -> None:
         """Take the weights of one more step into the average."""
         if not self._average:
@@ -299,7 +313,7 @@ class _State:
         try:
             with zipfile.ZipFile(path) as saved:
                 header = json.loads(str(_read_array(saved, "header", None)))
-                if header["config"] != asdict(self._config):
+                if header["config"] != json.loads(json.dumps(asdict(self._config))):
                     raise TrainingError("config-invalid", f"{path} is of other settings; --fresh starts over.")
                 n_steps, logs = int(header["n_steps"]), [EpochLog(**log) for log in header["logs"]]
                 arrays = {name: _read_array(saved, name, expected) for name, expected in shapes.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -12,13 +13,16 @@ from cxrscan.scanner.network.network import contributions, pull_back
 from cxrscan.training.config import TrainConfig
 from cxrscan.training.findings_loss import FindingsLoss
 from cxrscan.training.folded import training_features, training_head
+from cxrscan.training.taught_loss import TaughtLoss
 
 _LITTLE_HEAT = 1e-3  # in units of the logit: less than that is nowhere
 _LEAST_ILL = 1e-6  # share of a cell
 _SOME_HEAT = 1.0  # likewise: as stray heat, this much counts half
 
 
-def guide_heat(network: keras.Model, config: TrainConfig, n_findings: int = 0) -> keras.Model:
+def guide_heat(
+    network: keras.Model, config: TrainConfig, n_findings: int = 0, teachers: Sequence[keras.Model] = ()
+) -> keras.Model:
     """Build a model of the same weights and output whose loss also counts what is wrong with Grad-CAM.
 
     Pooling lets a network rest on letters, arms and borders, or on features that are the same everywhere: an
@@ -40,11 +44,16 @@ def guide_heat(network: keras.Model, config: TrainConfig, n_findings: int = 0) -
     and outside of boxes, 1 for other films with pneumonia; and whether that share is known from boxes, shape (N, 1).
     Where there are findings, it takes them too, as ``FindingsLoss`` does.
     """
-    return guide_features(network, network.input, training_features(network), config, n_findings)
+    return guide_features(network, network.input, training_features(network), config, n_findings, teachers)
 
 
 def guide_features(
-    network: keras.Model, source: Any, features: Any, config: TrainConfig, n_findings: int = 0
+    network: keras.Model,
+    source: Any,
+    features: Any,
+    config: TrainConfig,
+    n_findings: int = 0,
+    teachers: Sequence[keras.Model] = (),
 ) -> keras.Model:
     """Build the model of ``guide_heat`` from last feature maps that are made of something else than the film.
 
@@ -54,11 +63,16 @@ def guide_features(
         Input of the model.
     features
         The last feature map, made of it.
+    teachers
+        Networks that say of the same input what this one should say; see ``TaughtLoss``.
     """
     embedding, hidden, logit = training_head(network, features)
     ill = keras.Input(features.shape[1:3], name="ill")
     points = keras.Input((1,), name="points")
     guarded = _HeatLoss(network, config, name="heat_loss")([features, hidden, logit, ill, points])
+    if teachers:
+        taught = TaughtLoss(network, teachers, config.taught, config.taught_heat, name="taught_loss")
+        guarded = taught([source, features, hidden, guarded])
     if not n_findings:
         return keras.Model([source, ill, points], guarded)
     findings = keras.Input((n_findings,), name="findings")

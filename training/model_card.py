@@ -44,12 +44,14 @@ def render_card(document: Mapping[str, Any]) -> str:
         f"- Held out for validation, whole patients at a time: {training['n_validation']:,} films of "
         f"{count(training['n_validation_patients'], 'patient')}. Seed of the split: {training['split_seed']}.\n"
         f"- Initial weights: {document['initial_weights']}.\n"
-        f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
+        + _teachers(training)
+        + f"- Configuration `{training['config']['name']}`, seed {training['config']['seed']}, "
         f"{count(training['config']['epochs'], 'epoch')}, {duration_text(training['duration_s'])}, "
         f"{training['images_per_s']:.0f} films/s.",
         "## For whom these figures hold\n\n"
         f"At the default operating point `{document['default_operating_point']}`, with 95 % intervals. *Shifted*: the "
-        "same films with other brightness, contrast, gamma, crop, border, resampling, blur, noise and JPEG quality.\n\n"
+        "same films with another exposure, frame, sharpness and coding. Brightness, contrast, gamma, crop, border,\n"
+        "resampling, blur, noise and JPEG quality differ.\n\n"
         f"Probabilities assume that a share of {spec.prior:.2g} of the films shows pneumonia. Where fewer do, they are "
         "too high. The last column counts films as if that share did.\n\n" + _figures(document["validation"]),
         "## Operating points\n\n"
@@ -87,6 +89,15 @@ def _figures(validation: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str
         for metric, estimate in metrics.items()
     ]
     return "\n".join(rows) + ("\n\n" + "\n".join(others) if others else "")
+
+
+def _teachers(training: Mapping[str, Any]) -> str:
+    """Who taught the network, where others did."""
+    teachers = training.get("teachers", [])
+    if not teachers:
+        return ""
+    share = 100 * training["config"]["taught"]
+    return f"- Taught by {count(len(teachers), 'network')} ({share:.0f} % of the target): {', '.join(teachers)}.\n"
 
 
 def _populations(training: Mapping[str, Any]) -> str:

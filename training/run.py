@@ -32,6 +32,7 @@ from cxrscan.training.films import LoadedFilms
 from cxrscan.training.fit import EpochLog, Progress, fit, predict_logits
 from cxrscan.training.gate_statistics import add_gate
 from cxrscan.training.splits import IndexArray, duplicates, find_leaks, split_by_patient, write_splits
+from cxrscan.training.taught_loss import teacher_bundles
 
 WORK_FOLDER = "training"
 """Folder inside the bundle for the log, the curves, the split and the checkpoint."""
@@ -96,6 +97,7 @@ def train(
     name = _name(name, folder)  # a wrong one is told before a night's work
     if (folder / SPEC_NAME).exists() and not force:
         raise TrainingError("bundle-exists", f"{folder} holds a bundle.")
+    teachers = [spec.label for spec in teacher_bundles(config)]
     cv2.setNumThreads(1)  # films are decoded and varied in threads of their own
     folder = followed(folder)
     work = folder / WORK_FOLDER
@@ -126,6 +128,7 @@ def train(
     )
     duration_s = time.perf_counter() - started
     account = _account(loaded, train_films, validation, config, logs, duration_s)
+    account |= {"teachers": teachers} if teachers else {}
     write_bundle(folder, graph, evaluation, config, account, name=name)
     add_gate(folder, loaded, train_films, validation)
     add_reference(folder, [loaded.films[i] for i in validation])

@@ -60,7 +60,15 @@ def parse_settings(context: click.Context, parameter: click.Parameter, value: Se
 @click.option(
     "--config",
     metavar="NAME|FILE.toml",
-    help="Settings: `robust`, `lungs`, `settled` or a file; without: the plain recipe.",
+    help="Settings: `robust`, `lungs`, `settled`, `taught` or a file; without: the plain recipe.",
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    type=_folder,
+    metavar="BUNDLE",
+    help="Bundle whose answers are a target too, with `--config taught`; may be repeated.",
 )
 @click.option("--weights", metavar="imagenet|FILE|none", help="Initial weights.")
 @click.option("--epochs", type=int, help="Passes over the films; default: 12.")
@@ -101,6 +109,7 @@ def train(
     name: str,
     keep_keras: bool,
     quiet: bool,
+    teachers: tuple[Path, ...],
     **shortcuts: Any,
 ) -> None:
     """Train on DATA and write a bundle.
@@ -116,6 +125,7 @@ def train(
     cxrscan train chest_xray/ -o my-model
     cxrscan train chest_xray/ -o my-model --config robust
     cxrscan train children=chest_xray/ adults=adults.csv -o my-model
+    cxrscan train chest_xray/ -o pupil --config taught --teacher model-1 --teacher model-2
     cxrscan run films/ --model my-model
     """
     keep_freed_memory()
@@ -132,6 +142,7 @@ def train(
     from cxrscan.training.run import train as train_bundle
 
     chosen = {name: value for name, value in shortcuts.items() if value is not None}
+    chosen |= {"teachers": [str(each) for each in teachers]} if teachers else {}
     data_sets = [parse_data_set(text) for text in data]
     if test is None:
         test = next((each.path / "test" for each in data_sets if (each.path / "test").is_dir()), None)

@@ -4,7 +4,8 @@
     python -m tests.bench.style --hold-out TABLE.csv children=FOLDER --weights FILE
 
 The first prints, for each population: how well statistics of style alone tell the classes apart, what the bundle says
-of the normal films in each cluster of styles, the worst cluster, and figures within views. With ``--splits`` (of the
+of the normal films in each cluster of styles, the worst cluster, how well its log-odds tell the views apart within a
+class (films with pneumonia: 0.5 when the view is not read), and figures within views. With ``--splits`` (of the
 bundle's training run) it looks at validation films only.
 
 The second writes a table for ``cxrscan train`` in which the films that go against their style are held out, class by
@@ -93,6 +94,12 @@ def report(loaded: LoadedFilms, chosen: IndexArray, log_odds: FloatArray, thresh
             click.echo(f"| {normal_name} ({normals.sum()}) | {ill_name} ({ills.sum()}) | "
                        f"{_auc(truth, log_odds, normals | ills)} |")  # fmt: skip
     views = np.array([loaded.films[i].view for i in chosen])
+    for ill, name in ((False, "normal"), (True, "pneumonia")):
+        is_it = (truth == ill) & (views != "")
+        if len(np.unique(views[is_it])) == 2:
+            is_first = views == np.unique(views[is_it])[0]
+            told = f"{views[is_it & is_first][0]} from {views[is_it & ~is_first][0]}"
+            click.echo(f"Log-odds tell {told}, {name}: AUC {_auc(is_first, log_odds, is_it)}")
     for view in np.unique(views):
         if len(np.unique(views)) > 1:
             click.echo(f"Within {view or 'unknown'}: AUC {_auc(truth, log_odds, views == view)}")

@@ -53,6 +53,12 @@ def test_single_settings_win_over_the_file(tmp_path: Path) -> None:
         ({"style_balance": 2.0, "style_weights": "none"}, "trained on photographs"),
         ({"point_temperature": 0.0}, "point_temperature must be positive"),
         ({"findings": -1.0}, "must not be negative"),
+        ({"taught": 1.5}, "taught must lie in"),
+        ({"taught_heat": -0.5}, "taught must lie in"),
+        ({"settle_epochs": 12}, "settle_epochs must be fewer"),
+        ({"settle_learning_rate": 0.0}, "settle_learning_rate must be positive"),
+        ({"teachers": "one"}, "teachers must be a list of texts"),
+        ({"teachers": [1]}, "teachers must be a list of texts"),
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(overrides: dict[str, Any], said: str) -> None:
@@ -83,7 +89,7 @@ def test_a_network_settles_on_what_it_was_trained_on() -> None:
 
 @pytest.mark.parametrize("base", ['"settle"', "3", '""', "[]"])
 def test_a_base_that_does_not_exist_is_refused(tmp_path: Path, base: str) -> None:
-    with pytest.raises(TrainingError, match="base must be one of lungs, robust, settled"):
+    with pytest.raises(TrainingError, match="base must be one of lungs, robust, settled, taught"):
         load_config(written(tmp_path, f"base = {base}"), {})
 
 
@@ -91,3 +97,9 @@ def test_a_file_is_laid_over_its_base(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, 'base = "lungs"\nepochs = 1\n[augment]\nzoom = 0.5\n'), {"seed": 7})
     lungs = load_config("lungs", {})
     assert config == replace(lungs, epochs=1, seed=7, augment=replace(lungs.augment, zoom=0.5))
+
+
+def test_a_file_may_name_several_teachers(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, 'base = "taught"\nteachers = ["one", "two"]\n'), {})
+    assert config.teachers == ("one", "two")
+    assert config.is_taught

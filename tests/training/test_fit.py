@@ -164,3 +164,22 @@ def test_training_with_all_that_is_known_resumes_to_the_same_weights(tmp_path: P
     resumed = run(tmp_path / "cut.npz", resume=True)
     for wanted, found in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_may_settle_in_the_same_run() -> None:
+    config = replace(
+        CONFIG, epochs=6, learning_rate=1e-3, warmup_epochs=1.0, settle_epochs=2, settle_learning_rate=1e-4
+    )
+    paces = [learning_rate_at(epoch, config) for epoch in (0.5, 1.0, 2.5, 3.999, 4.5, 5.0, 5.9)]
+    assert paces == pytest.approx([5e-4, 1e-3, 5e-4, 0.0, 5e-5, 1e-4, 1e-4], abs=1e-7)
+
+
+def test_the_average_of_a_network_that_settles_forgets_what_was_before(loaded: LoadedFilms, tmp_path: Path) -> None:
+    moving = replace(TINY, epochs=2, ema=0.99, learning_rate=1e-2)
+    still = replace(moving, settle_epochs=1, settle_learning_rate=1e-12)
+    last = train(loaded, replace(moving, epochs=1, ema=0.0), tmp_path / "one.npz").trainable_weights
+    for config, is_near in ((still, True), (replace(still, settle_epochs=0, learning_rate=1e-2), False)):
+        found = train(loaded, config, tmp_path / "run.npz").trainable_weights
+        # two steps: the first counts 0.9, so that a hundredth of the weights before stays
+        apart = max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in zip(last, found, strict=True))
+        assert (apart < 1e-3) is is_near
