@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -44,12 +46,32 @@ COMMANDS = (
 )
 
 
+_HELP: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())  # of click 8.2: its message is the help, line by line
+
+
+def _no_command(name: str) -> str:
+    """What to type instead of a word that is no command."""
+    if Path(name).exists():
+        return f"{name!r} is no command. To scan it: cxrscan run {shlex.quote(name)}"
+    near = get_close_matches(name, COMMANDS, 1)
+    return f"No such command {name!r}. " + (f"Did you mean {near[0]}?" if near else "`cxrscan -h` lists all commands.")
+
+
 class Commands(click.Group):
     """Sub-commands, each in the module of its name and imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of use, not of the alphabet."""
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a folder in its place is told how it is scanned."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(_no_command(name))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
@@ -85,6 +107,10 @@ def cxrscan(context: click.Context, config: Path | None) -> None:
     """Look through folders of chest X-rays for pneumonia.
 
     Every film gets a probability, a heat map and a verdict on how far to trust it.
+
+    \b
+    cxrscan demo          see it work on drawn films
+    cxrscan run FOLDER    scan your films, then open cxrscan-out/report.html
     """
     context.obj = files = find_files(config)
     for file in files:
@@ -117,7 +143,8 @@ def main() -> NoReturn:
         click.echo(error_text(error), err=True)
         code = 2 if error.code in WRONG_USAGE else 1
     except click.ClickException as error:
-        error.message = printable(f"{error.message}{_origin(error)}")  # type: ignore[misc]  # what show() prints
+        if not isinstance(error, _HELP):
+            error.message = printable(f"{error.message}{_origin(error)}")  # type: ignore[misc]  # what show() prints
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):

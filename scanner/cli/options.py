@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import wraps
@@ -84,6 +86,19 @@ else:
     _ParamType = click.ParamType  # generic from click 8.4 on
 
 
+_HOW = "Type the command up to here, drag the folder or file into this window, and press Enter."
+
+
+def _meant(text: str) -> str:
+    """The existing path that is meant by one with a stray quote, an escaped blank or an unread ``~``; else nothing."""
+    bare = text.strip().strip("'\"")
+    for way in (bare, re.sub(r"\\(.)", r"\1", bare)):
+        path = os.path.expanduser(way)  # noqa: PTH111  # a text is wanted, as it was typed
+        if path != text and path and Path(path).exists():
+            return path
+    return ""
+
+
 class LocalPath(click.Path):
     """A path of this computer; refuses addresses without repeating them, because they may hold secrets."""
 
@@ -91,7 +106,11 @@ class LocalPath(click.Path):
         """Text -> what ``click.Path`` makes of it."""
         if is_address(str(value)):
             self.fail("an address cannot be given here, only a path of this computer.", parameter, context)
-        path = super().convert(value, parameter, context)
+        try:
+            path = super().convert(value, parameter, context)
+        except click.BadParameter as error:
+            meant = _meant(os.fspath(value))
+            self.fail(f"{error.message} {f'Did you mean {shlex.quote(meant)}?' if meant else _HOW}", parameter, context)
         if isinstance(parameter, click.Argument):
             refuse_settings_beside(Path(os.fsdecode(path)), context)
         return path
