@@ -25,7 +25,8 @@ from cxrscan.scanner.evaluation.labels import FOLDERS, LabelRequest, Labels, Rea
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec
 from cxrscan.scanner.records import Band, Radiograph, RunInfo, ScanResult, Skip
 from cxrscan.scanner.records import Film as _FilmRecord
-from cxrscan.scanner.run import RunRequest, render
+from cxrscan.scanner.render import render
+from cxrscan.scanner.run import RunRequest
 from cxrscan.scanner.run import run as run_request
 from cxrscan.scanner.run_record import Run as _RunRecord
 from cxrscan.scanner.runs.grouping import grouped_films

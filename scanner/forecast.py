@@ -18,7 +18,8 @@ from typing import TypeVar
 
 from cxrscan.scanner.executors.processes import ProcessExecutor
 from cxrscan.scanner.records import ImageSource, ScanResult, Skip
-from cxrscan.scanner.run import RunRequest, Tally, Wanted, WriteOutputs, carry_out, n_kept, prepare
+from cxrscan.scanner.render import Tally, WriteOutputs
+from cxrscan.scanner.run import RunRequest, Wanted, carry_out, n_kept, prepare
 from cxrscan.scanner.runs.layout import JOURNAL_NAME
 
 _N_TRIED = 64

@@ -61,7 +61,7 @@ def drift(
     """
     from cxrscan.reports.evaluation.drift import drift_document, drift_text, write_drift
     from cxrscan.reports.outputs import write_outputs
-    from cxrscan.scanner.run import render
+    from cxrscan.scanner.render import render
     from cxrscan.scanner.runs.journal import Journal
     from cxrscan.scanner.system.whole_files import followed
     from cxrscan.training.dataset import read_patients

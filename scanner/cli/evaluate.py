@@ -90,7 +90,7 @@ def evaluate(
     from cxrscan.reports.evaluation.files import evaluation_text, write_evaluation
     from cxrscan.reports.outputs import write_outputs
     from cxrscan.scanner.evaluation.evaluate import Asked
-    from cxrscan.scanner.run import render
+    from cxrscan.scanner.render import render
     from cxrscan.scanner.run_record import Run
     from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
     from cxrscan.scanner.system.whole_files import followed, replacing_text

@@ -10,7 +10,7 @@ import click
 from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
-    from cxrscan.scanner.run import WriteOutputs
+    from cxrscan.scanner.render import WriteOutputs
 
 
 @click.command(short_help="Merge the shards of a run, or runs of one model.")
@@ -44,7 +44,7 @@ def merge(
     cxrscan run films/ --shard 2/2 -o part-2
     cxrscan merge whole part-1 part-2
     """
-    from cxrscan.scanner.run import render
+    from cxrscan.scanner.render import render
     from cxrscan.scanner.runs.merge import merge_runs
 
     merge_runs(runs, out, partial=partial)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cxrscan.scanner.evaluation.evaluate import Evaluation
     from cxrscan.scanner.evaluation.labels import LabelRequest, Labels
     from cxrscan.scanner.records import Band, Film, Outputs, RunInfo, StudySummary
-    from cxrscan.scanner.run import Tally
+    from cxrscan.scanner.render import Tally
     from cxrscan.scanner.run_record import Run
 
 

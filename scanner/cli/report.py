@@ -71,7 +71,7 @@ def report(
     cxrscan report cxrscan-out --verdicts anna.csv --verdicts ben.csv
     cxrscan report this-week --since last-week
     """
-    from cxrscan.scanner.run import render
+    from cxrscan.scanner.render import render
 
     write_outputs = replace(
         write_outputs, opinions=_opinions(sheets), earlier=_earlier(since) if since is not None else None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cxrscan.scanner.executors.base import Executor
     from cxrscan.scanner.forecast import Forecast
     from cxrscan.scanner.records import Band, Duplicates, StudyRule
-    from cxrscan.scanner.run import RunRequest, Tally, WriteOutputs
+    from cxrscan.scanner.render import Tally, WriteOutputs
+    from cxrscan.scanner.run import RunRequest
     from cxrscan.scanner.settings import GateMode, ScanSettings
     from cxrscan.scanner.sources.filters import Filter, Shard
     from cxrscan.scanner.sources.remote import RemotePath

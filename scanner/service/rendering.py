@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.executors.processes import signals_held_back, without_main_module
-from cxrscan.scanner.run import WriteOutputs, render
+from cxrscan.scanner.render import WriteOutputs, render
 from cxrscan.scanner.service.clock import SteadyClock
 from cxrscan.scanner.system.surroundings import safe_path
 

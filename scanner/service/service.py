@@ -17,7 +17,8 @@ from cxrscan.scanner.dicom_results.outgoing import Destination
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.executors.processes import Limits, ProcessExecutor, WarmWorkers
 from cxrscan.scanner.records import ScanResult, Skip
-from cxrscan.scanner.run import RunRequest, WriteOutputs, open_growing
+from cxrscan.scanner.render import WriteOutputs
+from cxrscan.scanner.run import RunRequest, open_growing
 from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.runs.growing import owning
 from cxrscan.scanner.runs.layout import RESULTS_NAME

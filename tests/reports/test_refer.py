@@ -18,7 +18,7 @@ from cxrscan.scanner.cli.options import parse_band
 from cxrscan.scanner.decision import prediction
 from cxrscan.scanner.evaluation.evaluate import collect_films
 from cxrscan.scanner.evaluation.survey import survey_films
-from cxrscan.scanner.run import render
+from cxrscan.scanner.render import render
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.viewer import answer
 from cxrscan.scanner.viewer.selection import outcomes_of

@@ -13,8 +13,7 @@ from click.testing import CliRunner
 
 from cxrscan.scanner.cli.main import cxrscan
 from cxrscan.scanner.records import heat_side
-from cxrscan.scanner.run import stored_info
-from cxrscan.scanner.runs.journal import Journal
+from cxrscan.scanner.runs.journal import Journal, stored_info
 from cxrscan.scanner.viewer.finished_run import film_picture, open_run
 from cxrscan.scanner.viewer.pictures import Viewport, render_film, render_overlay
 from tests.bench.scale_bundle import write_averager

@@ -16,7 +16,8 @@ from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.evaluation.labels import LabelRequest
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, read_document, read_weights
 from cxrscan.scanner.records import ScanResult, Skip
-from cxrscan.scanner.run import RunRequest, Tally, render, run
+from cxrscan.scanner.render import Tally, render
+from cxrscan.scanner.run import RunRequest, run
 from cxrscan.scanner.runs.merge import merge_runs
 from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film

@@ -23,7 +23,8 @@ from cxrscan.scanner.dicom_results.folder import MARKER_NAME
 from cxrscan.scanner.dicom_results.read_back import ResultSaid, read_result
 from cxrscan.scanner.dicom_results.write import ResultsTally, write_results
 from cxrscan.scanner.errors import RunFolderError
-from cxrscan.scanner.run import RunRequest, render, run
+from cxrscan.scanner.render import render
+from cxrscan.scanner.run import RunRequest, run
 from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film
 from tests.scanner.dicom_results.objects import film

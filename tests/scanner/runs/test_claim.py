@@ -13,7 +13,8 @@ from cxrscan.reports.outputs import write_outputs
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.evaluation.labels import LabelRequest
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
-from cxrscan.scanner.run import RunRequest, Tally, run
+from cxrscan.scanner.render import Tally
+from cxrscan.scanner.run import RunRequest, run
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.settings import ScanSettings
 from tests.builders import write_film

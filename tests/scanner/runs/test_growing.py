@@ -9,7 +9,8 @@ import pytest
 from cxrscan.reports.outputs import write_outputs
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.records import ScanResult
-from cxrscan.scanner.run import RunRequest, Session, open_growing, render
+from cxrscan.scanner.render import render
+from cxrscan.scanner.run import RunRequest, Session, open_growing
 from cxrscan.scanner.runs.growing import grows, owning
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.settings import ScanSettings

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from cxrscan.reports.outputs import write_outputs
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.evaluation.labels import LabelRequest
-from cxrscan.scanner.run import RunRequest, Tally, render, run
+from cxrscan.scanner.render import Tally, render
+from cxrscan.scanner.run import RunRequest, run
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.runs.merge import merge_runs
 from cxrscan.scanner.settings import ScanSettings
