@@ -46,12 +46,13 @@ test-oldest:  ## the oldest versions that pyproject.toml allows: a scan, and the
 	  tests/scanner/gate tests/scanner/readers/test_dicom_table.py tests/scanner/readers/test_dicom_header.py \
 	  tests/scanner/readers/test_raster.py tests/reports/tables/test_columns.py
 
-lint: .install-dev lint-page  ## ruff, mypy strict, import-linter, zizmor; where Node is, tsc and eslint
+lint: .install-dev lint-page  ## ruff, mypy strict, import-linter, zizmor, the workflow's schema; where Node is, tsc and eslint
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
 	"$(BIN)/zizmor" --offline --quiet .github
+	"$(BIN)/check-jsonschema" --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # The report's page is checked with Node's tools; neither installing nor running cxrscan needs them.
 PAGE = tests/templates

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,37 @@ def test_every_block_of_code_says_what_it_is_or_why_it_is_not_run(page: Path) ->
 def test_most_commands_of_the_pages_are_run() -> None:
     blocks = [found for page in TRIED for found in BLOCK.findall(page.read_text()) if found[1] in ("shell", "python")]
     assert sum(not why for why, *_ in blocks) > 27
+
+
+UNIT = re.compile(
+    r"[−–-]?\d[\d.,]*(?: (?:to|–) [\d.,]+)? ?(%|[µm]?s|min|h|[kKMGT]i?B|px|films/s|minutes|hours|seconds|days)(?![\w/])"
+)
+BARE = re.compile(r"[−–-]?\d[\d.,]*(?: \([^)]*\))?")
+
+
+def columns(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Head and cells of each column of the tables of a page."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *rows = ([cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table.splitlines())
+        for number, title in enumerate(head):
+            yield title, [row[number] for row in rows]
+
+
+def units(cells: list[str]) -> set[str]:
+    """Units of the cells that begin with a figure; ``""`` for a figure alone."""
+    found = {match[1] for cell in cells if (match := UNIT.match(cell))}
+    return found | {"" for cell in cells if BARE.fullmatch(cell) and cell != "0"}
+
+
+def test_units_of_a_column_are_told_apart() -> None:
+    assert units(["3 s", "1.5 s", "none", "0"]) == {"s"}
+    assert units(["3 s", "20 ms", "5 % of all", "7 (2 to 9)", "12 stations"]) == {"s", "ms", "%", ""}
+
+
+@pytest.mark.parametrize("page", sorted({*PROSE, *PAGES}), ids=name_of)
+def test_a_column_of_a_table_has_one_unit(page: Path) -> None:
+    mixed = {title: found for title, cells in columns(page.read_text()) if len(found := units(cells)) > 1}
+    assert mixed == {}
 
 
 def test_the_picture_of_the_readme_is_what_its_script_draws() -> None:
