@@ -65,7 +65,8 @@ def write_bundle(
         },
         "intended_use": INTENDED_USE,
         "limits": [
-            f"Trained and validated on {config.population} only; other people, views and devices are untested.",
+            f"Trained and validated only on {config.population}.",
+            "Other people, views and devices are untested.",
             "It separates pneumonia from films without. Others (effusion, mass and more) may score high or low.",
             "Validation films come from the training films' source; expect a lower specificity elsewhere.",
             "The heat map shows what drove the score. It does not outline disease.",
