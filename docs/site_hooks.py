@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -23,6 +25,23 @@ OF_THE_PROJECT = {
 }
 """Page -> file of the repository."""
 _PAGES = {name: page for page, name in OF_THE_PROJECT.items()}
+
+
+def on_config(config: Any) -> None:
+    """Let the examples in helps be blocks of code, on the page of commands."""
+    root = click.Context(cxrscan)
+    _show_examples(cxrscan)
+    for name in COMMANDS:
+        command = cxrscan.get_command(root, name)
+        assert command is not None  # noqa: S101  # for mypy
+        for _, context in _commands(click.Context(command, parent=root), name):
+            _show_examples(context.command)
+
+
+def _show_examples(command: click.Command) -> None:
+    r"""What stands below ``\b`` keeps its lines in a terminal; in a page an indent does that."""
+    text = inspect.cleandoc(command.help or "")
+    command.help = re.sub(r"^\x08\n((?:.+\n?)+)", lambda found: indent(found[1], "    "), text, flags=re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
