@@ -47,7 +47,8 @@ def decode_dicom(data: bytes, side: int) -> Any:
         return np.frombuffer(dataset.PixelData, np.uint16).reshape(dataset.Rows, dataset.Columns)
     stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
     if syntax == uid.RLELossless:
-        return imagecodecs.dicomrle_decode(stream, "<u2").reshape(dataset.Rows, dataset.Columns)
+        values = imagecodecs.dicomrle_decode(stream, "<u2")
+        return np.frombuffer(values, "<u2").reshape(dataset.Rows, dataset.Columns)
     if syntax == uid.JPEGLSLossless:
         return imagecodecs.jpegls_decode(stream)
     if syntax in (uid.JPEG2000Lossless, uid.HTJ2KLosslessRPCL):
