@@ -21,7 +21,7 @@ from typing import Any
 NAMES = ("report.png", "film.png", "viewer.png")
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _SIZE = {"width": 1200, "height": 800}
-_FILM = "PNEUMONIA/synthetic-24.dcm"
+_FILM = "PNEUMONIA/synthetic-24-adult.dcm"
 _TIMEOUT_MS = 60_000
 _CXRSCAN = [sys.executable, "-c", "from cxrscan.scanner.cli import start; start()"]
 

@@ -6,6 +6,7 @@ Every film says in its own metadata that it is synthetic.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.records import FloatImage
-from cxrscan.scanner.synthetic_films import CLASSES, FilmModel, draw_film, enlarge
+from cxrscan.scanner.synthetic_films import ADULTS_MODEL_PATH, CLASSES, MODEL_PATH, FilmModel, draw_film, enlarge
 from cxrscan.scanner.system.whole_files import replacing, write_whole
 
 if TYPE_CHECKING:
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
 
 NOTICE = "Synthetic film drawn by cxrscan demo; it shows no patient."
 
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """Whom films look like."""
+
+    name: str
+    model: Path
+    ages_years: tuple[int, int]
+    """From, and below."""
+    view: str
+
+
+#: Children and adults take turns in each class.
+_PEOPLE = (
+    _People("child", MODEL_PATH, (1, 6), "AP"),
+    _People("adult", ADULTS_MODEL_PATH, (20, 86), "PA"),
+)
 #: Formats of the films of one class; DICOM by photometric interpretation.
 _KINDS = ("jpg",) * 7 + ("png",) * 2 + ("MONOCHROME1", "MONOCHROME2", "MONOCHROME2")
 _WIDTH_PX = (950, 1250)
@@ -37,7 +55,8 @@ def draw_demo_folder(folder: Path, *, seed: int = 0) -> list[Path]:
     """Fill a folder with labelled synthetic films, a drawing that is no X-ray, and a broken file.
 
     Films lie in the class folders NORMAL and PNEUMONIA; JPEG, PNG and DICOM in both photometric interpretations
-    are among them. The other two files lie in a folder OTHER.
+    are among them. Half of each class look like children's films, half like adults', as their names say. The other
+    two files lie in a folder OTHER.
 
     Parameters
     ----------
@@ -63,18 +82,22 @@ def draw_demo_folder(folder: Path, *, seed: int = 0) -> list[Path]:
 
 def _write_files(folder: Path, seed: int) -> list[Path]:
     rng = np.random.default_rng(seed)
-    model = FilmModel.load()
+    models = {people: FilmModel.load(people.model) for people in _PEOPLE}
     for name in (*CLASSES, "OTHER"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     paths = []
     for label, name in enumerate(CLASSES):
         for number, kind in enumerate(_KINDS, start=1 + label * len(_KINDS)):
-            film = draw_film(model, label, rng, int(rng.integers(*_WIDTH_PX)))
+            people = _PEOPLE[(number - 1) % len(_PEOPLE)]
+            film = draw_film(models[people], label, rng, int(rng.integers(*_WIDTH_PX)))
             _add_grain(film, rng)
             _add_side_marker(film, rng)
             is_dicom = kind.startswith("MONOCHROME")
-            path = folder / name / f"synthetic-{number:02}.{'dcm' if is_dicom else kind}"
-            write_whole(path, _dicom_file(film, kind, number, rng) if is_dicom else _raster_file(film, kind))
+            path = folder / name / f"synthetic-{number:02}-{people.name}.{'dcm' if is_dicom else kind}"
+            write_whole(
+                path,
+                _dicom_file(film, kind, _dicom_header(people, number, rng)) if is_dicom else _raster_file(film, kind),
+            )
             paths.append(path)
     drawing, broken = folder / "OTHER" / "drawing.png", folder / "OTHER" / "cut-short.jpg"
     with replacing(drawing) as file:
@@ -114,11 +137,10 @@ def _raster_file(film: FloatImage, kind: str) -> bytes:
     return out.getvalue()
 
 
-def _dicom_file(film: FloatImage, photometric: str, number: int, rng: np.random.Generator) -> bytes:
+def _dicom_file(film: FloatImage, photometric: str, dataset: Dataset) -> bytes:
     """Store a film as Computed Radiography Image (DICOM PS3.3, A.2): 12 bits, shown through a window."""
     from pydicom.uid import ExplicitVRLittleEndian
 
-    dataset = _dicom_header(number, rng)
     darkest, brightest = _DICOM_WINDOW
     stored = np.rint(darkest + film * (brightest - darkest)).astype(np.uint16)
     if photometric == "MONOCHROME1":
@@ -134,8 +156,8 @@ def _dicom_file(film: FloatImage, photometric: str, number: int, rng: np.random.
     return out.getvalue()
 
 
-def _dicom_header(number: int, rng: np.random.Generator) -> Dataset:
-    """Header of a child's frontal chest film, with identifiers that belong to nobody."""
+def _dicom_header(people: _People, number: int, rng: np.random.Generator) -> Dataset:
+    """Header of a frontal chest film, with identifiers that belong to nobody."""
     from pydicom.dataset import Dataset
     from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
 
@@ -147,7 +169,7 @@ def _dicom_header(number: int, rng: np.random.Generator) -> Dataset:
     dataset.PatientName = "Synthetic^Film"
     dataset.PatientID = f"SYNTHETIC-{number:02}"
     dataset.PatientSex = "FM"[rng.integers(2)]
-    dataset.PatientAge = f"{rng.integers(1, 6):03}Y"
+    dataset.PatientAge = f"{rng.integers(*people.ages_years):03}Y"
     for keyword in ("PatientBirthDate", "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName"):
         setattr(dataset, keyword, "")
     dataset.StudyID = str(number)
@@ -155,7 +177,7 @@ def _dicom_header(number: int, rng: np.random.Generator) -> Dataset:
     dataset.Modality = "CR"
     dataset.Manufacturer = "cxrscan demo"
     dataset.BodyPartExamined = "CHEST"
-    dataset.ViewPosition = "AP"
+    dataset.ViewPosition = people.view
     dataset.PatientOrientation = ["L", "F"]
     dataset.ImageComments = NOTICE
     return dataset

@@ -1,7 +1,8 @@
 """Draw synthetic chest films.
 
-The films come from an active appearance model of the training films (Cootes, Edwards and Taylor, IEEE PAMI
-23:681, 2001), which holds averages, principal components and spectra only; ``training/demo_films/fit.py`` fits it.
+The films come from active appearance models of the training films (Cootes, Edwards and Taylor, IEEE PAMI
+23:681, 2001), one of children and one of adults. These hold averages, principal components and spectra only;
+``training/demo_films/fit.py`` fits them.
 No drawn film shows a patient.
 """
 
@@ -19,6 +20,8 @@ from cxrscan.scanner.records import NEGATIVE, POSITIVE, FloatImage
 
 CLASSES = (NEGATIVE, POSITIVE)
 MODEL_PATH = Path(__file__).parent / "models" / "demo_films.npz"
+"""The model of children's films."""
+ADULTS_MODEL_PATH = MODEL_PATH.with_name("demo_films_adults.npz")
 LAYERS = ("warp", "aspect", "smooth", "contrast", "detail")
 FRAME_PX = (208, 256)
 """Height and width of a film in the units of the warp."""

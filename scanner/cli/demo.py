@@ -23,14 +23,18 @@ from cxrscan.scanner.cli.run import run
     help="Folder for the films and the results.",
 )
 def demo(output: Path) -> int:
-    """Draw 24 synthetic chest films, a drawing and a broken file, and scan them with `cxrscan run`."""
+    """Draw 24 synthetic chest films like children's and adults', a drawing and a broken file, and scan them.
+
+    The films are scanned with `cxrscan run`.
+    """
     from cxrscan.scanner.demo import draw_demo_folder
 
     films = output / "films"
     n_files = len(draw_demo_folder(films))
     click.echo(
-        f"Drew {n_files} files in {films}: 24 synthetic chest films (they show no patient, and accuracy on them "
-        "says nothing about real films), a drawing that is no X-ray, and a file that is broken on purpose.\n"
+        f"Drew {n_files} files in {films}: 24 synthetic chest films, half of them like children's and half like "
+        "adults' (they show no patient, and accuracy on them says nothing about real films), a drawing that is no "
+        "X-ray, and a file that is broken on purpose.\n"
         "For films of your own, type the same command with your folder:\n",
         err=True,
     )

@@ -1,8 +1,9 @@
-"""Fit the statistical model that ``cxrscan demo`` draws its synthetic films from.
+"""Fit the statistical models that ``cxrscan demo`` draws its synthetic films from: children's, and adults'.
 
-    python -m cxrscan.training.demo_films.fit DATA -o scanner/models/demo_films.npz
+    python -m cxrscan.training.demo_films.fit CHILDREN -o scanner/models/demo_films.npz
+    python -m cxrscan.training.demo_films.fit ADULTS --view PA --coarseness 1.5 -o scanner/models/demo_films_adults.npz
 
-DATA is a folder or a table, as `cxrscan train` takes them. Of a table only films to train on are taken whose label has
+Each is a folder or a table, as `cxrscan train` takes them. Of a table only films to train on are taken whose label has
 full weight, and of those without pneumonia only the normal ones. Films of 300 pixels and more keep the ribs sharp.
 Takes about five minutes on one core and 3 GB of memory.
 
@@ -61,6 +62,7 @@ _SPREAD = {"warp": 0.8, "aspect": 1.0, "smooth": 1.0, "contrast": 1.0, "detail":
 _TEXTURE_SPREAD = 0.35
 _MOST_GAIN = 2.0
 _SHRINKAGE = 0.2  # of correlations between coefficients, of which there are half as many as films
+_LEAST_VARIANCE = 1e-3  # of a coefficient
 _N_COMPARED = 60
 
 
@@ -91,19 +93,20 @@ class Layer:
 @click.argument("data")
 @click.option("--view", default="", help="Take only films of this view, of a table.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write.")
+@click.option("--coarseness", default=1.0, show_default=True, help="Coarser steps of the values make a smaller file.")
 @click.option("--films", "n_per_class", default=400, show_default=True, help="Films per class.")
-def main(data: str, view: str, output: Path, n_per_class: int) -> None:
+def main(data: str, view: str, output: Path, n_per_class: int, coarseness: float) -> None:
     """Fit the model of the demo films to the films in DATA."""
     cv2.setNumThreads(1)
     films = read_films(data, n_per_class, view)
-    fit(films).save(output, _STEPS)
+    fit(films).save(output, {layer: coarseness * step for layer, step in _STEPS.items()})
     n_bytes = output.stat().st_size
     click.echo(f"{output}: {n_bytes} bytes from {len(films.labels)} films of {len(set(films.patients))} patients")
     if n_bytes > MAX_BYTES:
         raise click.ClickException(f"The file must stay below {MAX_BYTES} bytes; raise the steps.")
-    for view, (drawn, real) in nearest_neighbours(FilmModel.load(output), films).items():
+    for aspect, (drawn, real) in nearest_neighbours(FilmModel.load(output), films).items():
         click.echo(
-            f"Correlation of {view} with the nearest training film of another patient, median and largest: "
+            f"Correlation of {aspect} with the nearest training film of another patient, median and largest: "
             f"drawn films {np.median(drawn):.3f} {drawn.max():.3f}, "
             f"training films {np.median(real):.3f} {real.max():.3f}"
         )
@@ -255,9 +258,14 @@ def nearest_neighbours(
 
 
 def _covariance_factor(scores: FloatImage) -> FloatImage:
-    """Cholesky factor of the coefficients' covariance, its correlations shrunk towards none."""
+    """Cholesky factor of the coefficients' covariance, its correlations shrunk towards none.
+
+    A layer in which no film differs from another, as the aspect of square films, gives one film a coefficient and all
+    others none; the floor lets a class without that film pass.
+    """
     covariance = np.cov(scores.T)
-    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * np.diag(np.diag(covariance))
+    own = np.diag(np.maximum(np.diag(covariance), _LEAST_VARIANCE))
+    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * own
     return np.asarray(np.linalg.cholesky(shrunk), dtype=np.float32)
 
 
