@@ -97,7 +97,9 @@ def run_graph(graph: bytes, films: FloatImage, *, n_threads: int = 2) -> Predict
         float32 array, shape (N, S, S, 1), values in [0, 1].
     """
     with silent_stderr:  # it tells which kernels it takes
-        runner = Interpreter(model_content=graph, num_threads=n_threads).get_signature_runner(_SIGNATURE)
+        interpreter = Interpreter(model_content=graph, num_threads=n_threads)
+        interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner(_SIGNATURE)
     batches = [runner(film=films[i : i + _BATCH]) for i in range(0, len(films), _BATCH)]
     return Predictions(
         np.concatenate([batch["logit"] for batch in batches])[:, 0],

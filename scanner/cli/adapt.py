@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,7 +160,9 @@ def adapt(
     if not quiet:
         if outcome.joined is not None:
             click.echo(printable(outcome.joined.sentence), err=True)
-        click.echo(f"Bundle   {output}\n{NOTICE}" if outcome.bundle else NOTICE, err=True)
+        if outcome.bundle is not None:
+            click.echo(f"Bundle   {output}\nUse it   cxrscan run FILMS --model {output}", err=True)
+        click.echo(NOTICE, err=True)
     if outcome.bundle is None and outcome.best is not None:
         raise LabelError("no-gain", _refusal(outcome.best))
     return 0
@@ -174,7 +175,6 @@ def _require_libraries(fine_tune: bool) -> None:
         return
     if find_spec("tensorflow") is None:
         raise CxrscanError("extra-missing", "--fine-tune needs TensorFlow, the extra `train`.")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it wonders at networks that are made anew
 
 
@@ -247,7 +247,8 @@ def _story(outcome: Outcome) -> Iterator[str]:
     if outcome.baseline is not None:
         told = ", ".join(outcome.baseline.known)
         yield (
-            f"{told} alone: AUC {with_interval('auc', outcome.baseline.alone)}; with the old answer "
+            f"How the films were taken ({told}), without the picture: AUC "
+            f"{with_interval('auc', outcome.baseline.alone)}; with the old answer "
             f"{with_interval('auc', outcome.baseline.with_parent)}"
         )
     if outcome.forecast is not None:

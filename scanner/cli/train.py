@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tomllib
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import click
 from cxrscan.scanner.cli import options
 from cxrscan.scanner.errors import TrainingError
 from cxrscan.scanner.system.memory import keep_freed_memory
-from cxrscan.scanner.system.quiet import silent_stderr
+from cxrscan.scanner.system.quiet import import_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -129,12 +128,8 @@ def train(
     cxrscan run films/ --model my-model
     """
     keep_freed_memory()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
     try:
-        with silent_stderr:  # TensorFlow speaks of drivers and of processor features before it can be told not to
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
+        import_tensorflow()
     except ImportError as error:
         raise TrainingError("extra-missing", "Training needs TensorFlow, the extra `train`.") from error
     from cxrscan.training.config import load_config

@@ -70,3 +70,18 @@ silent_stderr = Shared(_stderr_nowhere)
 
 silent_warnings = Shared(_warnings_ignored)
 """Keeps Python's warnings back for a while."""
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without what it says of drivers and of processor features, which it cannot be told to leave.
+
+    Raises
+    ------
+    ImportError
+        It is not there, or does not load; the error says why.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with silent_stderr:
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()

@@ -5,7 +5,9 @@
     python -m tests.bench.adapt RUN LABELS.csv --part view=AP --share 0.8      how often does it refuse?
     python -m tests.bench.adapt RUN LABELS.csv --n 400 --draws 3 --fine-tune --log figures.jsonl
 
-With ``--log`` each draw is written there when it is done, and is not measured again by the same command.
+With ``--validation-run RUN``, a labelled run of the parent over the films that it was validated on, three more columns
+tell what becomes of these. With ``--log`` each draw is written there when it is done, and is not measured again by the
+same command.
 
 LABELS.csv has the columns path, label, patient, view and finding (``normal`` or another word). Draws hold as many films
 with pneumonia as without, unless ``--natural``.
@@ -31,12 +33,15 @@ from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, ModelSpec, load_bundle,
 from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model
 from cxrscan.training.adaptation.bundle import Parent
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
+from cxrscan.training.adaptation.forgetting import remember
 from cxrscan.training.adaptation.local_films import LocalFilms, read_local_films
 from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
 from cxrscan.training.adaptation.run import SENSITIVITY, best_of
 from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
 
 _COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA n.", "promise", "kept", "gain", "s")
+_OLD_COLUMNS = ("old AUC", "o. sens", "o. spec")
+"""Of the parent's validation films."""
 
 
 @click.command()
@@ -48,6 +53,7 @@ _COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA
 @click.option("--rung", type=click.Choice(["threshold", "recalibration", "head"]), help="That one, gain or not.")
 @click.option("--fine-tune", is_flag=True, help="Fine-tune the network in each draw, gain or not.")
 @click.option("--log", type=click.Path(dir_okay=False, path_type=Path), help="Keeps each draw; a line for each.")
+@click.option("--validation-run", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="RUN")
 @click.option("--part", metavar="COLUMN=VALUE", help="Films of one kind alone.")
 @click.option("--share", type=float, help="Draw this share of the patients instead of a number of films.")
 def main(
@@ -59,6 +65,7 @@ def main(
     rung: Rung | None,
     fine_tune: bool,
     log: Path | None,
+    validation_run: Path | None,
     part: str | None,
     share: float | None,
 ) -> None:
@@ -76,7 +83,8 @@ def main(
         films, told = films.part(kept), [told[i] for i in kept]
     normal = np.array([row["finding"] == "normal" for row in told])
     click.echo(f"{films.n} films of {films.n_patients} people, {films.n_positive} with pneumonia")
-    click.echo("  n  " + " ".join(f"{column:>7}" for column in (*_COLUMNS, "rungs, refused")))
+    columns = _COLUMNS if validation_run is None else (*_COLUMNS, *_OLD_COLUMNS)
+    click.echo("  n  " + " ".join(f"{column:>7}" for column in (*columns, "rungs, refused")))
     _tell("0", [_figures(films, normal, None, spec, None, 0.0)], [])
     known = _read_log(log)
     for size in [0] if share else map(int, sizes.split(",")):
@@ -96,7 +104,8 @@ def main(
                     spent_s = time.perf_counter() - started
                 adapted = chosen.adapted if chosen and (chosen.is_gain or rung or fine_tune) else None
                 name = chosen.rung if chosen and chosen.is_gain else "refused"
-                known[key] = name, _figures(rest, normal[others], adapted, spec, chosen, spent_s)
+                told_of_rest = _figures(rest, normal[others], adapted, spec, chosen, spent_s)
+                known[key] = name, told_of_rest + _remembered(validation_run, spec, chosen)
                 if log is not None:
                     with log.open("a") as file:
                         file.write(json.dumps([key, *known[key]]) + "\n")
@@ -117,7 +126,8 @@ def _fine_tune(bundle: Path, mine: LocalFilms, rest: LocalFilms, where: Whereabo
     from cxrscan.training.export import run_graph
 
     parent = Parent(load_bundle(bundle), read_document(bundle), read_weights(bundle))
-    tuned = fine_tune(parent, mine, read_again(mine, where, parent.spec), click.echo)
+    without_gate = replace(parent, spec=replace(parent.spec, gate=None))  # none of the figures is of it
+    tuned = fine_tune(without_gate, mine, read_again(mine, where, parent.spec))
     measured = measure_tuned(tuned, mine, parent.spec, "youden", SENSITIVITY)
     said = run_graph(tuned.graph, read_again(rest, where, parent.spec))
     return measured, replace(rest, log_odds=said.logits.astype(np.float64), embeddings=said.embeddings)
@@ -169,6 +179,14 @@ def _figures(
     else:
         figures += [np.nan, np.nan]
     return [*map(float, figures), np.nan if chosen is None else float(chosen.gain.value or 0.0), spent_s]
+
+
+def _remembered(run: Path | None, spec: ModelSpec, chosen: Measured | None) -> list[float]:
+    """What becomes of the parent's validation films: AUC, sensitivity and specificity, gain or not."""
+    if run is None or chosen is None:
+        return []
+    after = remember(run, spec, chosen).after
+    return [float(after[key].value or 0.0) for key in ("auc", "sensitivity", "specificity")]
 
 
 def _tell(name: str, figures: list[list[float]], rungs: list[str]) -> None:

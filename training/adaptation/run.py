@@ -17,6 +17,7 @@ from cxrscan.scanner.model_bundle import WEIGHTS_NAME
 from cxrscan.scanner.runs.embedded import embedded_films
 from cxrscan.scanner.runs.journal import Journal, stored_model
 from cxrscan.scanner.sources.walk import Root
+from cxrscan.scanner.system.quiet import import_tensorflow
 from cxrscan.training.adaptation.baseline import Baseline, baseline
 from cxrscan.training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
@@ -152,6 +153,7 @@ def _measure(
     if where is None or rung != "fine-tuning":
         return measure(rung, films, spec, point, sensitivity)
     pixels = read_again(films, where, spec)
+    import_tensorflow()
     from cxrscan.training.adaptation.fine_tune import fine_tune  # TensorFlow takes seconds to import
 
     return measure_tuned(fine_tune(request.parent, films, pixels, request.say), films, spec, point, sensitivity)

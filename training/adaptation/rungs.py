@@ -28,7 +28,7 @@ _WHAT: dict[Rung, str] = {
     "threshold": "thresholds of your own",
     "recalibration": "recalibrated probabilities",
     "head": "a new linear head on the network's embedding",
-    "fine-tuning": "training of the network's last blocks",
+    "fine-tuning": "training of the network's last blocks (--fine-tune)",
 }
 N_HALVES = 2
 """Parts of the patients that a network is fine-tuned without in turn."""
@@ -59,7 +59,7 @@ def _step(rung: Rung, films: LocalFilms) -> Step:
     ]
     has = f"{films.n_positive} films with pneumonia and {films.n_negative} without"
     if more:
-        return Step(rung, False, f"{_WHAT[rung]} needs {' and '.join(more)}; there are {has}.")
+        return Step(rung, False, f"{_WHAT[rung]}: not without {' and '.join(more)}; there are {has}.")
     return Step(rung, True, f"{_WHAT[rung]}: {has} are enough.")
 
 

@@ -60,6 +60,7 @@ def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tm
     assert said.exit_code == 0
     assert "200 labelled films of 200 people: 100 with pneumonia, 100 without." in said.stdout
     assert "head, gain in cross-entropy saved" in said.stdout
+    assert f"cxrscan run FILMS --model {bundle}" in said.stderr
     spec = load_bundle(bundle)
     (descent,) = spec.lineage
     assert (descent.site, descent.rung, descent.n_films, descent.forced) == ("St Elsewhere", "head", 200, False)
@@ -77,7 +78,10 @@ def test_a_bundle_that_gains_is_written_and_works_in_every_command(run: Path, tm
     truth.write_text("path,label\n1.png,1\n")
     asked = ("adapt", tmp_path / "new", "--labels", truth, "-o", tmp_path / "third")
     assert refused(*asked).code == "labels-few"  # and the bundle that the run names is the run's own
-    assert "1 film" in invoke("compare", tmp_path / "old", tmp_path / "new", "--labels", truth).output
+    compared = invoke("compare", tmp_path / "old", tmp_path / "new", "--labels", truth)
+    assert "1 film" in compared.stdout
+    assert "new was scored by a model that was adapted to films of St Elsewhere" in compared.stderr
+    assert "adapted" not in invoke("compare", tmp_path / "old", tmp_path / "old", "--labels", truth).stderr
 
 
 def test_where_nothing_is_gained_no_bundle_is_written_unless_forced(run: Path, tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     assert refused("adapt", run, "--labels", labels, "-o", other).code == "bundle-exists"
     error = refused("adapt", run, "--labels", few, "-o", tmp_path / "ours", "--fine-tune")
     assert error.code == "labels-few"
-    assert "needs 84 more with pneumonia and 84 more without" in error.message
+    assert "not without 84 more with pneumonia and 84 more without" in error.message
     asked = ("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--fine-tune", "--films", tmp_path)
     assert refused(*asked).code == "films-missing"
 
