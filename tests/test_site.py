@@ -120,6 +120,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a reader has it: films, a run over them with labels, and a bundle."""
     folder = tmp_path_factory.mktemp("workplace")
     draw_demo_folder(folder / "films")
+    shutil.copytree(folder / "films", folder / "later")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
         for name in ("model.json", "model.tflite", "MODEL_CARD.md"):
@@ -185,7 +186,8 @@ def put_verdicts(workplace: Path) -> None:
         (workplace / sheet).write_text("\n".join(["path,sha256,verdict", *lines]) + "\n")
     films = [path.relative_to(workplace / "films") for path in sorted(workplace.glob("films/[NP]*/*"))]
     labels = [f"{path.as_posix()},{path.parent.name},{number // 2}" for number, path in enumerate(films)]
-    (workplace / "truth.csv").write_text("\n".join(["path,label,accession", *labels]) + "\n")
+    for name in ("truth.csv", "later.csv"):
+        (workplace / name).write_text("\n".join(["path,label,accession", *labels]) + "\n")
 
 
 @pytest.mark.parametrize("page", TRIED, ids=name_of)
