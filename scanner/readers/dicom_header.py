@@ -39,7 +39,7 @@ PYDICOM_ERRORS: tuple[type[Exception], ...] = (
 _DESCRIPTION = (
     *("SpecificCharacterSet", "SOPClassUID", "Modality", "PresentationIntentType", "Manufacturer"),
     *("PatientSex", "PatientAge", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence"),
-    "BurnedInAnnotation",
+    *("PatientOrientation", "BurnedInAnnotation"),
 )
 _PIXEL_DESCRIPTION = (
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
@@ -111,7 +111,7 @@ def film_attributes(dataset: Dataset, ids: tuple[tuple[str, str], ...] = ()) -> 
     return FilmAttributes(
         modality=_known(_code(dataset, "Modality"), MODALITIES),
         body_part=body_part_term(part),
-        view_position=_known(_code(dataset, "ViewPosition") or _view_from_code(dataset), VIEWS),
+        view_position=_known(_view(dataset), VIEWS),
         patient_sex=sex if sex in {"M", "F", "O"} else "",
         patient_age_years=_shown_age(age_years(_text(dataset, "PatientAge"))),
         presentation_intent=_known(_code(dataset, "PresentationIntentType"), INTENTS),
@@ -414,6 +414,18 @@ def _boxes(dataset: Dataset, diaphragm: str, rows: int, columns: int) -> list[tu
     if len(vertices) >= 6 and len(vertices) % 2 == 0:
         boxes.append((min(vertices[::2]), max(vertices[::2]), min(vertices[1::2]), max(vertices[1::2])))
     return boxes
+
+
+def _view(dataset: Dataset) -> str:
+    """What the header says of the view, plainly, by a code, or by where the rows of the picture run."""
+    return _code(dataset, "ViewPosition") or _view_from_code(dataset) or _view_from_rows(dataset)
+
+
+def _view_from_rows(dataset: Dataset) -> str:
+    """``LATERAL`` where rows run to the front or back of the body (PS3.3 section C.7.6.1.1.1)."""
+    towards = _value(dataset, "PatientOrientation")
+    rows = str(towards[0]) if isinstance(towards, MutableSequence) and len(towards) == 2 else ""
+    return "LATERAL" if rows[:1] in ("A", "P") else ""
 
 
 def _view_from_code(dataset: Dataset) -> str:

@@ -84,6 +84,18 @@ def test_the_view_is_also_read_from_its_code(code: str, view: str) -> None:
     assert film.attributes.view_position == view
 
 
+@pytest.mark.parametrize(
+    ("towards", "view"),
+    [(["A", "F"], "LATERAL"), (["P", "F"], "LATERAL"), (["PL", "F"], "LATERAL"), (["L", "F"], ""), (["A"], "")],
+)
+def test_a_film_whose_rows_run_to_the_front_or_back_is_lateral(towards: list[str], view: str) -> None:
+    assert read(without=["ViewPosition"], PatientOrientation=towards).attributes.view_position == view
+
+
+def test_the_view_is_believed_before_the_direction_of_the_rows() -> None:
+    assert read(ViewPosition="PA", PatientOrientation=["A", "F"]).attributes.view_position == "PA"
+
+
 def test_the_body_part_is_also_read_from_its_code() -> None:
     film = read(without=["BodyPartExamined"], AnatomicRegionSequence=coded("816094009", "Chest"))
     assert film.attributes.body_part == "CHEST"
