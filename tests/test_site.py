@@ -215,8 +215,7 @@ def columns(text: str) -> Iterator[tuple[str, list[str]]]:
     """Head and cells of each column of the tables of a page."""
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         head, _, *rows = ([cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table.splitlines())
-        for number, title in enumerate(head):
-            yield title, [row[number] for row in rows]
+        yield from zip(head, map(list, zip(*rows, strict=True)), strict=True)  # every row has a cell for each column
 
 
 def units(cells: list[str]) -> set[str]:
