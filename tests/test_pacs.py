@@ -79,7 +79,7 @@ def test_results_in_the_archive_are_never_scanned(pacs: orthanc.Orthanc, tmp_pat
 
 def commands() -> list[str]:
     """The commands of the page, in its order."""
-    return re.findall(r"^ {4}cxrscan (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return re.findall(r"^cxrscan (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_every_command_of_the_page_works(pacs: orthanc.Orthanc, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def _labels(ticks: Sequence[int], top: int, x_label: str, plot: Plot) -> Iterato
     for value in _X_TICKS:
         yield f'<text text-anchor="middle" x="{plot.x(value)}" y="{plot.bottom + 14}">{value:g}</text>'
     for n in ticks:
-        yield f'<text text-anchor="end" x="{plot.left - 6.5}" y="{plot.y(n / top) + 3.8:.3f}">{n:,}</text>'
+        yield f'<text text-anchor="end" x="{plot.left - 6.5}" y="{plot.y(n / top)}" dy="3.8">{n:,}</text>'
     yield f'<text text-anchor="middle" x="{(plot.left + plot.right) / 2:g}" y="{plot.bottom + 29}">{x_label}</text>'
 
 

@@ -176,15 +176,14 @@ def test_a_shard_that_cannot_be_is_refused(text: str, films: Path, tmp_path: Pat
 def test_the_job_array_of_the_docs_gives_the_whole_run(films: Path, whole: Tally, tmp_path: Path) -> None:
     """Run the example's own lines, with the variables that SLURM would set."""
     text = (ROOT / "docs/scaling.md").read_text()
-    (script,) = re.findall(r"^    #!/bin/bash\n(?:    .*\n|\n)+", text, re.MULTILINE)
-    lines = "".join(line[4:] + "\n" for line in script.splitlines())
+    (lines,) = re.findall(r"^```shell\n(#!/bin/bash\n(?:.*\n)*?)```$", text, re.MULTILINE)
     (n_tasks,) = re.findall(r"^#SBATCH --array=1-(\d+)", lines, re.MULTILINE)
     (tmp_path / "films").symlink_to(films)
     (tmp_path / "scan.sbatch").write_text(f'cxrscan() {{ {shlex.join(COMMAND[:-1])} "$@"; }}\n{lines}')
     for task in range(1, int(n_tasks) + 1):
         slurm = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": n_tasks, "SLURM_CPUS_PER_TASK": "1"}
         shell(["bash", "scan.sbatch"], tmp_path, slurm)
-    (merge,) = re.findall(r"^    (cxrscan merge .*)$", text, re.MULTILINE)
+    (merge,) = re.findall(r"^(cxrscan merge .*)$", text, re.MULTILINE)
     shell(["bash", "-c", f'cxrscan() {{ {shlex.join(COMMAND[:-1])} "$@"; }}\n{merge}'], tmp_path, {})
     found = [{**row, "truth": ""} for row in table(tmp_path / "whole")]
     assert found == [{**row, "truth": ""} for row in table(whole.outputs.csv.parent)]
