@@ -55,7 +55,7 @@ def offered_points(
             name=point.name,
             threshold=point.threshold,
             text=probability_text(point.threshold),
-            purpose=_purpose(point, run.info),
+            purpose=_purpose(point, kept, run.info),
             does=_does(point),
             rule=f"{point.name}: {point.rule}. Figures: {of}",
         )
@@ -88,10 +88,15 @@ def _beaten(point: _Measured, points: list[_Measured], info: RunInfo) -> bool:
     return False
 
 
-def _purpose(point: _Measured, info: RunInfo) -> str:
+def _purpose(point: _Measured, offered: list[_Measured], info: RunInfo) -> str:
+    """What choosing the point does beside the run's own: less of one fault, or least where a second does less, too."""
     if point.threshold == info.threshold:
         return "this run" if info.roots else "default"
-    return "fewer misses" if point.threshold < info.threshold else "fewer false alarms"
+    below = point.threshold < info.threshold
+    rivals = [other.threshold for other in offered if other.threshold != info.threshold]
+    rivals = [threshold for threshold in rivals if (threshold < info.threshold) == below]
+    is_last = len(rivals) > 1 and point.threshold == (min if below else max)(rivals)
+    return f"{'fewest' if is_last else 'fewer'} {'misses' if below else 'false alarms'}"
 
 
 def _does(point: _Measured) -> str:

@@ -203,7 +203,7 @@ class ReportView:
     warnings: tuple[tuple[str, str, int], ...]
     """(code, sentence, films)."""
     n_warned: str
-    """Films with a caveat, with their noun."""
+    """Films with a caveat, with noun and verb: ``1 film carries``."""
     heat_scale: str
     model: ModelCard
     methods: str
@@ -274,7 +274,7 @@ def build_view(
             (code, GATE_REASONS.get(code, code), n)
             for code, n in sorted(survey.warnings.items(), key=lambda item: (-item[1], item[0]))
         ),
-        n_warned=count(survey.counts.n_warned, "film"),
+        n_warned=count(survey.counts.n_warned, "film carries", "films carry"),
         heat_scale=significant(run.model.heat_scale, 3),
         model=model_card(run),
         methods=_methods(survey, summary, run),

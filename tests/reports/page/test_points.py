@@ -31,6 +31,14 @@ def test_points_rise_and_are_called_by_what_they_do_beside_the_runs_own():
     assert [(point.purpose, point.text) for point in offered] == [("this run", "0.23"), ("fewer false alarms", "0.67")]
 
 
+def test_of_several_points_on_one_side_the_last_one_goes_furthest():
+    five = {f"p{i}": (0.1 * i, 1 - 0.1 * i, 0.5 + 0.1 * i) for i in (1, 2, 3, 4, 5)}
+    offered = offered_points(Run(replace(INFO, threshold=0.1 * 3, threshold_name="p3"), model_of(**five)))
+    assert [point.purpose for point in offered] == [
+        *("fewest misses", "fewer misses", "this run", "fewer false alarms", "fewest false alarms")
+    ]
+
+
 def test_a_point_says_what_it_does_here_when_films_are_labelled():
     truth, prob = np.array([True, True, False, False]), np.array([0.9, 0.4, 0.3, 0.1])
     info = replace(INFO, threshold=0.67, threshold_name="sens95")
