@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
@@ -20,6 +20,7 @@ from cxrscan.scanner.runs.growing import grows
 from cxrscan.scanner.runs.layout import JOURNAL_ID, JOURNAL_NAME
 from cxrscan.scanner.runs.log_file import holds_more
 from cxrscan.scanner.system.locks import alone_in, locks_files
+from cxrscan.scanner.system.transactions import transaction
 from cxrscan.scanner.system.whole_files import followed
 
 _FORMAT = 5
@@ -65,11 +66,11 @@ class JournalFile:
 
     def __init__(self, folder: Path, *, create: bool, read_only: bool, shared: bool) -> None:
         self.folder = followed(folder)
-        self.path = self.folder / JOURNAL_NAME
+        self._path = self.folder / JOURNAL_NAME
         self._read_only = read_only
         self._shared = shared
         self._refuse_links()
-        if not create and not self.path.is_file():
+        if not create and not self._path.is_file():
             raise RunFolderError("not-a-run", f"{folder} holds no {JOURNAL_NAME}.")
         with ExitStack() as opening:
             self._db = opening.enter_context(closing(self._connect_to_read(opening) if read_only else self._connect()))
@@ -89,7 +90,7 @@ class JournalFile:
         """Open the journal for this process alone; make the folder and the tables where there are none."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+            db = sqlite3.connect(self._path, isolation_level=None, timeout=1.0)
         except (OSError, *_SQLITE_ERRORS) as error:
             raise RunFolderError("output-unwritable", f"{self.folder} cannot be written: {error}.") from error
         try:
@@ -108,11 +109,11 @@ class JournalFile:
         try:
             if grows(self.folder):
                 return self._connect_to_snapshot()
-            _refuse_if_locked(self.path)
-            rest = _beside(self.path, "-wal")
+            _refuse_if_locked(self._path)
+            rest = _beside(self._path, "-wal")
             if rest.exists() and rest.stat().st_size:  # a run was killed: SQLite has to write before it can read
                 copy = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="cxrscan-"))) / JOURNAL_NAME
-                shutil.copyfile(self.path, copy)
+                shutil.copyfile(self._path, copy)
                 shutil.copyfile(rest, _beside(copy, "-wal"))
                 db = sqlite3.connect(copy, isolation_level=None)
                 _lock(db)
@@ -121,19 +122,19 @@ class JournalFile:
                     db.close()
                     raise self.unfit("write-ahead log")
             else:
-                where = f"{self.path.absolute().as_uri()}?mode=ro&immutable=1"
+                where = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
                 db = sqlite3.connect(where, uri=True, isolation_level=None)
                 _be_careful(db)
             db.execute("PRAGMA query_only = ON")
             return db
         except OSError as error:
-            raise RunFolderError("journal-unreadable", f"{self.path} cannot be read: {error.strerror}.") from error
+            raise RunFolderError("journal-unreadable", f"{self._path} cannot be read: {error.strerror}.") from error
         except _SQLITE_ERRORS as error:
             raise self._trouble(error) from error
 
     def _connect_to_snapshot(self) -> sqlite3.Connection:
         """Open the journal of a run that grows: what is read stays that of this moment."""
-        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
+        db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10.0)
         _be_careful(db)
         db.execute("PRAGMA query_only = ON")
         db.execute("BEGIN")
@@ -142,7 +143,7 @@ class JournalFile:
 
     def _refuse_links(self) -> None:
         """Refuse a journal that SQLite would write somewhere else."""
-        for path in (self.path, *(_beside(self.path, end) for end in ("-wal", "-shm", "-journal"))):
+        for path in (self._path, *(_beside(self._path, end) for end in ("-wal", "-shm", "-journal"))):
             try:
                 if not S_ISREG(path.lstat().st_mode):
                     raise RunFolderError("journal-format", f"{path} is no file but a link or something else.")
@@ -153,7 +154,7 @@ class JournalFile:
 
     def _let_nothing_go_on_without_end(self) -> None:
         """Stop statements that take more steps than the files have bytes: pages of a made-up tree may go in circles."""
-        n_bytes = sum(path.stat().st_size for end in ("", "-wal") if (path := _beside(self.path, end)).exists())
+        n_bytes = sum(path.stat().st_size for end in ("", "-wal") if (path := _beside(self._path, end)).exists())
         self._looks_left = most = _FREE_LOOKS + n_bytes // _STEPS
 
         def look() -> bool:
@@ -167,22 +168,14 @@ class JournalFile:
         ((application,),) = self.fetch("PRAGMA application_id")
         ((found,),) = self.fetch("PRAGMA user_version")
         if application != JOURNAL_ID or found != _FORMAT:
-            raise RunFolderError("journal-format", f"{self.path} has format {found}, this version writes {_FORMAT}.")
+            raise RunFolderError("journal-format", f"{self._path} has format {found}, this version writes {_FORMAT}.")
         tables = [sql for (sql,) in self.fetch("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
         if sorted(tables) != sorted(_SCHEMA):
             raise self.unfit("tables")
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All of it or nothing."""
-        self.execute("BEGIN")
-        try:
-            yield
-            self.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
-            raise
+        return transaction(self._db, self.execute)
 
     def in_order(self, statement: str) -> Iterator[tuple[Any, ...]]:
         """Rows whose first column is a film's name; a damaged tree may give one twice, or without end."""
@@ -218,7 +211,7 @@ class JournalFile:
 
     def unfit(self, what: str) -> RunFolderError:
         """The error that tells what cannot have been stored by this version."""
-        return RunFolderError("journal-format", f"{self.path} is damaged, or was made up: {what}.")
+        return RunFolderError("journal-format", f"{self._path} is damaged, or was made up: {what}.")
 
     def _trouble(self, error: Exception) -> RunFolderError:
         """What SQLite's error is to the user: another process, a full or failing disk, or a damaged file."""
@@ -230,7 +223,7 @@ class JournalFile:
             return RunFolderError("disk-without-locks", f"{self.folder} lies on a disk that locks no files.")
         if code == "output-unwritable" and self._read_only:
             code = "journal-unreadable"
-        return RunFolderError(code, f"{self.path}: {error}.")
+        return RunFolderError(code, f"{self._path}: {error}.")
 
 
 def log_of(folder: Path) -> Path:

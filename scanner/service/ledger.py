@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any
 
 from cxrscan.scanner.errors import RunFolderError
+from cxrscan.scanner.system.transactions import transaction
 
 LEDGER_NAME = "service.sqlite"
 RESCAN = -1
@@ -329,16 +330,8 @@ class Ledger:
         with self._lock, self._told():
             self._db.executemany(statement, values)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._rows("BEGIN")
-        try:
-            yield
-            self._rows("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:  # a full disk may have ended it already
-                self._db.execute("ROLLBACK")
-            raise
+    def _transaction(self) -> AbstractContextManager[None]:
+        return transaction(self._db, self._rows)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
