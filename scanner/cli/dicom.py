@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     required=True,
     help="Folder for the objects, study/series/object; it will hold patients' identifiers.",
 )
-@click.option("--sr/--no-sr", default=True, show_default=True, help="A structured report for each film.")
+@click.option(
+    "--sr/--no-sr", default=True, show_default=True, help="Structured reports for each film: result and regions."
+)
 @click.option("--sc/--no-sc", default=True, show_default=True, help="A secondary capture for each film.")
 @click.option(
     "--status",
@@ -59,7 +61,8 @@ def dicom(
     """Write the results of RUN for the archive, as DICOM objects in the films' own studies.
 
     Each DICOM film that was scored gets a structured report (Comprehensive 3D SR) and a secondary capture with the
-    heat map. The objects hold the patients' names and identifiers. Needs the extra `dicom`.
+    heat map. Where a film shows regions, a second report outlines them. The objects hold the patients' names and
+    identifiers. Needs the extra `dicom`.
 
     \b
     cxrscan dicom cxrscan-out -o results

@@ -15,15 +15,15 @@ _VALUES = {code.meaning: code.value for code in CALLS.values()}
 
 
 def observation(said: ResultSaid) -> dict[str, Any]:
-    """Make the resource of a report; it names the study and the film, and no patient.
+    """Make the resource of a report on pneumonia; it names the study and the film, and no patient.
 
     Raises
     ------
     ValueError
-        The result is a capture, which holds no value.
+        The object is a report of regions or a capture, which hold no value.
     """
     if said.kind != "report":
-        raise ValueError("a capture is a picture of a report's result")
+        raise ValueError("only a report on pneumonia holds a value")
     return {
         "resourceType": "Observation",
         "identifier": [_uid(said.sop_uid)],

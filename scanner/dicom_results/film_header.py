@@ -38,7 +38,8 @@ _IDENTIFYING = {"PatientName", "PatientID", "IssuerOfPatientID", "StudyID", "Acc
 _UIDS = ("SOPInstanceUID", "SOPClassUID", "SeriesInstanceUID", "StudyInstanceUID")
 _PLACE = ("Modality", "InstanceNumber", "NumberOfFrames", "PatientOrientation", "RequestAttributesSequence")
 _LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
-_KEYWORDS = ("SpecificCharacterSet", *_PRESENT, *_OPTIONAL, *_UIDS, *_PLACE, *_LOSSY)
+_SIZE = ("Columns", "Rows")
+_KEYWORDS = ("SpecificCharacterSet", *_SIZE, *_PRESENT, *_OPTIONAL, *_UIDS, *_PLACE, *_LOSSY)
 
 _DEIDENTIFIED_HOW = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
 _SEXES = {"", "M", "F", "O"}
@@ -62,6 +63,8 @@ class FilmHeader:
     frame: int
     """Number of the frame that was scored, from 1."""
     n_frames: int
+    size_px: tuple[int, int]
+    """Columns and rows of the stored picture."""
     modality: str
     """Modality (0008,0060) as the film states it; may be empty."""
     instance_number: int
@@ -107,6 +110,7 @@ def read_film_header(data: bytes, frame: int = 1) -> FilmHeader:
         sop_class=UID(uids["SOPClassUID"]),
         frame=frame,
         n_frames=_integer(dataset, "NumberOfFrames"),
+        size_px=(_integer(dataset, "Columns"), _integer(dataset, "Rows")),
         modality=_text(dataset, "Modality"),
         instance_number=_integer(dataset, "InstanceNumber"),
         patient_and_study=_patient_and_study(dataset),

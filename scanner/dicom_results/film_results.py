@@ -16,6 +16,7 @@ from cxrscan.scanner.dicom_results.capture import CAPTURE, LONG_SIDE_PX, make_ca
 from cxrscan.scanner.dicom_results.film_header import FilmHeader, read_film_header
 from cxrscan.scanner.dicom_results.folder import latest_reports, series_folder, write_object
 from cxrscan.scanner.dicom_results.modules import Kind, encode, sop_uid
+from cxrscan.scanner.dicom_results.regions_report import REGIONS, make_regions_report
 from cxrscan.scanner.dicom_results.report import REPORT, make_report
 from cxrscan.scanner.errors import FilmError
 from cxrscan.scanner.readers import ReadOptions, read_film
@@ -32,6 +33,7 @@ class Wanted:
     """Which results to write."""
 
     report: bool = True
+    """The structured report, and that of the regions where the film shows any."""
     capture: bool = True
     status: Literal["scored", "all"] = "scored"
     """``all``: rejected films too, without a probability; never failed ones."""
@@ -57,6 +59,7 @@ class FilmResults:
 
     name: str
     n_reports: int = 0
+    n_region_reports: int = 0
     n_captures: int = 0
     n_unchanged: int = 0
     """Objects that were there already."""
@@ -103,12 +106,18 @@ def _write_objects(results: FilmResults, data: bytes, film: Film, request: Resul
     def report(series: Path) -> Dataset:
         return make_report(header, answer, latest_reports(series, header))
 
+    def regions(series: Path) -> Dataset:
+        return make_regions_report(header, answer, latest_reports(series, header))
+
     def capture(series: Path) -> Dataset:
         return make_capture(header, answer, _read_pixels(data, header.frame, request.reading))
 
     if request.wanted.report:
         path, is_new = _write_unless_there(REPORT, header, answer, report, request.folder)
         results = replace(_noted(results, path, is_new=is_new), n_reports=results.n_reports + is_new)
+    if request.wanted.report and answer.regions:
+        path, is_new = _write_unless_there(REGIONS, header, answer, regions, request.folder)
+        results = replace(_noted(results, path, is_new=is_new), n_region_reports=results.n_region_reports + is_new)
     if request.wanted.capture:
         path, is_new = _write_unless_there(CAPTURE, header, answer, capture, request.folder)
         results = replace(_noted(results, path, is_new=is_new), n_captures=results.n_captures + is_new)

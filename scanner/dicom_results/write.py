@@ -1,4 +1,4 @@
-"""From a run folder to a folder of results: one report and one capture for each DICOM film.
+"""From a run folder to a folder of results: reports and a capture for each DICOM film.
 
 The films are found and read once more, as the run found them; the answers come from the journal.
 """
@@ -45,6 +45,7 @@ class ResultsTally:
 
     folder: Path
     n_reports: int
+    n_region_reports: int
     n_captures: int
     n_unchanged: int
     """Objects that were there already."""
@@ -60,8 +61,9 @@ class ResultsTally:
     @property
     def sentence(self) -> str:
         """What was written, for people."""
-        written = f"{_count(self.n_reports, 'structured report')} and {_count(self.n_captures, 'secondary capture')}"
-        parts = [f"{written} written"]
+        written = [_count(self.n_reports, "structured report")]
+        written += [_count(self.n_region_reports, "report of regions", "reports of regions")]
+        parts = [f"{', '.join(written)} and {_count(self.n_captures, 'secondary capture')} written"]
         parts += [f"{_count(self.n_unchanged, 'object')} already there"] if self.n_unchanged else []
         parts += [f"{_count(self.n_no_dicom, 'film')} left out, being no DICOM"] if self.n_no_dicom else []
         parts += [f"{_count(len(self.problems), 'film')} without a result"] if self.problems else []
@@ -113,6 +115,7 @@ def write_results(
     return ResultsTally(
         folder,
         n_reports=sum(results.n_reports for results in done),
+        n_region_reports=sum(results.n_region_reports for results in done),
         n_captures=sum(results.n_captures for results in done),
         n_unchanged=sum(results.n_unchanged for results in done),
         n_no_dicom=n_no_dicom,
@@ -162,5 +165,5 @@ def _written(write: Callable[[_Task], FilmResults], tasks: Iterator[_Task], n_wo
             pool.shutdown(cancel_futures=True)
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n:,} {one if n == 1 else many or f'{one}s'}"

@@ -66,32 +66,32 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.dcm")}
 
 
-def reports(folder: Path) -> list[ResultSaid]:
+def reports(folder: Path, kind: str = "report") -> list[ResultSaid]:
     found = [read_result(data) for data in contents(folder).values()]
-    return sorted((said for said in found if said.kind == "report"), key=lambda said: said.film_sop_uid)
+    return sorted((said for said in found if said.kind == kind), key=lambda said: said.film_sop_uid)
 
 
-def counts(tally: ResultsTally) -> tuple[int, int, int]:
-    return tally.n_reports, tally.n_captures, tally.n_unchanged
+def counts(tally: ResultsTally) -> tuple[int, int, int, int]:
+    return tally.n_reports, tally.n_region_reports, tally.n_captures, tally.n_unchanged
 
 
 def test_scored_dicom_films_have_results_and_others_are_counted(a_run: Path, tmp_path: Path) -> None:
     tally = write_results(a_run, tmp_path / "out", Wanted())
-    assert counts(tally) == (2, 2, 0)
+    assert counts(tally) == (2, 2, 2, 0)
     assert (tally.n_no_dicom, tally.problems, tally.exit_code) == (1, (), 0)
     assert {path.name.count(".") for path in (tmp_path / "out").rglob("*.dcm")} == {3}  # 2.25.N.dcm
 
 
-@pytest.mark.parametrize(("report", "capture", "n"), [(True, False, (2, 0, 0)), (False, True, (0, 2, 0))])
+@pytest.mark.parametrize(("report", "capture", "n"), [(True, False, (2, 2, 0, 0)), (False, True, (0, 0, 2, 0))])
 def test_either_kind_can_be_left_out(
-    a_run: Path, tmp_path: Path, report: bool, capture: bool, n: tuple[int, int, int]
+    a_run: Path, tmp_path: Path, report: bool, capture: bool, n: tuple[int, int, int, int]
 ) -> None:
     assert counts(write_results(a_run, tmp_path / "out", Wanted(report, capture))) == n
 
 
 def test_rejected_films_have_results_when_asked_for_and_failed_ones_never(a_run: Path, tmp_path: Path) -> None:
     tally = write_results(a_run, tmp_path / "out", Wanted(status="all"))
-    assert counts(tally) == (3, 3, 0)
+    assert counts(tally) == (3, 2, 3, 0)
     rejected = reports(tmp_path / "out")[-1]
     assert (rejected.presence, rejected.prob_pneumonia) == ("Indeterminate", None)
     assert rejected.parameters["gate reasons"] == "other-body-part"
@@ -107,21 +107,22 @@ def test_a_second_time_writes_nothing(a_run: Path, tmp_path: Path) -> None:
     write_results(a_run, tmp_path / "out", Wanted())
     before = contents(tmp_path / "out")
     tally = write_results(a_run, tmp_path / "out", Wanted())
-    assert counts(tally) == (0, 0, 4)
+    assert counts(tally) == (0, 0, 0, 6)
     assert contents(tmp_path / "out") == before
 
 
-def test_another_threshold_gives_objects_that_name_their_predecessors(a_run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["report", "regions"])
+def test_another_threshold_gives_objects_that_name_their_predecessors(a_run: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
     first, second, third = (), (), ()
     for threshold in ("0.3", "0.4", "0.5"):
         render(a_run, write_outputs, threshold=threshold)
         write_results(a_run, out, Wanted(capture=False))
-        first, second, third = second, third, {said.sop_uid: said.predecessors for said in reports(out)}
+        first, second, third = second, third, {said.sop_uid: said.predecessors for said in reports(out, kind)}
     new = {uid: earlier for uid, earlier in third.items() if uid not in second}
     assert len(new) == 2
     assert {uid for earlier in new.values() for uid in earlier} == set(second) - set(first)
-    assert counts(write_results(a_run, out, Wanted(capture=False))) == (0, 0, 2)
+    assert counts(write_results(a_run, out, Wanted(capture=False))) == (0, 0, 0, 4)
 
 
 def test_two_copies_of_a_film_have_one_result(films: Path, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_two_copies_of_a_film_have_one_result(films: Path, tmp_path: Path) -> No
         shutil.copy(films / "a.dcm", tmp_path / "films" / f"{number}.dcm")
     tally = write_results(scan(tmp_path / "films", tmp_path / "run"), tmp_path / "out", Wanted(), n_workers=3)
     assert tally.problems == ()
-    assert len(contents(tmp_path / "out")) == 2
+    assert len(contents(tmp_path / "out")) == 3
 
 
 def test_films_that_moved_or_changed_are_told(films: Path, tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_no_half_object(a_run: Path, t
     assert done.returncode == 1
     assert "[output-unwritable]" in done.stderr
     left = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != MARKER_NAME]
-    assert [dcmread(path).Modality for path in left] == ["SR"]
+    assert [dcmread(path).Modality for path in left] == ["SR", "SR"]
 
 
 def test_the_command_tells_what_it_wrote_and_where(a_run: Path, tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_a_run_can_write_its_results_and_uploads_none_of_them(films: Path, tmp_p
     for _ in range(2):  # the second time, results are there when the outputs are copied
         done = CliRunner().invoke(cxrscan, command, standalone_mode=False)
         assert done.return_value == 3, done.stderr  # the broken film
-    assert len(contents(tmp_path / "run/dicom-results")) == 4
+    assert len(contents(tmp_path / "run/dicom-results")) == 6
     copied = [path.rpartition("/")[2] for path in fsspec.filesystem("memory").find("/bucket")]
     assert "results.csv" in copied
     assert not [name for name in copied if name.endswith((".dcm", ".txt"))]
