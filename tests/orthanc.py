@@ -78,6 +78,12 @@ class Orthanc:
         """How many objects are stored."""
         return int(self.get("/statistics")["CountInstances"])
 
+    def n_of(self, modality: str) -> int:
+        """How many objects of a modality are stored."""
+        query = json.dumps({"Level": "Instance", "Query": {"Modality": modality}}).encode()
+        with urlopen(Request(f"{self.url}/tools/find", data=query, method="POST")) as answer:
+            return len(json.loads(answer.read()))
+
     def objects(self) -> list[bytes]:
         """All that is stored, as it is stored."""
         found = []

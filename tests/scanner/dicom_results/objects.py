@@ -16,6 +16,8 @@ from tests.reports.films import MODEL
 
 FILM = film_pixels(1, height=256, width=240)
 DEEP = FILM.astype(np.uint16) * 16
+N_RESULTS = 3
+"""Objects about FILM with the shipped model: report, report of regions, capture."""
 WINDOW = {"bits_stored": 12, "WindowCenter": 2048, "WindowWidth": 4096}
 STUDY = "1.2.826.0.1.3680043.10.1.1"
 SERIES = f"{STUDY}.2"

@@ -19,7 +19,7 @@ from cxrscan.scanner.readers.dicom import quiet_pydicom
 from tests import orthanc
 from tests.builders import film_pixels
 from tests.certificates import write_certificates
-from tests.scanner.dicom_results.objects import film
+from tests.scanner.dicom_results.objects import N_RESULTS, film
 from tests.scanner.service.services import Receiver, cxrscan, finish, receiving, wait_until, write_all
 
 N_SIDE_BY_SIDE = 4
@@ -43,11 +43,11 @@ def test_films_of_several_callers_are_in_the_journal_once_and_each_study_is_answ
         sending = [service.send(*paths[number::N_SIDE_BY_SIDE]) for number in range(N_SIDE_BY_SIDE)]
         assert [finish(each)[0] for each in sending] == [0] * N_SIDE_BY_SIDE
         assert finish(service.send(*paths[:3]))[0] == 0  # what is sent again is the same file
-        service.wait_for("results", 48)
+        service.wait_for("results", 24 * N_RESULTS)
         assert service.stop() == 0
         assert len(service.names()) == 24
         assert (service.counts("received"), service.counts("scanned")) == (27, 24)
-    assert len(list((out / "dicom-results").rglob("*.dcm"))) == 48
+    assert len(list((out / "dicom-results").rglob("*.dcm"))) == 24 * N_RESULTS
     entries = audit(out)
     assert [entry["status"] for entry in entries] == ["0000"] * 27
     assert {entry["caller"] for entry in entries} == {"MODALITY"}
@@ -221,17 +221,17 @@ def test_orthanc_sends_a_study_and_gets_its_results_also_when_it_was_away(
     options = ["--quiet-time", "1", "--port", pacs.partner_port, "--to", pacs.entity]  # type: ignore[attr-defined]
     with receiving(tmp_path / "out", *options) as service:
         pacs.post("/modalities/cxrscan/store", study)
-        service.wait_for("sent", 4)
-        assert pacs.n_objects == 6
+        service.wait_for("sent", 2 * N_RESULTS)
+        assert pacs.n_objects == 2 + 2 * N_RESULTS
         series = [pacs.get(f"/series/{each}")["MainDicomTags"]["Modality"] for each in pacs.get("/series")]
-        assert sorted(series) == ["DX", "OT", "SR"]
+        assert sorted(series) == ["DX", "OT", "SR", "SR"]
         assert service.stop() == 0
     nowhere = f"GONE@127.0.0.1:{orthanc.free_port()}"
     with receiving(tmp_path / "kept", *options[:4], "--to", nowhere) as service:
         pacs.post("/modalities/cxrscan/store", study)
-        wait_until(lambda: service.status().get("queues", {}).get("n_failing") == 4, "results to be kept")
+        wait_until(lambda: service.status().get("queues", {}).get("n_failing") == 2 * N_RESULTS, "results to be kept")
         assert "not-sent" in {trouble["code"] for trouble in service.status()["troubles"]}
         assert service.stop() == 0
     with receiving(tmp_path / "kept", *options) as service:  # the archive is back, and the results are sent
-        service.wait_for("sent", 4)
+        service.wait_for("sent", 2 * N_RESULTS)
         assert service.stop() == 0

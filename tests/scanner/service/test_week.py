@@ -16,7 +16,7 @@ from cxrscan.scanner.service.clock import SteadyClock
 from cxrscan.scanner.service.folder_arrivals import FolderArrivals
 from cxrscan.scanner.service.service import Service, ServiceRequest
 from cxrscan.scanner.settings import ScanSettings
-from tests.scanner.dicom_results.objects import film
+from tests.scanner.dicom_results.objects import N_RESULTS, film
 from tests.scanner.service.services import wait_until
 
 SPEED = 40_000.0  # a day in 2.2 s
@@ -61,13 +61,13 @@ def test_a_week_of_studies_is_answered_sent_and_let_go(tmp_path: Path) -> None:
     for day in range(7):
         wait_until(lambda day=day: clock.now_s() >= began_s + day * DAY_S, f"day {day}")
         (films / f"{day}.dcm").write_bytes(film(1, study=day))
-    wait_until(lambda: len(set(archive.taken)) == 14, "all results to be sent")
+    wait_until(lambda: len(set(archive.taken)) == 7 * N_RESULTS, "all results to be sent")
     wait_until(lambda: service.status().counts.get("forgotten", 0) >= 5, "old films to be let go")
     service.stop()
     thread.join()
-    assert len(archive.taken) == 14  # each once
+    assert len(archive.taken) == 7 * N_RESULTS  # each once
     with Journal(out) as journal:
         left = {known.result.name for known in journal.films()}
     assert left == {path.name for path in films.iterdir()}
     assert len(left) <= 2
-    assert len(list((out / "dicom-results").rglob("*.dcm"))) == 2 * len(left)
+    assert len(list((out / "dicom-results").rglob("*.dcm"))) == N_RESULTS * len(left)
