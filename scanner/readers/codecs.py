@@ -96,6 +96,29 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> memoryview:
     return frame.data
 
 
+def decode_grey(source: bytes, syntax: uid.UID, options: dict[str, Any]) -> npt.NDArray[Any]:
+    """Decode a frame of unsigned grey values, shape (rows, columns), as pydicom would, without its copies.
+
+    Parameters
+    ----------
+    options
+        pydicom's, see ``dicom_header.decoding_options``.
+
+    Raises
+    ------
+    ValueError
+        The options contradict themselves, or as ``decode_frame``.
+    """
+    source += b"\0" * (len(source) % 2)  # fragments have an even length: PS3.5 section A.4
+    runner = DecodeRunner(syntax)
+    runner.set_source(source)
+    runner.set_options(**options)
+    runner.validate()
+    container = runner.pixel_dtype
+    values = np.frombuffer(decode_frame(source, runner), runner.pixel_dtype)  # may be smaller than the container
+    return values.astype(container, copy=False).reshape(runner.rows, runner.columns)
+
+
 def is_whole(source: bytes) -> bool:
     """Whether a codestream has its end marker behind its data; padding of any length may follow.
 

@@ -300,7 +300,11 @@ def _decode(file: _OpenFile, index: int) -> tuple[npt.NDArray[Any], str]:
     options = header.decoding_options(file.dataset, pixels.keyword, pixels.vr)
     options[codecs.THREADS] = file.n_threads
     source: memoryview | bytes
+    photometric = str(options["photometric_interpretation"])
+    is_plain = photometric in _GREY and options["samples_per_pixel"] == 1 and not options["pixel_representation"]
     try:
+        if pixels.encapsulated and is_plain and file.syntax not in codecs.VALUE_SYNTAXES:
+            return codecs.decode_grey(_codestream(file, index), file.syntax, options), photometric
         if pixels.encapsulated:
             source = encapsulate([_codestream(file, index)], has_bot=False)
             options["number_of_frames"], index = 1, 0

@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 #: Share of the pixels, in per cent, that the percentile window clips at either end.
 CLIPPED_PERCENT = 0.5
 _SAMPLE_PIXELS = 250_000  # enough for percentiles; larger films are sampled on a grid
-_MISFIT_PIXELS = 20_000  # enough to see whether a window fits
+_MISFIT_PIXELS = 5_000  # enough to see whether a window fits
 _MIN_SPAN, _MIN_SPAN_SHARE = 200.0, 0.05  # of pixel values, below which a picture is blank
 _BLACK, _MOST, _ALL = 0.002, 0.8, 0.95
 _BLOCK_PIXELS = 65_536  # values that NumPy looks up at a time
