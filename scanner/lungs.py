@@ -145,7 +145,7 @@ def find_lungs(picture: FloatImage) -> Lungs:
     """
     masks = _model().masks(picture) > 0.5
     found = [_largest(masks[..., side]) for side in range(2)]
-    boxes = [_box(part) if part.any() else None for part in found]
+    boxes = [box for _, box in found]
     seen = [box for box in boxes if box is not None]
     if not seen:
         return USUAL_LUNGS
@@ -154,24 +154,22 @@ def find_lungs(picture: FloatImage) -> Lungs:
         Box(box.left, top, box.right, bottom)
         for box in (box or usual for box, usual in zip(boxes, (USUAL_LUNGS.right, USUAL_LUNGS.left), strict=True))
     )
-    return Lungs(right, left, are_cut_off=_cells_at_edges(found[0] | found[1]) >= CUT_CELLS)
+    return Lungs(right, left, are_cut_off=_cells_at_edges(found[0][0] | found[1][0]) >= CUT_CELLS)
 
 
-def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The largest piece of a mask; nothing of one that is too small for a lung."""
+def _largest(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], Box | None]:
+    """The largest piece of a mask and the box around it; nothing of one that is too small for a lung."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if areas.max(initial=0) < _MIN_CELLS:
-        return np.zeros_like(mask)
-    return np.asarray(labels == 1 + int(areas.argmax()))
-
-
-def _box(mask: npt.NDArray[np.bool_]) -> Box:
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    ends = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    return Box(*(float(end) / SMALL_PX for end in ends))
+    pieces = stats.tolist()[1:]  # of 28 x 28 cells, few: plain numbers are faster than arrays
+    areas = [piece[cv2.CC_STAT_AREA] for piece in pieces]
+    if max(areas, default=0) < _MIN_CELLS:
+        return np.zeros_like(mask), None
+    label = 1 + areas.index(max(areas))
+    left, top, width, height, _ = pieces[label - 1]
+    box = Box(left / SMALL_PX, top / SMALL_PX, (left + width) / SMALL_PX, (top + height) / SMALL_PX)
+    return labels == label, box
 
 
 def _cells_at_edges(mask: npt.NDArray[np.bool_]) -> int:
     """Cells of the lungs along that edge of the film which has most."""
-    return max(int(edge.sum()) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    return max(int(np.count_nonzero(edge)) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))

@@ -147,7 +147,7 @@ def _outline(own: npt.NDArray[np.bool_], first: int, size_px: tuple[int, int]) -
     """Outline of a part of the grid as a polygon of the film's pixels."""
     contours, _ = cv2.findContours(own.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(first, 0))
     simple = cv2.approxPolyDP(max(contours, key=len), _COARSEST_PX, closed=True)[:, 0]
-    return tuple((_pixel(int(x), size_px[0]), _pixel(int(y), size_px[1])) for x, y in simple)
+    return tuple((_pixel(x, size_px[0]), _pixel(y, size_px[1])) for x, y in simple.tolist())
 
 
 def _zone(y: float, lung: Box) -> Zone:

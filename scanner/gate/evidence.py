@@ -94,10 +94,7 @@ TURNS_OF_GREY = np.stack(
 
 def content_box(small: FloatImage) -> tuple[slice, slice]:
     """Rows and columns of what lies inside a uniform border; everything where nothing varies."""
-    rows, columns = (
-        np.flatnonzero(cv2.reduce(small, axis, cv2.REDUCE_MAX) - cv2.reduce(small, axis, cv2.REDUCE_MIN) > _FLAT)
-        for axis in (1, 0)
-    )
+    rows, columns = (np.flatnonzero(small.max(axis=axis) - small.min(axis=axis) > _FLAT) for axis in (1, 0))
     if not rows.size or not columns.size:
         return slice(0, len(small)), slice(0, len(small))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
