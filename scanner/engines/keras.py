@@ -6,10 +6,7 @@ function. Imported only when it is asked for, because TensorFlow takes seconds t
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up messages
 
 import numpy as np
 import tensorflow as tf

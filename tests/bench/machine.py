@@ -65,13 +65,16 @@ class Cost:
 def measure(command: Sequence[str]) -> tuple[Cost, str]:
     """Run a command; its cost and its standard output.
 
+    Modules are compiled once and kept, as those of an installed program are.
+
     Raises
     ------
     subprocess.CalledProcessError
         It failed.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     watch = _MemoryWatch(process.pid)
     watch.start()
     said, errors = [""], [""]
