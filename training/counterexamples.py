@@ -16,7 +16,8 @@ SIDE_PX = 224
 """Side of pictures that are drawn from nothing."""
 
 _Grid = npt.NDArray[np.float32]
-_Y, _X = np.mgrid[0 : 1 : SIDE_PX * 1j, 0 : 1 : SIDE_PX * 1j].astype(np.float32)
+Y, X = np.mgrid[0 : 1 : SIDE_PX * 1j, 0 : 1 : SIDE_PX * 1j].astype(np.float32)
+"""Places of their pixels, in [0, 1]."""
 
 
 def shuffled(film: FloatImage, rng: np.random.Generator) -> FloatImage:
@@ -53,6 +54,16 @@ def part(film: FloatImage, rng: np.random.Generator) -> FloatImage:
     return np.rot90(film[top : top + side, left : left + side], int(rng.integers(4)))
 
 
+def folded(film: FloatImage, rng: np.random.Generator) -> FloatImage:
+    """Lay the halves of a film over one another: one lung field between spine and front, as a lateral film has."""
+    half = int(len(film) * rng.uniform(0.4, 0.5))
+    middle = int(rng.integers(half, len(film) - half + 1))
+    share = rng.uniform(0.3, 0.7)
+    both = share * film[:, middle - half : middle][:, ::-1] + (1 - share) * film[:, middle : middle + half]
+    kept = both[:, : int(half * rng.uniform(0.75, 1.0))][:, :: rng.choice([-1, 1])]
+    return np.asarray(cv2.resize(np.ascontiguousarray(kept), film.shape[::-1]), dtype=np.float32)
+
+
 def texture(rng: np.random.Generator) -> FloatImage:
     """Noise whose amplitude falls with frequency like that of some natural picture."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE_PX), np.fft.fftfreq(SIDE_PX))) + 0.003
@@ -64,16 +75,16 @@ def texture(rng: np.random.Generator) -> FloatImage:
 def waves(rng: np.random.Generator) -> FloatImage:
     """Light that rises, or rises and falls, in one direction or around a point; with some grain."""
     angle, centre = rng.uniform(0, 2 * np.pi), rng.uniform(0, 1, 2)
-    along = _X * np.cos(angle) + _Y * np.sin(angle)
-    way = along if rng.random() < 0.6 else np.hypot(_X - centre[0], _Y - centre[1])
+    along = X * np.cos(angle) + Y * np.sin(angle)
+    way = along if rng.random() < 0.6 else np.hypot(X - centre[0], Y - centre[1])
     light = 0.5 + 0.5 * np.sin(2 * np.pi * rng.choice([0.25, 0.5, 1, 2, 4, 9, 20]) * way + rng.uniform(0, 2 * np.pi))
     light = (light > 0.5).astype(np.float32) if rng.random() < 0.3 else light
-    return _as_picture(rng.uniform(0.4, 1.0) * light, rng)
+    return as_picture(rng.uniform(0.4, 1.0) * light, rng)
 
 
 def solids(rng: np.random.Generator) -> FloatImage:
     """An X-ray picture of rods and balls, solid and hollow, that lie anyhow in something soft, as in limbs."""
-    dense, soft = np.zeros_like(_X), np.zeros_like(_X)
+    dense, soft = np.zeros_like(X), np.zeros_like(X)
     for _ in range(int(rng.integers(1, 9))):
         radius = float(rng.uniform(0.015, 0.12))
         thickness = _rod(rng, radius) if rng.random() < 0.6 else _ball(rng, 2 * radius)
@@ -82,29 +93,48 @@ def solids(rng: np.random.Generator) -> FloatImage:
     for _ in range(int(rng.integers(1, 4))):
         radius = float(rng.uniform(0.08, 0.35))
         soft = np.maximum(soft, _rod(rng, radius) if rng.random() < 0.6 else _ball(rng, 1.5 * radius))
-    grain = cv2.GaussianBlur(rng.normal(0, 1, _X.shape).astype(np.float32), (0, 0), rng.uniform(1, 3))
+    grain = cv2.GaussianBlur(rng.normal(0, 1, X.shape).astype(np.float32), (0, 0), rng.uniform(1, 3))
     weakened = rng.uniform(2, 10) * dense * (1 + 0.4 * grain) + rng.uniform(0.5, 3.0) * soft
-    return _as_picture(1 - np.exp(-np.maximum(weakened, 0.0)), rng)
+    return as_picture(1 - np.exp(-np.maximum(weakened, 0.0)), rng)
 
 
 def limb(rng: np.random.Generator) -> FloatImage:
     """An X-ray picture of one or two hollow rods that run along a wide soft one, from rim to rim, as in a limb."""
     angle, middle = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 0.65)
-    across = (_X - 0.5) * np.cos(angle) + (_Y - 0.5) * np.sin(angle) + 0.5
-    along = (_Y - 0.5) * np.cos(angle) - (_X - 0.5) * np.sin(angle)
-    dense = np.zeros_like(_X)
+    across = (X - 0.5) * np.cos(angle) + (Y - 0.5) * np.sin(angle) + 0.5
+    along = (Y - 0.5) * np.cos(angle) - (X - 0.5) * np.sin(angle)
+    dense = np.zeros_like(X)
     for _ in range(int(rng.integers(1, 3))):
         place, radius = middle + rng.uniform(-0.12, 0.12), rng.uniform(0.03, 0.2)
         width = radius * (1 + rng.uniform(0, 0.8) * (along - rng.uniform(-0.5, 0.5)) ** 2)
         hollow = _chord(across - place, rng.uniform(0.5, 0.9) * width)
         dense += _chord(across - place, width) - rng.uniform(0.3, 0.95) * hollow
     soft = _chord(across - middle, np.float32(rng.uniform(0.25, 0.6)))
-    return _as_picture(1 - np.exp(-rng.uniform(2, 10) * dense - rng.uniform(0.5, 3.0) * soft), rng)
+    return as_picture(1 - np.exp(-rng.uniform(2, 10) * dense - rng.uniform(0.5, 3.0) * soft), rng)
 
 
 def _chord(distance: npt.NDArray[np.floating], radius: npt.NDArray[np.floating] | np.float32) -> _Grid:
     """Thickness of a round rod at some distance from its axis."""
     return np.asarray(2 * np.sqrt(np.maximum(np.square(radius) - distance**2, 0.0)), dtype=np.float32)
+
+
+def leaves(rng: np.random.Generator) -> FloatImage:
+    """Even patches of many sizes that cover one another, with some shade and grain.
+
+    Their statistics are those of photographs: the dead leaves of Lee, Mumford and Huang (IJCV 2001).
+    """
+    picture = np.full((SIDE_PX, SIDE_PX), float(rng.uniform(0, 1)), np.float32)
+    least = rng.uniform(2, 12)
+    for _ in range(int(rng.integers(30, 400))):
+        radius = min(least / (1 - 0.999 * rng.random()) ** 0.5, SIDE_PX / 2)
+        (x, y), angle_deg = map(float, rng.uniform(-20, SIDE_PX + 20, 2)), float(rng.uniform(0, 180))
+        patch = ((x, y), (2 * radius, 2 * radius * float(rng.uniform(0.2, 1))), angle_deg)
+        if rng.random() < 0.7:
+            cv2.ellipse(picture, patch, float(rng.beta(1.2, 1.2)), -1)
+        else:
+            cv2.fillPoly(picture, [cv2.boxPoints(patch).astype(np.int32)], float(rng.beta(1.2, 1.2)))
+    light = np.clip(0.5 + 0.6 * (rng.normal() * (X - 0.5) + rng.normal() * (Y - 0.5)), 0, 1)
+    return as_picture(np.clip(picture * (1 + light) / 2 + rng.uniform(0, 0.5) * (texture(rng) - 0.5), 0, 1), rng)
 
 
 def shapes(rng: np.random.Generator) -> FloatImage:
@@ -127,7 +157,7 @@ def shapes(rng: np.random.Generator) -> FloatImage:
             cv2.fillPoly(picture, [corners], colour)
         else:
             _write_strokes(picture, first, colour, rng)
-    return _as_picture(picture, rng)
+    return as_picture(picture, rng)
 
 
 def _write_strokes(picture: FloatImage, start: tuple[int, ...], colour: float, rng: np.random.Generator) -> None:
@@ -145,8 +175,8 @@ def _rod(rng: np.random.Generator, radius: float) -> _Grid:
     """Thickness of a rod with round ends between two places in and around the picture."""
     start, end = rng.uniform(-0.3, 1.3, (2, 2))
     along = end - start
-    share = np.clip(((_X - start[0]) * along[0] + (_Y - start[1]) * along[1]) / (along @ along + 1e-6), 0.0, 1.0)
-    distance = np.hypot(_X - start[0] - share * along[0], _Y - start[1] - share * along[1])
+    share = np.clip(((X - start[0]) * along[0] + (Y - start[1]) * along[1]) / (along @ along + 1e-6), 0.0, 1.0)
+    distance = np.hypot(X - start[0] - share * along[0], Y - start[1] - share * along[1])
     width = radius * (1 + rng.uniform(0, 1) * (2 * share - 1) ** 4)
     return np.asarray(2 * np.sqrt(np.maximum(width**2 - distance**2, 0.0)), dtype=np.float32)
 
@@ -154,11 +184,11 @@ def _rod(rng: np.random.Generator, radius: float) -> _Grid:
 def _ball(rng: np.random.Generator, radius: float) -> _Grid:
     """Thickness of a ball that may be drawn out."""
     (x, y), stretch = rng.uniform(0, 1, 2), np.exp(rng.uniform(-0.7, 0.7))
-    inside = 1 - ((_X - x) / (radius * stretch)) ** 2 - ((_Y - y) * stretch / radius) ** 2
+    inside = 1 - ((X - x) / (radius * stretch)) ** 2 - ((Y - y) * stretch / radius) ** 2
     return np.asarray(2 * radius * np.sqrt(np.maximum(inside, 0.0)), dtype=np.float32)
 
 
-def _as_picture(light: npt.NDArray[np.floating], rng: np.random.Generator) -> FloatImage:
+def as_picture(light: npt.NDArray[np.floating], rng: np.random.Generator) -> FloatImage:
     """Collimation, exposure, blur and grain, as pictures have them."""
     picture = np.asarray(light, dtype=np.float32)
     if rng.random() < 0.3:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,20 @@ from cxrscan.scanner.records import FloatImage, Predictions
 from cxrscan.scanner.system.whole_files import followed, write_whole
 from cxrscan.training.augment import augment
 from cxrscan.training.config import AugmentConfig
-from cxrscan.training.counterexamples import limb, part, shapes, shuffled, solids, swirled, texture, waves
+from cxrscan.training.counterexamples import (
+    folded,
+    leaves,
+    limb,
+    part,
+    shapes,
+    shuffled,
+    solids,
+    swirled,
+    texture,
+    waves,
+)
 from cxrscan.training.films import LoadedFilms
+from cxrscan.training.side_views import side_view
 from cxrscan.training.splits import IndexArray
 
 MOVED = AugmentConfig(
@@ -41,7 +53,7 @@ _N_FEATURE_COMPONENTS, _N_EDGE_COMPONENTS = 32, 64
 _EVERY_NTH = 12  # training film that is made into one picture of each kind
 _EVERY_NTH_CHEST, _EVERY_NTH_TURNED = 4, 8
 _EVERY_NTH_OF_FEW, _EVERY_NTH_CHEST_OF_FEW = 2, 1
-_REGULARISATION = 0.03
+_REGULARISATION = 0.005
 _INVERSE_REGULARISATION = 0.01
 _UNSCALED = Scale(0.0, 1.0)
 _EVERY_NTH_FEATURE = 2  # version of a training film that the network looks at
@@ -104,8 +116,7 @@ def fit_gate(engine: Engine, loaded: LoadedFilms, train: IndexArray, validation:
     plain = [loaded.pixels[[loaded.rows[i][0] for i in films]] for films in populations if films]
     others = [row for i in validation for row in loaded.rows[i][1:]]
     held_out = [*plain, loaded.pixels[others]] if others else plain
-    rounded = GateStatistics.from_document(fitted.to_document())  # as the scanner will have it
-    scaled = _scale_and_limit_faults(rounded, embedding_weights, engine, held_out)
+    scaled = _scale_and_limit_faults(fitted, engine, held_out)
     return _limit_strangeness(scaled, engine, held_out, plain)
 
 
@@ -134,25 +145,24 @@ def refit_gate(
         feature_basis=feature_basis,
     )
     held_out = [loaded.pixels[[loaded.rows[i][0] for i in validation]]]
-    rounded = GateStatistics.from_document(fitted.to_document())
-    scaled = _scale_and_limit_faults(rounded, embedding_weights, engine, held_out)
+    scaled = _scale_and_limit_faults(fitted, engine, held_out)
     return _limit_strangeness(replace(scaled, limits=statistics.limits), engine, held_out, held_out)
 
 
 def _scale_and_limit_faults(
-    statistics: GateStatistics, embedding_weights: FloatArray, engine: Engine, held_out: Sequence[FloatImage]
+    statistics: GateStatistics, engine: Engine, held_out: Sequence[FloatImage]
 ) -> GateStatistics:
     """Scale the measures, and limit what is seen in a picture alone."""
     films = [film[..., 0] for version in held_out for film in version]
     smalls = [_small(film) for film in films]
     greys = [evidence.grey_layout(small) for small in smalls]
-    edges = [evidence.edge_layout(small) for small in smalls]
-    embeddings = [each for version in held_out for each in _predict(engine, version, range(len(version))).embeddings]
+    edges = np.stack([evidence.edge_layout(small) for small in smalls])
+    embeddings = np.concatenate([_predict(engine, version, range(len(version))).embeddings for version in held_out])
+    statistics = _evened(statistics, edges, root(embeddings))
     leads = np.stack([statistics.turn_leads(grey) for grey in greys])
     others = [turn for turn in range(N_TURNS) if turn not in {0, MIRRORED}]
-    in_features = [statistics.anatomy_in(each, embedding_weights) for each in embeddings]
     scales = Scales(
-        anatomy=_scale([statistics.anatomy(each) + more for each, more in zip(edges, in_features, strict=True)]),
+        anatomy=_scale(_anatomies(statistics, edges, root(embeddings)).max(axis=1)),
         features=_scale([statistics.features(each) for each in embeddings]),
         brightness=_scale([statistics.brightness(grey) for grey in greys]),
         edges=_scale([statistics.edges(each) for each in edges]),
@@ -167,6 +177,29 @@ def _scale_and_limit_faults(
         sharpness=-_high([-evidence.sharpness(film) for film in films], _FAULTY) / _SLACK,
     )
     return replace(statistics, scales=scales, limits=limits)
+
+
+def _evened(statistics: GateStatistics, edges: FloatArray, features: FloatArray) -> GateStatistics:
+    """Make the classifiers comparable: each becomes 0 for the median film and 1 for the strangest in 200.
+
+    Returns
+    -------
+    The gate as the scanner will have it.
+    """
+    scales = [_scale(each) for each in _anatomies(statistics, edges, features).T]
+    of_edges = statistics.anatomy_weights.copy()
+    of_edges[:, -1] -= [scale.median for scale in scales]
+    widths = np.array([[scale.high - scale.median] for scale in scales], np.float32)
+    of_features = None if statistics.embedding_weights is None else statistics.embedding_weights / widths
+    evened = replace(statistics, anatomy_weights=of_edges / widths, embedding_weights=of_features)
+    return GateStatistics.from_document(evened.to_document())
+
+
+def _anatomies(statistics: GateStatistics, edges: FloatArray, features: FloatArray) -> FloatArray:
+    """What each classifier says of films, from their edges and the roots of their features; shape (N, c)."""
+    of_edges, of_features = statistics.anatomy_weights, statistics.embedding_weights
+    said = edges @ of_edges[:, :-1].T + of_edges[:, -1]
+    return said if of_features is None else said + features @ of_features.T
 
 
 def _limit_strangeness(
@@ -207,24 +240,40 @@ def _fit_anatomy(
     every_nth: int = _EVERY_NTH,
     every_nth_chest: int = _EVERY_NTH_CHEST,
 ) -> tuple[FloatArray, FloatArray]:
-    """Tell chest films, however framed and exposed, from pictures that show no chest; weights of edges and features.
+    """Tell chest films, however framed and exposed, from each family of pictures that show none from the front.
 
     Least squares with both sides counting the same: the regularised linear discriminant (Friedman 1989).
+
+    Returns
+    -------
+    Weights of edges, with the bias, and of features: a row for each family.
     """
     rng = np.random.default_rng(_SEED)
     films = [loaded.pixels[row, ..., 0] for row in rows]
     chests = [*films[::every_nth_chest], *(augment(film, rng, MOVED) for film in films[1::every_nth_chest])]
-    some = films[::every_nth]
-    made = [make(film, rng) for make in (shuffled, shuffled, swirled, part, part) for film in some]
-    turns = [evidence.turned(film, turn) for turn in (1, 2, 3) for film in some[::2]]
-    drawn = [draw(rng) for draw in (solids, limb, shapes, texture, waves) for _ in some]
-    sides = [_measured(engine, loaded, each) for each in (chests, [*made, *turns, *drawn])]
-    middle = (sides[0].mean(axis=0) + sides[1].mean(axis=0)) / 2
-    spread = np.mean([(side - middle).T @ (side - middle) / len(side) for side in sides], axis=0)
-    apart = (sides[1].mean(axis=0) - sides[0].mean(axis=0)) / 2
+    measured = _measured(engine, loaded, chests)
+    families = _families_of_counterexamples(films[::every_nth], rng)
+    rows_of_weights = [_discriminant(measured, _measured(engine, loaded, family)) for family in families]
+    weights = np.stack(rows_of_weights).astype(np.float32)
+    return np.delete(weights, np.s_[N_EDGES:-1], axis=1), weights[:, N_EDGES:-1]
+
+
+def _families_of_counterexamples(films: Sequence[FloatImage], rng: np.random.Generator) -> Iterator[list[FloatImage]]:
+    """Spoilt films, drawn bones, drawn surfaces, chests from the side: each is told from chest films by itself."""
+    spoilt = [make(film, rng) for make in (shuffled, shuffled, swirled, part, part) for film in films]
+    yield [*spoilt, *(evidence.turned(film, turn) for turn in (1, 2, 3) for film in films[::2])]
+    yield [draw(rng) for draw in (solids, limb) for _ in films]
+    yield [draw(rng) for draw in (shapes, texture, waves, leaves) for _ in films]
+    yield [*(side_view(rng) for _ in films), *(folded(film, rng) for film in films)]
+
+
+def _discriminant(chests: FloatArray, others: FloatArray) -> FloatArray:
+    """Weights of a linear discriminant, -1 for chests and 1 for others; the last is the bias."""
+    middle = (chests.mean(axis=0) + others.mean(axis=0)) / 2
+    spread = np.mean([(side - middle).T @ (side - middle) / len(side) for side in (chests, others)], axis=0)
+    apart = (others.mean(axis=0) - chests.mean(axis=0)) / 2
     weights = np.linalg.solve(spread + _REGULARISATION * np.eye(len(middle)), apart)
-    of_edges = np.append(weights[:N_EDGES], -middle @ weights)
-    return of_edges.astype(np.float32), weights[N_EDGES:].astype(np.float32)
+    return np.append(weights, -middle @ weights)
 
 
 def _measured(engine: Engine, loaded: LoadedFilms, films: Sequence[FloatImage]) -> FloatArray:

@@ -2,8 +2,9 @@
 
     python -m cxrscan.training.refit BUNDLE DATA… --also OTHER_VERSIONS
 
-DATA are the films that the bundle was trained on, as `cxrscan train` takes them. They are split as the training run
-split them: by its ``splits.csv`` where ``--splits`` names it, else by the seed and the share that ``model.json`` keeps.
+With ``--only-gate`` calibration and operating points stay, too. DATA are the films that the bundle was trained on, as
+`cxrscan train` takes them. They are split as the training run split them: by its ``splits.csv`` where ``--splits``
+names it, else by the seed and the share that ``model.json`` keeps.
 """
 
 from __future__ import annotations
@@ -45,8 +46,7 @@ def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: Inde
         ``bundle-missing`` or ``bundle-invalid``.
     """
     document = read_without_gate(bundle)
-    for outdated in ("temperature", "reference"):
-        document.pop(outdated, None)
+    document.pop("temperature", None)
     evaluation = evaluate(
         read_weights(bundle),
         loaded,
@@ -55,7 +55,24 @@ def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: Inde
         operating_point=document["default_operating_point"],
         prior=prior,
     )
-    document |= described(evaluation)
+    _write_with_gate(bundle, document | described(evaluation), loaded, train, validation)
+
+
+def refit_only_gate(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: IndexArray) -> None:
+    """Fit the gate of a bundle again, and what depends on it; figures, calibration and operating points stay.
+
+    Raises
+    ------
+    BundleError
+        ``bundle-missing`` or ``bundle-invalid``.
+    """
+    _write_with_gate(bundle, read_without_gate(bundle), loaded, train, validation)
+
+
+def _write_with_gate(
+    bundle: Path, document: dict[str, Any], loaded: LoadedFilms, train: IndexArray, validation: IndexArray
+) -> None:
+    document.pop("reference", None)  # it lies in the coordinates of the gate before
     document["version"] = next_version(document["version"])
     document["gate"] = fit_gate_of(bundle, document, loaded, train, validation).to_document()
     check_document(document, where=SPEC_NAME)
@@ -107,14 +124,25 @@ _folder = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of films with pneumonia that probabilities assume; without it that of the bundle.",
 )
-def main(bundle: Path, data: tuple[str, ...], splits: Path | None, also: tuple[Path, ...], prior: float | None) -> None:
+@click.option("--only-gate", is_flag=True, help="Fit the gate alone; probabilities and their figures stay.")
+def main(
+    bundle: Path,
+    data: tuple[str, ...],
+    splits: Path | None,
+    also: tuple[Path, ...],
+    prior: float | None,
+    only_gate: bool,
+) -> None:
     """Fit calibration, operating points and gate of BUNDLE on the films of DATA again."""
     cv2.setNumThreads(1)
     document = read_without_gate(bundle)
     spec = spec_from_document(document, bundle)
     loaded = load_films(find_all_films([parse_data_set(text) for text in data], also), spec)
     train, validation = read_split(splits, loaded) if splits else split_again(document, loaded)
-    refit(bundle, loaded, train, validation, spec.prior if prior is None else prior)
+    if only_gate:
+        refit_only_gate(bundle, loaded, train, validation)
+    else:
+        refit(bundle, loaded, train, validation, spec.prior if prior is None else prior)
     click.echo(f"{bundle} fitted again on {len(train)} films, measured on {len(validation)}.", err=True)
 
 

@@ -2,9 +2,10 @@
 
 Two measures tell a chest film from anything else, together, and the first together with half of the features below:
 
-- anatomy: a linear classifier on the layout of edges and on the network's pooled features, after a square root (the
-  Hellinger distance's), which keeps single strong features from ruling. It was taught chest films against pictures
-  without a chest that were made of the same films or drawn: see ``training/counterexamples.py``.
+- anatomy: linear classifiers on the layout of edges and on the network's pooled features, after a square root (the
+  Hellinger distance's), which keeps single strong features from ruling. Each was taught chest films against one family
+  of pictures without a frontal chest that were made of the same films or drawn: see ``training/counterexamples.py``.
+  The one that says most decides.
 - edges: what of the layout of edges lies outside the training films' principal components.
 
 Three tell a chest film like those of training from another: edges again, and
@@ -22,7 +23,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -45,6 +46,7 @@ from cxrscan.scanner.preprocess import resize
 from cxrscan.scanner.records import FloatImage
 
 _TINY = 1e-6
+_Values = TypeVar("_Values", float, FloatArray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,11 @@ class Scale:
     high: float
     """Value that 1 validation film in 200 exceeds."""
 
-    def __call__(self, value: float) -> float:
+    def __call__(self, value: _Values) -> _Values:
         """0 for the median validation film, 1 for one of the strangest."""
         return self.part(value - self.median)
 
-    def part(self, value: float) -> float:
+    def part(self, value: _Values) -> _Values:
         """What a part of a measure adds to it."""
         return value / (self.high - self.median)
 
@@ -108,8 +110,8 @@ class Look:
     """Keys of ``records.GATE_REASONS`` that warn."""
     upright: FloatImage | None
     """The picture without its border, upright and positive, for the network; None when it is so already."""
-    anatomy: float
-    """What edges say of it; this measure and those below: scaled."""
+    anatomy: FloatArray
+    """shape (c,): what edges say of it, classifier by classifier; this and the measures below: scaled."""
     brightness: float
     edges: float
 
@@ -127,7 +129,7 @@ class GateStatistics:
     """Content of ``gate`` in ``model.json``."""
 
     anatomy_weights: FloatArray
-    """shape (evidence.N_EDGES + 1,), the last is the bias."""
+    """shape (c, evidence.N_EDGES + 1), a row for each classifier, the last column is the bias."""
     grey_template: FloatArray
     """shape (GREY_PX, GREY_PX): its product with a film's brightness layout is largest when the film is upright."""
     grey_mean: FloatArray
@@ -143,7 +145,7 @@ class GateStatistics:
     scales: Scales
     limits: Limits
     embedding_weights: FloatArray | None = None
-    """shape (C,), of the embedding's square roots in the anatomy; None in bundles of versions that added the features
+    """shape (c, C), of the embedding's square roots in the anatomy; None in bundles of versions that added the features
     instead."""
 
     @cached_property
@@ -162,8 +164,10 @@ class GateStatistics:
             ``bundle-invalid``: an array is not what its name promises.
         """
         arrays = {name: unpack(name, array) for name, array in document["arrays"].items()}
+        for name in arrays.keys() & {"anatomy_weights", "embedding_weights"}:
+            arrays[name] = np.atleast_2d(arrays[name])  # bundles of versions with one classifier have vectors
         shapes = {
-            "anatomy_weights": (N_EDGES + 1,),
+            "anatomy_weights": (len(arrays["anatomy_weights"]), N_EDGES + 1),
             "grey_template": (GREY_PX, GREY_PX),
             "grey_mean": (GREY_PX, GREY_PX),
             "edge_mean": (N_EDGES,),
@@ -171,7 +175,7 @@ class GateStatistics:
             "feature_basis": (len(arrays["feature_basis"]), len(arrays["feature_mean"])),
         }
         if "embedding_weights" in arrays:
-            shapes["embedding_weights"] = arrays["feature_mean"].shape
+            shapes["embedding_weights"] = (len(arrays["anatomy_weights"]), *arrays["feature_mean"].shape)
         for name, shape in shapes.items():
             if arrays[name].shape != shape:
                 raise BundleError("bundle-invalid", f"The gate's {name} has shape {arrays[name].shape}, not {shape}.")
@@ -204,7 +208,7 @@ class GateStatistics:
         What is seen; measures that are no numbers where the gate is blind.
         """
         if self.is_blind:
-            return Look((), None, anatomy=math.nan, brightness=math.nan, edges=math.nan)
+            return Look((), None, anatomy=np.full(1, np.nan, np.float32), brightness=math.nan, edges=math.nan)
         small = resize(picture, SMALL_PX, SMALL_PX)
         reasons = self._faults(picture, small)
         upright = picture
@@ -217,7 +221,7 @@ class GateStatistics:
         turn = self._turn(grey)
         if turn % NEGATIVE:
             righted = evidence.edge_layout(evidence.turned(small, turn))
-            if turn % NEGATIVE == MIRRORED or self.anatomy(righted) < self.anatomy(edges):
+            if turn % NEGATIVE == MIRRORED or self.anatomy(righted).sum() < self.anatomy(edges).sum():
                 edges = righted
             else:
                 turn = 0  # the edges do not confirm it
@@ -246,9 +250,9 @@ class GateStatistics:
         features = math.nan if self.is_blind else self.scales.features(self.features(embedding))
         weights = self.embedding_weights
         if weights is None:  # of versions whose classifier saw edges alone
-            misfit = anatomy = look.anatomy + features
+            misfit = anatomy = float(look.anatomy.max()) + features
         else:
-            anatomy = look.anatomy + self.scales.anatomy.part(self.anatomy_in(embedding, weights))
+            anatomy = float((look.anatomy + self.scales.anatomy.part(self.anatomy_in(embedding, weights))).max())
             misfit = anatomy + features / 2
         return Distances(
             misfit=misfit,
@@ -256,15 +260,15 @@ class GateStatistics:
             strangeness=features + look.edges + look.brightness,
         )
 
-    def anatomy(self, edges: FloatArray) -> float:
-        """What an edge layout says for a picture without a chest."""
-        return float(edges @ self.anatomy_weights[:-1] + self.anatomy_weights[-1])
+    def anatomy(self, edges: FloatArray) -> FloatArray:
+        """What an edge layout says for a picture without a chest; shape (c,)."""
+        return np.asarray(self.anatomy_weights[:, :-1] @ edges + self.anatomy_weights[:, -1])
 
     @staticmethod
-    def anatomy_in(embedding: FloatArray, weights: FloatArray) -> float:
-        """What the network's features say for a picture without a chest."""
+    def anatomy_in(embedding: FloatArray, weights: FloatArray) -> FloatArray:
+        """What the network's features say for a picture without a chest; shape (c,)."""
         with np.errstate(invalid="ignore"):  # of a gate that is blind
-            return float(root(embedding) @ weights)
+            return np.asarray(weights @ root(embedding))
 
     def brightness(self, grey: FloatImage) -> float:
         """Logarithm of the distance from the mean brightness layout."""

@@ -89,7 +89,7 @@ def measures(statistics: GateStatistics, training: npt.NDArray[np.float32]) -> d
             (root(group.embeddings) - mean) @ basis.T, inside
         ),
         "edges: their part of the linear classifier": each(
-            lambda film: statistics.anatomy(evidence.edge_layout(small(film)))
+            lambda film: statistics.anatomy(evidence.edge_layout(small(film))).max()
         ),
         "edges outside 16 components *": each(lambda film: statistics.edges(evidence.edge_layout(small(film)))),
         "brightness layout *": each(lambda film: statistics.brightness(evidence.grey_layout(small(film)))),

@@ -99,3 +99,17 @@ def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data:
     assert "share of 0.3" in cards[0]
     statistics = GateStatistics.from_document(documents[0]["gate"])
     assert np.linalg.norm(statistics.feature_basis, axis=1) == pytest.approx(1.0, abs=1e-2)
+
+
+def test_the_gate_alone_is_fitted_again(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
+    _, validation = split_by_patient(loaded, 0.3, seed=0)
+    write_splits(bundle / "splits.csv", loaded, validation)
+    outcome = CliRunner().invoke(main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv"), "--only-gate"])
+    assert outcome.exit_code == 0, outcome.output
+    before, after = read_document(DEFAULT_BUNDLE), read_document(bundle)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {"version", "gate", "reference"}
+    assert (bundle / CARD_NAME).read_text(encoding="utf-8") == render_card(after)
+    gate = GateStatistics.from_document(after["gate"])
+    assert gate.embedding_weights is not None
+    assert len(gate.embedding_weights) == len(gate.anatomy_weights) > 1

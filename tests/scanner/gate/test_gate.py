@@ -307,7 +307,7 @@ def test_anatomy_and_edges_reject_and_brightness_warns(
     anatomy: float, edges: float, brightness: float, reasons: tuple[str, ...]
 ) -> None:
     statistics = GateStatistics.from_document(read_document(DEFAULT_BUNDLE)["gate"])
-    look = Look((), None, anatomy=anatomy, edges=edges, brightness=brightness)
+    look = Look((), None, anatomy=np.float32([anatomy]), edges=edges, brightness=brightness)
     decision = judge_answer((), look, statistics.feature_mean, np.zeros((7, 7), np.float32), statistics)
     assert decision.reasons == reasons
 
@@ -320,7 +320,7 @@ def test_a_bundle_that_knows_no_limit_of_all_three_together_judges_by_the_other(
     load_bundle(older)
     newer = GateStatistics.from_document(read_document(DEFAULT_BUNDLE)["gate"])
     statistics = GateStatistics.from_document(document["gate"])
-    strange = Look((), None, anatomy=-1.0, brightness=-9.0, edges=limit + 99.0)
+    strange = Look((), None, anatomy=np.float32([-1.0]), brightness=-9.0, edges=limit + 99.0)
     said = [judge_answer((), strange, each.feature_mean**2, np.zeros((7, 7)), each) for each in (newer, statistics)]
     assert ["not-a-chest-film" in each.reasons for each in said] == [True, False]
 
