@@ -20,6 +20,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 import click
@@ -85,7 +86,7 @@ def main(
     click.echo(f"{films.n} films of {films.n_patients} people, {films.n_positive} with pneumonia")
     columns = _COLUMNS if validation_run is None else (*_COLUMNS, *_OLD_COLUMNS)
     click.echo("  n  " + " ".join(f"{column:>7}" for column in (*columns, "rungs, refused")))
-    _tell("0", [_figures(films, normal, None, spec, None, 0.0)], [])
+    _tell("0", [_figures(films, normal, None, spec, None, 0.0)], [], len(columns))
     known = _read_log(log)
     for size in [0] if share else map(int, sizes.split(",")):
         figures, rungs = [], []
@@ -111,7 +112,7 @@ def main(
                         file.write(json.dumps([key, *known[key]]) + "\n")
             rungs.append(known[key][0])
             figures.append(known[key][1])
-        _tell(str(size or share), figures, rungs)
+        _tell(str(size or share), figures, rungs, len(columns))
 
 
 def _read_log(log: Path | None) -> dict[str, tuple[str, list[float]]]:
@@ -189,8 +190,8 @@ def _remembered(run: Path | None, spec: ModelSpec, chosen: Measured | None) -> l
     return [float(after[key].value or 0.0) for key in ("auc", "sensitivity", "specificity")]
 
 
-def _tell(name: str, figures: list[list[float]], rungs: list[str]) -> None:
-    known = [values or [np.nan] for values in _known(figures)]
+def _tell(name: str, figures: list[list[float]], rungs: list[str], n_columns: int) -> None:
+    known = [values or [np.nan] for values in _known(figures, n_columns)]
     means, worst = ([float(of(values)) for values in known] for of in (np.mean, np.min))
     counted = ", ".join(f"{rung} {rungs.count(rung)}" for rung in dict.fromkeys(rungs))
     click.echo(f"{name:>5}" + " ".join(f"{mean:7.3f}" for mean in means) + f" {counted}")
@@ -198,8 +199,9 @@ def _tell(name: str, figures: list[list[float]], rungs: list[str]) -> None:
         click.echo("worst" + " ".join(f"{least:7.3f}" for least in worst))
 
 
-def _known(figures: list[list[float]]) -> Iterator[list[float]]:
-    for column in zip(*figures, strict=True):
+def _known(figures: list[list[float]], n_columns: int) -> Iterator[list[float]]:
+    """What is known of each column; draws of a log may have been measured with or without a validation run."""
+    for column in list(zip_longest(*figures, fillvalue=np.nan))[:n_columns]:
         yield [value for value in column if not np.isnan(value)]
 
 

@@ -1,7 +1,9 @@
 """Training of the last blocks, from the bundle's own weights, on films that are read again. Needs the extra ``train``.
 
-What it gains is measured on halves: a network is trained on each half of the patients and measured on the other. A
-third one, trained on all films, goes into the bundle.
+The patients are dealt out to parts. For each part a network is trained on the others, and measured on this one. All of
+them start at the bundle and go short ways, so that the mean of their weights says what they say in the mean (Wortsman
+et al. 2022, 10.48550/arXiv.2203.05482). That mean network goes into the bundle, with thresholds from films that its
+members had not seen.
 """
 
 from __future__ import annotations
@@ -11,15 +13,17 @@ from dataclasses import replace
 from typing import Any
 
 import cv2
+import keras
 import numpy as np
 
 from cxrscan.scanner.gate.statistics import GateStatistics
+from cxrscan.scanner.metrics import FloatArray
 from cxrscan.scanner.records import FloatImage, Predictions
 from cxrscan.training.adaptation.bundle import Parent
 from cxrscan.training.adaptation.folds import patient_folds, splits
 from cxrscan.training.adaptation.last_blocks import frozen_features, restore, train_last_blocks
-from cxrscan.training.adaptation.local_films import LocalFilms
-from cxrscan.training.adaptation.rungs import N_HALVES, Tuned
+from cxrscan.training.adaptation.local_films import IndexArray, LocalFilms
+from cxrscan.training.adaptation.rungs import N_PARTS, Tuned
 from cxrscan.training.config import TrainConfig, load_config
 from cxrscan.training.evaluate import heat_scale
 from cxrscan.training.export import export_graph, round_to_float16, run_graph
@@ -29,6 +33,9 @@ from cxrscan.training.gate_statistics import refit_gate
 
 FILMS_SEEN = 8000
 _EPOCHS = (6, 20)
+_LEARNING_RATE = 1e-4
+_LITTLE = 1e-6
+_GATE_PARTS = 2
 
 
 def fine_tune(
@@ -40,7 +47,7 @@ def fine_tune(
     config: TrainConfig | None = None,
     n_seen: int = FILMS_SEEN,
 ) -> Tuned:
-    """Train on halves of the patients, then on all.
+    """Train without each part of the patients in turn, and take the mean.
 
     Parameters
     ----------
@@ -49,37 +56,86 @@ def fine_tune(
     say
         Told what is being done.
     config
-        None for that of a robust training, without parts of other films: their patients might be of the other half.
+        None for that of a robust training in shorter steps. No parts of other films: their patients might be held back.
     n_seen
         Films seen in all epochs together, about; more films see fewer epochs.
     """
-    epochs = int(np.clip(n_seen // films.n, *_EPOCHS))
-    n_versions = int(np.clip(n_seen // films.n, 1, epochs))
-    config = replace(config or load_config("robust", {}), epochs=epochs, input_px=parent.spec.input_px, mix=0.0)
+    config = _short_steps(config, films.n, n_seen, parent.spec.input_px)
     cv2.setNumThreads(1)  # films are varied in threads of their own
-    say(f"Fine-tuning: {n_versions} versions of {films.n} films.")
-    features = frozen_features(restore(parent, config), pixels, n_versions, config)
-    out_of_fold = np.empty(films.n)
-    for half, (fitted, held) in enumerate(splits(patient_folds(films.truth, films.patients, N_HALVES, 0)), start=1):
-        say(f"Fine-tuning on half {half} of the patients, {epochs} epochs of {len(fitted)} films.")
-        network = restore(parent, config)
-        train_last_blocks(network, features, films.truth, fitted, config)
-        out_of_fold[held] = predict_logits(network, pixels[held])
-    say(f"Fine-tuning on all {films.n} films, and fitting the gate to what the network makes of them.")
-    network = restore(parent, config)
-    train_last_blocks(network, features, films.truth, np.arange(films.n), config)
+    folds = patient_folds(films.truth, films.patients, N_PARTS, 0)
+    network, answers = _mean_of_members(parent, films, pixels, folds, say, config, n_seen)
+    say("Fitting the gate to what the mean of the networks makes of the films.")
     round_to_float16(network)
     graph = export_graph(network)
     said = run_graph(graph, pixels)
-    difference = float(np.abs(said.logits - predict_logits(network, pixels)).max())
+    log_odds = said.logits.astype(np.float64)
     return Tuned(
         graph=graph,
-        out_of_fold=out_of_fold,
+        out_of_fold=on_scale_of(log_odds, answers, folds),
         embeddings=said.embeddings,
         heat_scale=heat_scale(said.heat_maps[films.truth]),
-        max_abs_difference=difference,
+        max_abs_difference=float(np.abs(log_odds - predict_logits(network, pixels)).max()),
+        agreement=_correlation(log_odds, answers.mean(axis=0)),
         gate=_gate(parent, graph, films, pixels),
     )
+
+
+def _short_steps(config: TrainConfig | None, n_films: int, n_seen: int, input_px: int) -> TrainConfig:
+    """Few epochs, in steps so short that the mean of networks is a network."""
+    config = config or load_config("robust", {"learning_rate": _LEARNING_RATE})
+    return replace(config, epochs=int(np.clip(n_seen // n_films, *_EPOCHS)), input_px=input_px, mix=0.0)
+
+
+def _mean_of_members(
+    parent: Parent,
+    films: LocalFilms,
+    pixels: FloatImage,
+    folds: IndexArray,
+    say: Callable[[str], None],
+    config: TrainConfig,
+    n_seen: int,
+) -> tuple[keras.Model, FloatArray]:
+    """The mean of a network for each part of the patients, and the log-odds of each of them, shape (K, N)."""
+    n_versions = int(np.clip(n_seen // films.n, 1, config.epochs))
+    say(f"Fine-tuning: {n_versions} versions of {films.n} films.")
+    mean = restore(parent, config)
+    features = frozen_features(mean, pixels, n_versions, config)
+    answers, weights = [], []
+    for part, (fitted, _) in enumerate(splits(folds), start=1):
+        say(f"Fine-tuning without part {part} of {N_PARTS} of the patients, on {len(fitted)} films.")
+        network = restore(parent, config)
+        train_last_blocks(network, features, films.truth, fitted, config)
+        answers.append(predict_logits(network, pixels))
+        weights.append(network.get_weights())
+    mean.set_weights([np.mean(each, axis=0) for each in zip(*weights, strict=True)])
+    return mean, np.stack(answers)
+
+
+def on_scale_of(mean_network: FloatArray, answers: FloatArray, folds: IndexArray) -> FloatArray:
+    """What each film's own network said of it, stretched and moved as the networks' mean answer has to be.
+
+    Over all films, the mean answer then has the centre and the spread of the mean network's answers. No label counts.
+
+    Parameters
+    ----------
+    mean_network
+        shape (N,), log-odds.
+    answers
+        shape (K, N), log-odds of each network.
+    folds
+        shape (N,): the network that had not seen the film.
+    """
+    mean_answer = answers.mean(axis=0)
+    stretch = float(mean_network.std() / max(mean_answer.std(), _LITTLE))
+    said = answers[folds, np.arange(len(folds))]
+    return np.asarray(mean_network.mean() + stretch * (said - mean_answer.mean()), dtype=np.float64)
+
+
+def _correlation(first: FloatArray, second: FloatArray) -> float:
+    """Pearson's, in [-1, 1]; 0 where one of them is the same for all films."""
+    if min(first.std(), second.std()) < _LITTLE:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
 
 
 def _gate(parent: Parent, graph: bytes, films: LocalFilms, pixels: FloatImage) -> Mapping[str, Any] | None:
@@ -93,7 +149,7 @@ def _gate(parent: Parent, graph: bytes, films: LocalFilms, pixels: FloatImage) -
         digests=films.sha256,
         unreadable=(),
     )
-    fitted, held = next(splits(patient_folds(films.truth, films.patients, N_HALVES, 0)))
+    fitted, held = next(splits(patient_folds(films.truth, films.patients, _GATE_PARTS, 0)))
     before = GateStatistics.from_document(parent.spec.gate)
     return refit_gate(before, _Graph(graph), loaded, fitted, held).to_document()
 

@@ -24,11 +24,12 @@ from cxrscan.training.adaptation.folds import patient_folds, splits
 from cxrscan.training.adaptation.head import class_weights
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.promise import CONFIDENCE
-from cxrscan.training.adaptation.rungs import N_HALVES, PROMISE, Adapted, Rung, Tuned, adapt, adapt_tuned
+from cxrscan.training.adaptation.rungs import N_PARTS, PROMISE, Adapted, Rung, Tuned, adapt, adapt_tuned
 from cxrscan.training.calibrate import cross_entropy, sigmoid
 
 N_FOLDS = 5
 _HALF = 0.5
+_LEAST_AGREEMENT = 0.95
 FIGURES = ("auc", "sensitivity", "specificity", "balanced_accuracy", "brier", "calibration_slope", "ece")
 
 
@@ -71,8 +72,13 @@ class Measured:
 
     @property
     def is_gain(self) -> bool:
-        """Whether the interval of the gain holds no loss."""
-        return self.gain.low is not None and self.gain.low > 0
+        """Whether the interval of the gain holds no loss, and the figures are those of what would be written."""
+        return self.gain.low is not None and self.gain.low > 0 and self.speaks_for_itself
+
+    @property
+    def speaks_for_itself(self) -> bool:
+        """Whether a fine-tuned mean network answers as the networks that were measured."""
+        return self.adapted.tuned is None or self.adapted.tuned.agreement >= _LEAST_AGREEMENT
 
 
 def measure(rung: Rung, films: LocalFilms, parent: ModelSpec, point: str, sensitivity: float) -> Measured:
@@ -96,15 +102,15 @@ def measure(rung: Rung, films: LocalFilms, parent: ModelSpec, point: str, sensit
 
 
 def measure_tuned(tuned: Tuned, films: LocalFilms, parent: ModelSpec, point: str, sensitivity: float) -> Measured:
-    """Measure a fine-tuned network on halves of the patients, each calibrated with what was said of the other."""
+    """Measure fine-tuned networks on the patients that each did without; those of the others calibrate them."""
     whole = adapt_tuned(tuned, films, sensitivity)
     prob = np.empty(films.n)
     thresholds = {name: np.full(films.n, chosen.threshold) for name, chosen in whole.points.items()}
-    for fitted, held in splits(patient_folds(films.truth, films.patients, N_HALVES, 0)):
-        half = adapt_tuned(replace(tuned, out_of_fold=tuned.out_of_fold[fitted]), films.part(fitted), sensitivity)
-        prob[held] = sigmoid((tuned.out_of_fold[held] + half.offset) / half.temperature)
-        for name in thresholds.keys() & half.points.keys():
-            thresholds[name][held] = half.points[name].threshold
+    for fitted, held in splits(patient_folds(films.truth, films.patients, N_PARTS, 0)):
+        others = adapt_tuned(replace(tuned, out_of_fold=tuned.out_of_fold[fitted]), films.part(fitted), sensitivity)
+        prob[held] = sigmoid((tuned.out_of_fold[held] + others.offset) / others.temperature)
+        for name in thresholds.keys() & others.points.keys():
+            thresholds[name][held] = others.points[name].threshold
     return _measured(whole, films, parent, prob, thresholds, point, sensitivity)
 
 

@@ -30,7 +30,7 @@ _WHAT: dict[Rung, str] = {
     "head": "a new linear head on the network's embedding",
     "fine-tuning": "training of the network's last blocks (--fine-tune)",
 }
-N_HALVES = 2
+N_PARTS = 3
 """Parts of the patients that a network is fine-tuned without in turn."""
 _N_FOLDS = 4
 _NO_HEAD = LinearHead(np.zeros(0), 1.0, 0.0)
@@ -82,17 +82,19 @@ def promise_text(n_positive: int, sensitivity: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """A fine-tuned network, and what such networks said of films that they had not seen."""
+    """The mean of fine-tuned networks, and what these said of films that they had not seen."""
 
     graph: bytes = field(repr=False)
     """Content of ``model.tflite``."""
     out_of_fold: FloatArray
-    """Shape (N,), log-odds; a network of one half of the patients said those of the other half."""
+    """Shape (N,), log-odds on the scale of the graph; each of the network that was trained without this patient."""
     embeddings: npt.NDArray[np.float32]
     """Shape (N, C), of the graph."""
     heat_scale: float
     max_abs_difference: float
     """Between the graph's log-odds and Keras'."""
+    agreement: float = 1.0
+    """Correlation of the graph's log-odds with the mean of those that the networks give; 1: thresholds carry over."""
     gate: Mapping[str, Any] | None = field(default=None, repr=False)
     """``gate`` of ``model.json``, for the network's new features; None where the parent has none."""
 
@@ -153,18 +155,8 @@ def adapt_tuned(tuned: Tuned, films: LocalFilms, sensitivity: float) -> Adapted:
     """Probabilities and thresholds of a fine-tuned network, from what was said of films held back."""
     scores = tuned.out_of_fold
     calibration = temperature_and_offset(fit_calibration([Scored(films.truth, scores)]))
-    promise = _promise_of_halves(films, scores, sensitivity)
+    promise = promised_threshold(films.truth, scores, films.patients, sensitivity)
     return replace(_finished("fine-tuning", films, _NO_HEAD, scores, calibration, promise), tuned=tuned)
-
-
-def _promise_of_halves(films: LocalFilms, scores: FloatArray, sensitivity: float) -> Promise | None:
-    """The lower threshold of two halves: two networks said the scores, and a third one is to keep the promise."""
-    promises = [
-        promised_threshold(films.truth[held], scores[held], films.patients[held], sensitivity)
-        for _, held in splits(patient_folds(films.truth, films.patients, N_HALVES, 0))
-    ]
-    known = [promise for promise in promises if promise is not None]
-    return min(known, key=lambda promise: promise.log_odds) if len(known) == N_HALVES else None
 
 
 def _finished(

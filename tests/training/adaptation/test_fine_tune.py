@@ -1,4 +1,4 @@
-"""The last blocks are trained on films that are read again, and halves of the patients say what that gains."""
+"""The last blocks are trained on films that are read again, and parts of the patients say what that gains."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ import pytest
 from cxrscan.scanner.engines.litert import LiteRTEngine
 from cxrscan.scanner.errors import RunFolderError, TrainingError
 from cxrscan.scanner.gate.statistics import GateStatistics
-from cxrscan.scanner.model_bundle import load_bundle, read_document, read_weights
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document, read_weights
 from cxrscan.scanner.records import Reading
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.sources.walk import find_images
 from cxrscan.training.adaptation.bundle import Parent, adapted_bundle, write_adapted
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
-from cxrscan.training.adaptation.fine_tune import fine_tune
+from cxrscan.training.adaptation.fine_tune import fine_tune, on_scale_of
+from cxrscan.training.adaptation.graph import read_head
 from cxrscan.training.adaptation.last_blocks import frozen_features, restore, train_last_blocks
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import measure_tuned
+from cxrscan.training.adaptation.rungs import N_PARTS
 from cxrscan.training.dataset import DataSet, find_films, load_films
 from cxrscan.training.run import train
 from tests.training.adaptation.films import made_films, write_run
@@ -69,7 +71,7 @@ def test_a_fine_tuned_bundle_says_what_its_network_says(
     told: list[str] = []
     pixels = read_again(films, at(data), parent.spec)
     tuned = fine_tune(parent, films, pixels, told.append, config=CONFIG, n_seen=1)
-    assert len(told) == 4
+    assert len(told) == N_PARTS + 2
     assert np.isfinite(tuned.out_of_fold).all()
     measured = measure_tuned(tuned, films, parent.spec, "youden", 0.9)
     write_adapted(tmp_path / "ours", adapted_bundle(parent, films, measured, "here", forced=not measured.is_gain))
@@ -82,6 +84,31 @@ def test_a_fine_tuned_bundle_says_what_its_network_says(
     before, after = (GateStatistics.from_document(gate) for gate in (parent.document["gate"], spec.gate) if gate)
     assert not np.allclose(before.feature_mean, after.feature_mean)
     np.testing.assert_array_equal(before.grey_template, after.grey_template)
+
+
+@pytest.mark.parametrize("n_parts", [2, 5])
+def test_answers_are_brought_to_the_scale_of_the_mean_network(n_parts: int) -> None:
+    rng = np.random.default_rng(0)
+    folds = np.arange(60) % n_parts
+    answers = rng.normal(size=60) * 2 + rng.normal(size=(n_parts, 60))
+    stretched = on_scale_of(0.4 * answers.mean(axis=0) - 3, answers, folds)
+    np.testing.assert_allclose(stretched, 0.4 * answers[folds, np.arange(60)] - 3)
+    still = on_scale_of(np.full(60, 1.5), np.zeros((n_parts, 60)), folds)
+    np.testing.assert_array_equal(still, np.full(60, 1.5))
+
+
+def test_the_mean_of_networks_that_went_short_ways_answers_as_they_do_in_the_mean(data: Path) -> None:
+    spec = replace(load_bundle(DEFAULT_BUNDLE), gate=None)
+    shipped = Parent(spec, read_document(DEFAULT_BUNDLE), read_weights(DEFAULT_BUNDLE))
+    loaded = load_films(find_films(data), spec)
+    films = replace(made_films(20), truth=loaded.truth, patients=np.array([film.patient for film in loaded.films]))
+    config = replace(CONFIG, learning_rate=5e-5)
+    tuned = fine_tune(shipped, films, loaded.pixels, config=config, n_seen=1)
+    assert tuned.agreement > 0.95
+    said = read_head(tuned.graph).log_odds(tuned.embeddings)
+    was = LiteRTEngine(spec).predict(loaded.pixels).logits
+    assert np.abs(said - was).max() > 0.05
+    assert np.corrcoef(said, tuned.out_of_fold)[0, 1] > 0.8
 
 
 def test_only_the_last_blocks_and_the_head_learn(parent: Parent, films: LocalFilms, data: Path) -> None:
