@@ -269,7 +269,10 @@ class _Team:
         self.hire(1)
 
     def dismiss(self) -> None:
-        for worker in (*self._idle, *self.busy):
+        team = (*self._idle, *self.busy)
+        for worker in team:
+            worker.kill()  # all before any is waited for: each takes a while to give its memory back
+        for worker in team:
             worker.stop()
 
 
@@ -329,8 +332,11 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         self._process.kill()
+
+    def stop(self) -> None:
+        self.kill()
         self._process.join()
         self.connection.close()
 
