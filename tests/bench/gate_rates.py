@@ -58,6 +58,8 @@ CHANGES: dict[str, Callable[[FloatImage], FloatImage]] = {
     "mirrored": lambda film: film[:, ::-1],
     "mirrored and rotated by 90": lambda film: np.rot90(film[:, ::-1]),
     "upside down": lambda film: film[::-1],
+    "in a black frame": lambda film: np.pad(film, len(film) // 6),
+    "in a white frame": lambda film: np.pad(film, len(film) // 6, constant_values=1.0),
 }
 
 #: Drawn bodies as seen from the back, from both sides, and in between.
