@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # A busy machine makes single examples slow; time is measured where a test is about time.
 settings.register_profile("cxrscan", deadline=None)
 settings.load_profile("cxrscan")
+
+if hasattr(signal, "SIGHUP"):  # started by nohup, programs under test would inherit that they ignore it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
