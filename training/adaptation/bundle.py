@@ -24,7 +24,7 @@ from cxrscan.training.adaptation.forgetting import Remembered
 from cxrscan.training.adaptation.graph import read_head, with_head
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import Measured, share_estimate
-from cxrscan.training.adaptation.rungs import Adapted
+from cxrscan.training.adaptation.rungs import PROMISE, Adapted
 from cxrscan.training.calibrate import sigmoid
 
 SHARE = "share"
@@ -260,6 +260,8 @@ def _limits(
         limits.append("Films that its parent was validated on are told apart worse than by its parent.")
     elif remembered is None and (measured.adapted.head.weights.size or measured.adapted.tuned is not None):
         limits.append("How it does on the films that its parent was validated on is not known.")
+    if measured.adapted.tuned is not None and PROMISE in measured.adapted.points:
+        limits.append("Its promised sensitivity may be missed: in trials of fine-tuning 3 of 10 were not kept.")
     if not measured.speaks_for_itself:
         limits.append("Written by force: the figures are of networks that answer otherwise than their mean, this one.")
     elif forced:
