@@ -26,6 +26,7 @@ from cxrscan.scanner.dicom_results.answer import Answer
 from cxrscan.scanner.dicom_results.film_header import FilmHeader
 from cxrscan.scanner.dicom_results.modules import Kind, ascii_text, model_name, start_object
 
+LUNG = CodedConcept("39607008", "SCT", "Lung")
 NO_UNITS = CodedConcept("1", "UCUM", "no units")
 _DEVICE = CodedConcept("121007", "DCM", "Device")
 _PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
@@ -49,8 +50,6 @@ _REQUEST_TYPE_2 = (
     "PlacerOrderNumberImagingServiceRequest",
     "FillerOrderNumberImagingServiceRequest",
 )
-
-
 #: A measurement group: TID 1501, or TID 1410 with coordinates.
 Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
 

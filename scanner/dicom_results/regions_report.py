@@ -22,7 +22,7 @@ from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from cxrscan.scanner.dicom_results.answer import Answer
-from cxrscan.scanner.dicom_results.document import NO_UNITS, algorithm, make_document, referenced_frames
+from cxrscan.scanner.dicom_results.document import LUNG, NO_UNITS, algorithm, make_document, referenced_frames
 from cxrscan.scanner.dicom_results.film_header import FilmHeader
 from cxrscan.scanner.dicom_results.modules import Kind
 from cxrscan.scanner.records import Region
@@ -37,7 +37,7 @@ _ZONES = {
     "upper": CodedConcept("281392002", "SCT", "Upper zone of lung"),
     "mid": CodedConcept("281393007", "SCT", "Middle zone of lung"),
     "lower": CodedConcept("281394001", "SCT", "Lower zone of lung"),
-    "": CodedConcept("39607008", "SCT", "Lung"),
+    "": LUNG,
 }
 _SIDES = {
     "right": CodedConcept("24028007", "SCT", "Right"),

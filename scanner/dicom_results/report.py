@@ -17,7 +17,7 @@ from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from cxrscan.scanner.dicom_results.answer import CALLS, Answer
-from cxrscan.scanner.dicom_results.document import NO_UNITS, algorithm, make_document, referenced_frames
+from cxrscan.scanner.dicom_results.document import LUNG, NO_UNITS, algorithm, make_document, referenced_frames
 from cxrscan.scanner.dicom_results.film_header import FilmHeader
 from cxrscan.scanner.dicom_results.modules import Kind
 from cxrscan.scanner.system.uids import hashed_uid
@@ -26,7 +26,6 @@ REPORT = Kind("report", Comprehensive3DSRStorage, "SR", 9901, "RESEARCH ONLY cxr
 
 PROBABILITY = CodedConcept("122157", "DCM", "Probability")
 PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
-_LUNG = CodedConcept("39607008", "SCT", "Lung")
 
 
 def make_report(film: FilmHeader, answer: Answer, predecessors: Sequence[str] = ()) -> Dataset:
@@ -50,7 +49,7 @@ def _group(film: FilmHeader, answer: Answer) -> MeasurementsAndQualitativeEvalua
         ),
         finding_type=PNEUMONIA,
         algorithm_id=algorithm(answer),
-        finding_sites=[FindingSite(_LUNG)],
+        finding_sites=[FindingSite(LUNG)],
         measurements=[Measurement(PROBABILITY, value, NO_UNITS) for value in probability],
         qualitative_evaluations=[
             QualitativeEvaluation(PNEUMONIA, CodedConcept(called.value, "SCT", called.meaning)),

@@ -261,7 +261,7 @@ def _limits(
     elif remembered is None and (measured.adapted.head.weights.size or measured.adapted.tuned is not None):
         limits.append("How it does on the films that its parent was validated on is not known.")
     if measured.adapted.tuned is not None and PROMISE in measured.adapted.points:
-        limits.append("Its promised sensitivity may be missed: in trials of fine-tuning 3 of 10 were not kept.")
+        limits.append("Its promised sensitivity may be missed: docs/adapt.md tells how often it was.")
     if not measured.speaks_for_itself:
         limits.append("Written by force: the figures are of networks that answer otherwise than their mean, this one.")
     elif forced:
