@@ -1,4 +1,4 @@
-"""What ``cxrscan drift`` found of a run: kept in its journal, and told by each report until the run has other films."""
+"""What ``cxrscan drift`` found of a run: kept in its journal, and told by each report until its results change."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _KEY = "drift"
 
 def keep_drift(journal: Journal, drift: Drift) -> None:
     """Keep what was found, in place of what was found before."""
-    journal.put(_KEY, {"n_results": journal.n_results(), "found": asdict(drift)})
+    journal.put(_KEY, {"of": journal.content(), "found": asdict(drift)})
 
 
 def stored_drift(journal: Journal) -> Drift | None:
-    """What was found last; None where nobody asked, or films have come or gone since.
+    """What was found last; None where nobody asked, or the run has other results since.
 
     Raises
     ------
@@ -33,8 +33,6 @@ def stored_drift(journal: Journal) -> Drift | None:
     from cxrscan.scanner.evaluation.drift import Drift
 
     try:
-        drift = record_of(Drift, stored["found"])
-        is_of_now = stored["n_results"] == journal.n_results()
-    except (UnfitError, KeyError, TypeError) as error:
+        return record_of(Drift, stored["found"]) if stored.get("of") == journal.content() else None
+    except (UnfitError, KeyError, AttributeError) as error:
         raise journal.unfit(_KEY) from error
-    return drift if is_of_now else None

@@ -315,6 +315,10 @@ class Journal:
         ((n,),) = self._file.fetch("SELECT count(*) FROM films")
         return int(n)
 
+    def content(self) -> str:
+        """What tells the results, all together, from others; labels do not count."""
+        return f"{self._seal.n_films}-{self._seal.films}"
+
     def result_keys(self) -> set[str]:
         """What shaped the results; see ``ScanSettings.shaping``."""
         return {key for (key,) in self._file.fetch("SELECT DISTINCT result_key FROM films")}

@@ -68,6 +68,18 @@ def test_films_that_have_changed(tmp_path: Path, earlier: Path) -> None:
     assert 'href="#drift"' not in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_what_was_found_of_other_films_is_not_told_of_as_many_new_ones(tmp_path: Path, earlier: Path) -> None:
+    run = write_run(tmp_path / "run", population(60, 2, brightness=180))
+    assert cxrscan("drift", run, "--reference", earlier).returncode == 0
+    with Journal(run) as journal:
+        journal.start_session("key")
+        journal.add_films(population(60, 1))
+        journal.forget_unmet()
+        assert journal.n_results() == 60
+    assert cxrscan("report", run).returncode == 0
+    assert 'href="#drift"' not in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_films_that_the_model_was_validated_on_are_the_default(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", population(60, 2, share=0.9), validated_on=population(100, 1))
     done = cxrscan("drift", run, "-o", tmp_path / "out")
@@ -97,6 +109,8 @@ def test_a_run_without_a_scored_film_and_a_folder_that_cannot_be_made_are_told(t
 def test_a_drift_that_was_made_up_is_told(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", population(20, 2))
     with Journal(run) as journal:
-        journal.put("drift", {"n_results": 20, "found": {"reference": "x", "aspects": [{"aspect": "<script>"}]}})
+        journal.put(
+            "drift", {"of": journal.content(), "found": {"reference": "x", "aspects": [{"aspect": "<script>"}]}}
+        )
     told = cxrscan("report", run)
     assert (told.returncode, "[journal-format]" in told.stderr) == (1, True)
