@@ -82,7 +82,7 @@ def _site(context: click.Context, parameter: click.Parameter, value: str) -> str
     "--positive-share",
     "share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Without any label: a threshold that calls this share of the films; never validated.",
+    help="Needs no label: a threshold that calls this share of the films; never validated.",
 )
 @options.patients
 @click.option(
@@ -130,6 +130,12 @@ def adapt(
     cxrscan run films/ --model our-model
     """
     _require_libraries(fine_tune)
+    for option, given in (
+        *(("--labels", labels), ("--verdicts", verdicts), ("--sensitivity", sensitivity), ("--rung", rung)),
+        *(("--fine-tune", fine_tune), ("--validation-run", validation_run)),
+    ):
+        if share is not None and given:
+            raise click.UsageError(f"--positive-share heeds no labels: leave {option} out.")
     from cxrscan.training.adaptation.run import AdaptRequest, adapt_run
     from cxrscan.training.dataset import read_patients
 

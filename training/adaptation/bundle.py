@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,15 +129,20 @@ def adapted_bundle(
     return Bundle(document, weights)
 
 
-def bundle_by_share(parent: Parent, log_odds: np.ndarray, share: float, site: str) -> Bundle:
-    """Make a bundle whose default threshold calls a wanted share of unlabelled films; its figures are not known."""
+def bundle_by_share(parent: Parent, probs: Sequence[float], share: float, site: str) -> Bundle:
+    """Make a bundle whose default threshold calls a wanted share of films without labels; its figures are not known.
+
+    Parameters
+    ----------
+    probs
+        Probabilities of the films, each by the calibration of its population, which the bundle keeps.
+    """
     date = datetime.now(UTC).date().isoformat()
-    threshold = parent.spec.calibration.probability(float(np.quantile(log_odds, 1 - share)))
-    entry = {"parent": _identity(parent), "site": site, "date": date, "rung": SHARE, "n_films": int(log_odds.size)}
+    entry = {"parent": _identity(parent), "site": site, "date": date, "rung": SHARE, "n_films": len(probs)}
     point = {
-        "threshold": threshold,
+        "threshold": float(np.quantile(probs, 1 - share)),
         "rule": f"calls {share:g} of the films; not validated",
-        "data": f"{log_odds.size} films of {site} without labels",
+        "data": f"{len(probs)} films of {site} without labels",
         "sensitivity": {},
         "specificity": {},
     }

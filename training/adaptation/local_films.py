@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cxrscan.scanner.evaluation.copies import content_of
 from cxrscan.scanner.evaluation.label_file import LabelRow
-from cxrscan.scanner.evaluation.patients import patient_of
+from cxrscan.scanner.evaluation.patients import whose
 from cxrscan.scanner.metrics import BoolArray, FloatArray
 from cxrscan.scanner.records import POSITIVE, ScanResult
 from cxrscan.scanner.runs.embedded import embedded_films
@@ -60,6 +60,11 @@ class LocalFilms:
         """Of how many people."""
         return int(np.unique(self.patients).size)
 
+    @property
+    def n_positive_patients(self) -> int:
+        """Of how many people with pneumonia."""
+        return int(np.unique(self.patients[self.truth]).size)
+
     def part(self, which: IndexArray) -> LocalFilms:
         """Some of the films, by their indices."""
         return LocalFilms(
@@ -105,13 +110,11 @@ def read_local_films(
             continue
         contents.add(content_of(result))
         columns = rows[result.name].columns if result.name in rows else {}
-        ids = dict(result.attributes.ids)
-        known = columns.get(patient_column.casefold()) or ids.get("patient_id_hash") or ids.get("patient_id")
         names.append(result.name)
         labels.append(label == POSITIVE)
         log_odds.append(each.log_odds)
         embeddings.append(each.embedding)
-        patients.append(known or patient_of(result.name) or result.name)
+        patients.append(columns.get(patient_column.casefold()) or whose(result) or result.name)
         circumstances.append(_circumstances(result, columns))
         hashes.append(result.sha256)
     return LocalFilms(

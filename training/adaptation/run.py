@@ -14,7 +14,6 @@ from cxrscan.scanner.errors import BundleError, LabelError, TrainingError
 from cxrscan.scanner.evaluation.labels import LabelJoin, Labels
 from cxrscan.scanner.metrics import auc_delong
 from cxrscan.scanner.model_bundle import WEIGHTS_NAME
-from cxrscan.scanner.runs.embedded import embedded_films
 from cxrscan.scanner.runs.journal import Journal, stored_model
 from cxrscan.scanner.sources.walk import Root
 from cxrscan.scanner.system.quiet import import_tensorflow
@@ -49,7 +48,7 @@ class AdaptRequest:
     rung: Rung | None = None
     """None for the highest that gains."""
     share: float | None = None
-    """Without labels: share of the films that shall be called positive."""
+    """Share of the films that shall be called positive, whatever labels say."""
     patients: Mapping[str, str] = field(default_factory=dict)
     """File name -> patient, where the user has a table of them."""
     patient_column: str = "patient"
@@ -98,12 +97,14 @@ def adapt_run(request: AdaptRequest) -> Outcome:
         raise TrainingError("bundle-exists", f"{request.out} holds a bundle.")
     with Journal(request.run, read_only=True) as journal:
         _refuse_other_bundle(journal, request.parent)
+        if request.share is not None:
+            return _by_share(journal, request, request.share)
+        if request.labels is None and not journal.is_labelled():
+            raise LabelError("labels-none", f"{request.run} has no labels, and no --positive-share was given.")
         request = replace(request, parent=_as_at_site(request.parent, journal))
         joined = journal.join(request.labels) if request.labels is not None else None
         if joined is not None:
             joined.refuse_misfit()
-        if joined is None and not journal.is_labelled():
-            return _by_share(journal, request)
         truth = None if joined is None else joined.truth
         films = read_local_films(journal, truth, joined.rows if joined else {}, request.patient_column)
         where = whereabouts(journal, request.places) if request.fine_tune else None
@@ -115,7 +116,7 @@ def adapt_run(request: AdaptRequest) -> Outcome:
 def _adapt(films: LocalFilms, where: Whereabouts | None, request: AdaptRequest) -> Outcome:
     steps = ladder(films)
     sensitivity = request.sensitivity or SENSITIVITY
-    promise = promise_text(len({*films.patients[films.truth].tolist()}), sensitivity)
+    promise = promise_text(films.n_positive_patients, sensitivity)
     point = PROMISE if request.sensitivity is not None else "youden"
     rungs = _rungs(steps, request)
     measured = tuple(_measure(rung, films, where, request, point, sensitivity) for rung in rungs)
@@ -177,18 +178,17 @@ def _rungs(steps: Sequence[Step], request: AdaptRequest) -> tuple[Rung, ...]:
     return tuple(rung for rung in allowed(steps) if rung in tries)
 
 
-def _by_share(journal: Journal, request: AdaptRequest) -> Outcome:
-    """Without labels: a threshold that calls a wanted share of the films."""
-    if request.share is None:
-        raise LabelError("labels-none", f"{request.run} has no labels, and no --positive-share was given.")
-    log_odds = np.array([film.log_odds for film in embedded_films(journal)])
-    if not log_odds.size:
+def _by_share(journal: Journal, request: AdaptRequest, share: float) -> Outcome:
+    """A threshold that calls a wanted share of the films; labels say only what they would allow."""
+    probs = [prob for film in journal.films() if (prob := film.result.prob_pneumonia) is not None]
+    if not probs:
         raise LabelError("labels-few", f"{request.run} holds no scored film.")
-    bundle = bundle_by_share(request.parent, log_odds, request.share, request.site)
+    films = _with_patients(read_local_films(journal, None, {}), request.patients)
+    bundle = bundle_by_share(request.parent, probs, share, request.site)
     write_adapted(request.out, bundle)
-    films = read_local_films(journal, {}, {})
-    warning = f"No label has validated this threshold: it calls {request.share:g} of the films, right or wrong."
-    return Outcome(films, ladder(films), promise_text(0, SENSITIVITY), (), None, bundle, warnings=(warning,))
+    warning = f"No label has validated this threshold: it calls {share:g} of the films, right or wrong."
+    promise = promise_text(films.n_positive_patients, SENSITIVITY)
+    return Outcome(films, ladder(films), promise, (), None, bundle, warnings=(warning,))
 
 
 def _refuse_other_bundle(journal: Journal, parent: Parent) -> None:

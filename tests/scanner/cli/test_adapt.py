@@ -16,8 +16,9 @@ from cxrscan.scanner.cli.main import cxrscan
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document
 from cxrscan.scanner.populations.reference import references
+from cxrscan.scanner.runs.journal import Journal
 from tests.builders import write_film
-from tests.training.adaptation.films import made_films, write_labels, write_run
+from tests.training.adaptation.films import made_films, shipped_head, write_labels, write_run
 
 LEARNS = made_films(200, signal=1.0)
 
@@ -131,6 +132,36 @@ def test_without_labels_a_threshold_follows_a_share_and_says_so(run: Path, tmp_p
     assert spec.default_operating_point == "share"
     assert spec.operating_points["share"].sensitivity.value is None
     assert "OK" in invoke("model", "verify", bundle).stdout
+
+
+def test_a_share_is_one_of_all_films_whatever_their_populations(tmp_path: Path) -> None:
+    run, log_odds = tmp_path / "run", shipped_head().log_odds(LEARNS.embeddings)
+    spec = load_bundle(DEFAULT_BUNDLE)
+    with Journal(write_run(run, LEARNS)) as journal:
+        adults = [film for film in journal.films() if film.result.name < "0100.jpg"]
+        journal.start_session("key")
+        journal.add_films(
+            replace(
+                film, result=replace(film.result, population="adults", prob_pneumonia=spec.probability(each, "adults"))
+            )
+            for film, each in zip(adults, log_odds[:100], strict=True)
+        )
+    invoke("adapt", run, "-o", tmp_path / "ours", "--positive-share", "0.2")
+    threshold = load_bundle(tmp_path / "ours").operating_points["share"].threshold
+    with Journal(run) as journal:
+        assert sum((film.result.prob_pneumonia or 0.0) >= threshold for film in journal.films()) == 40
+
+
+def test_a_share_heeds_no_label_and_what_asks_for_labels_is_refused_beside_it(run: Path, tmp_path: Path) -> None:
+    labels, asked = write_labels(tmp_path / "truth.csv", LEARNS), ("adapt", run, "--positive-share", "0.2")
+    for option in (("--labels", labels), ("--sensitivity", 0.9), ("--rung", "head"), ("--validation-run", run)):
+        said = invoke(*asked, "-o", tmp_path / "ours", *option)
+        assert (said.exit_code, f"leave {option[0]} out" in said.stderr) == (2, True)
+    invoke("report", run, "--labels", labels)
+    said = invoke(*asked, "-o", tmp_path / "ours")
+    assert "100 films with pneumonia and 100 without are enough" in said.stdout
+    assert "No label has validated this threshold" in said.stdout
+    assert load_bundle(tmp_path / "ours").default_operating_point == "share"
 
 
 def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
