@@ -24,14 +24,10 @@ def agreement(places: tuple[Path, ...], as_json: bool) -> None:
     cxrscan agreement verdicts-anna.csv verdicts-ben.csv
     """
     from cxrscan.reports.evaluation.agreement import agreement_document, agreement_text
-    from cxrscan.scanner.errors import RunFolderError
     from cxrscan.scanner.evaluation.agreement import measure_agreement
-    from cxrscan.scanner.viewer.verdicts import read_sheets, sheets_of
+    from cxrscan.scanner.viewer.verdicts import read_sheets
 
-    sheets = [sheet for place in places for sheet in (sheets_of(place) if place.is_dir() else [place])]
-    found = measure_agreement(read_sheets(sheets))
-    if not any(reader.is_reader for reader in found.readers):
-        raise RunFolderError("verdicts-none", f"{', '.join(map(str, places))}: no verdict on a film.")
+    found = measure_agreement(read_sheets(places))
     if as_json:
         click.echo(json.dumps(agreement_document(found), ensure_ascii=False))
     else:

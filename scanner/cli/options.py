@@ -276,7 +276,9 @@ def reader_labels(run_folder: Path, verdicts: Path) -> Labels:
         said = read_verdicts(verdicts, journal.films())
     truth = {name: classes[each.verdict] for name, each in said.items() if each.verdict in classes}
     if not truth:
-        raise LabelError("labels-none", f"{verdicts.name} holds no verdict on a film of {run_folder}.")
+        raise LabelError(
+            "verdicts-none", f"{verdicts.name} says of no film of {run_folder} whether it shows pneumonia."
+        )
     return ReaderLabels(verdicts.name, truth)
 
 

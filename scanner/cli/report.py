@@ -12,7 +12,6 @@ from cxrscan.scanner.cli import options
 
 if TYPE_CHECKING:
     from cxrscan.scanner.cli.options import OutputWriter
-    from cxrscan.scanner.evaluation.agreement import Opinion
     from cxrscan.scanner.evaluation.changes import Earlier
     from cxrscan.scanner.evaluation.labels import LabelRequest
     from cxrscan.scanner.records import Band, Duplicates, StudyRule
@@ -72,11 +71,13 @@ def report(
     cxrscan report this-week --since last-week
     """
     from cxrscan.scanner.render import render
+    from cxrscan.scanner.viewer.verdicts import read_sheets
 
     write_outputs = replace(
-        write_outputs, opinions=_opinions(sheets), earlier=_earlier(since) if since is not None else None
+        write_outputs,
+        opinions=read_sheets(sheets) if sheets else (),
+        earlier=_earlier(since) if since is not None else None,
     )
-
     tally = render(
         run_folder,
         write_outputs,
@@ -89,20 +90,6 @@ def report(
         out=output,
     )
     options.tell(tally, as_json=as_json, quiet=quiet)
-
-
-def _opinions(places: tuple[Path, ...]) -> tuple[Opinion, ...]:
-    """What the readers of sheets, or of the sheets of runs, say."""
-    if not places:
-        return ()
-    from cxrscan.scanner.errors import RunFolderError
-    from cxrscan.scanner.viewer.verdicts import read_sheets, sheets_of
-
-    sheets = [sheet for place in places for sheet in (sheets_of(place) if place.is_dir() else [place])]
-    opinions = tuple(opinion for opinion in read_sheets(sheets) if opinion.is_reader)
-    if not opinions:
-        raise RunFolderError("verdicts-none", f"{', '.join(map(str, places))}: no verdict on a film.")
-    return opinions
 
 
 def _earlier(folder: Path) -> Earlier:

@@ -76,15 +76,13 @@ def sheet_name(reader: str) -> str:
     return _OF_READER.format(reader) if reader else FILE_NAME
 
 
-def sheets_of(folder: Path) -> list[Path]:
-    """All sheets of verdicts in a run folder.
+def _sheets_in(folder: Path) -> list[Path]:
+    """Where a run folder's sheets of verdicts are, or may be."""
+    return [folder / FILE_NAME, *sorted(folder.glob(_OF_READER.format("*")))]
 
-    Raises
-    ------
-    RunFolderError
-        ``verdicts-none``.
-    """
-    sheets = [path for path in (folder / FILE_NAME, *sorted(folder.glob(_OF_READER.format("*")))) if path.is_file()]
+
+def _sheets_of(folder: Path) -> list[Path]:
+    sheets = [path for path in _sheets_in(folder) if path.is_file()]
     if not sheets:
         raise RunFolderError("verdicts-none", f"{folder} holds no sheet of verdicts.")
     return sheets
@@ -98,8 +96,7 @@ def films_read(folder: Path) -> frozenset[str]:
     RunFolderError
         ``verdicts-unreadable``.
     """
-    sheets = (folder / FILE_NAME, *sorted(folder.glob(_OF_READER.format("*"))))
-    return frozenset(_original(row["path"]) for sheet in sheets for row in read_rows(sheet) if _said(row))
+    return frozenset(_original(row["path"]) for sheet in _sheets_in(folder) for row in read_rows(sheet) if _said(row))
 
 
 def read_opinions(path: Path) -> list[Opinion]:
@@ -123,26 +120,29 @@ def read_opinions(path: Path) -> list[Opinion]:
     return opinions
 
 
-def read_sheets(sheets: Sequence[Path]) -> list[Opinion]:
-    """Read the opinions of several sheets.
+def read_sheets(places: Iterable[Path]) -> tuple[Opinion, ...]:
+    """Read the opinions of several sheets; of a run folder all its sheets are taken.
 
     A person who has two sheets counts as two, so that a second reading can be held against a first.
 
     Raises
     ------
     RunFolderError
-        ``verdicts-unreadable``.
+        ``verdicts-unreadable``; ``verdicts-none``: no reader says anything.
     """
+    sheets = [sheet for place in places for sheet in (_sheets_of(place) if place.is_dir() else [place])]
     opinions = [read_opinions(sheet) for sheet in sheets]
     n_sheets: dict[str, int] = {}
     for each in opinions:
         for who in {opinion.who for opinion in each if opinion.is_reader}:
             n_sheets[who] = n_sheets.get(who, 0) + 1
-    return [
+    if not n_sheets:
+        raise RunFolderError("verdicts-none", f"{', '.join(map(str, sheets))}: no verdict on a film.")
+    return tuple(
         replace(opinion, who=f"{opinion.who} ({sheet})") if n_sheets.get(opinion.who, 0) > 1 else opinion
         for sheet, each in zip(sheets, opinions, strict=True)
         for opinion in each
-    ]
+    )
 
 
 def _said(row: Row) -> str | None:
@@ -211,7 +211,7 @@ def change_verdict(
         The film's verdict as the reader saw it before; None for none.
     given
         The new one; one without verdict and comment takes the film's row out.
-    info
+    run
         Its threshold is the one that the reader saw.
 
     Returns

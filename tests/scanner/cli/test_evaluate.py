@@ -179,6 +179,14 @@ def test_a_run_without_labels_cannot_be_evaluated(run_folder: Path) -> None:
     assert error.value.code == "labels-none"
 
 
+def test_verdicts_that_decide_nothing_are_no_labels(run_folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "verdicts-anna.csv"
+    sheet.write_text("path,verdict\nNORMAL/0.jpg,unsure\ngone.jpg,pneumonia\n")
+    with pytest.raises(LabelError, match="says of no film") as error:
+        cxrscan_evaluate(run_folder, "--verdicts", sheet)
+    assert error.value.code == "verdicts-none"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
