@@ -113,9 +113,10 @@ def _mean_of_members(
 
 
 def on_scale_of(mean_network: FloatArray, answers: FloatArray, folds: IndexArray) -> FloatArray:
-    """What each film's own network said of it, stretched and moved as the networks' mean answer has to be.
+    """What each film's own network said of it, as the mean network would say it.
 
-    Over all films, the mean answer then has the centre and the spread of the mean network's answers. No label counts.
+    A threshold then calls the same share of the mean network's answers as of those of all networks. The mean network
+    draws its lowest answers together, so that no stretching and moving would do. No label counts.
 
     Parameters
     ----------
@@ -126,10 +127,9 @@ def on_scale_of(mean_network: FloatArray, answers: FloatArray, folds: IndexArray
     folds
         shape (N,): the network that had not seen the film.
     """
-    mean_answer = answers.mean(axis=0)
-    stretch = float(mean_network.std() / max(mean_answer.std(), _LITTLE))
     said = answers[folds, np.arange(len(folds))]
-    return np.asarray(mean_network.mean() + stretch * (said - mean_answer.mean()), dtype=np.float64)
+    ranked = np.quantile(mean_network, np.linspace(0.0, 1.0, answers.size))
+    return np.asarray(np.interp(said, np.sort(answers, axis=None), ranked), dtype=np.float64)
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:

@@ -87,14 +87,21 @@ def test_a_fine_tuned_bundle_says_what_its_network_says(
 
 
 @pytest.mark.parametrize("n_parts", [2, 5])
-def test_answers_are_brought_to_the_scale_of_the_mean_network(n_parts: int) -> None:
+def test_a_threshold_calls_the_same_share_of_the_mean_networks_answers(n_parts: int) -> None:
     rng = np.random.default_rng(0)
-    folds = np.arange(60) % n_parts
-    answers = rng.normal(size=60) * 2 + rng.normal(size=(n_parts, 60))
-    stretched = on_scale_of(0.4 * answers.mean(axis=0) - 3, answers, folds)
-    np.testing.assert_allclose(stretched, 0.4 * answers[folds, np.arange(60)] - 3)
-    still = on_scale_of(np.full(60, 1.5), np.zeros((n_parts, 60)), folds)
-    np.testing.assert_array_equal(still, np.full(60, 1.5))
+    folds = np.arange(600) % n_parts
+    answers = rng.normal(size=600) * 2 + rng.normal(size=(n_parts, 600))
+    mean_network = np.logaddexp(0.0, answers.mean(axis=0)) - 3  # the lowest answers drawn together
+    carried = on_scale_of(mean_network, answers, folds)
+    said = answers[folds, np.arange(600)]
+    np.testing.assert_array_equal(np.argsort(carried, kind="stable"), np.argsort(said, kind="stable"))
+    for film in range(0, 600, 37):
+        assert (answers >= said[film]).mean() == pytest.approx((mean_network >= carried[film]).mean(), abs=0.003)
+
+
+def test_networks_that_say_the_same_of_all_films_leave_no_threshold_beyond_the_mean_networks() -> None:
+    carried = on_scale_of(np.full(60, 1.5), np.zeros((3, 60)), np.arange(60) % 3)
+    np.testing.assert_array_equal(carried, np.full(60, 1.5))
 
 
 def test_the_mean_of_networks_that_went_short_ways_answers_as_they_do_in_the_mean(data: Path) -> None:
