@@ -24,6 +24,7 @@ from cxrscan.scanner.system.text import printable
 DEFAULT_BUNDLE = Path(__file__).parent / "models"
 WEIGHTS_NAME = "model.tflite"
 SPEC_NAME = "model.json"
+CARD_NAME = "MODEL_CARD.md"
 _SCHEMA = DEFAULT_BUNDLE / "model.schema.json"
 _FLATBUFFER_ID = b"TFL3"
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cxrscan.scanner.errors import TrainingError
-from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, check_document
-from cxrscan.scanner.records import Estimate
-from cxrscan.scanner.system.whole_files import write_whole
+from cxrscan.training.bundle_files import estimate_document, point_document, write_files
 from cxrscan.training.config import TrainConfig
 from cxrscan.training.evaluate import Evaluation
-from cxrscan.training.model_card import CARD_NAME, render_card
+from cxrscan.training.model_card import render_card
 
 INTENDED_USE = (
     "Research and teaching: pre-sorting and analysis of frontal chest radiographs by the probability of pneumonia. "
@@ -74,14 +70,7 @@ def write_bundle(
         "licence": config.licence,
         "initial_weights": initial_weights(config),
     }
-    check_document(document, where=SPEC_NAME)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
-    write_whole(folder / WEIGHTS_NAME, graph)
-    write_whole(folder / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
-    write_whole(folder / CARD_NAME, render_card(document).encode())
+    write_files(folder, graph, document, render_card(document))
 
 
 def described(evaluation: Evaluation) -> dict[str, Any]:
@@ -89,19 +78,10 @@ def described(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "calibration": evaluation.calibrated.to_document(),
         "heat_scale": evaluation.heat_scale,
-        "operating_points": {
-            name: {
-                "threshold": point.threshold,
-                "rule": point.rule,
-                "data": point.data,
-                "sensitivity": _estimate(point.sensitivity),
-                "specificity": _estimate(point.specificity),
-            }
-            for name, point in evaluation.operating_points.items()
-        },
+        "operating_points": {name: point_document(point) for name, point in evaluation.operating_points.items()},
         "default_operating_point": evaluation.default_operating_point,
         "validation": {
-            films: {metric: _estimate(estimate) for metric, estimate in metrics.items()}
+            films: {metric: estimate_document(estimate) for metric, estimate in metrics.items()}
             for films, metrics in evaluation.validation.items()
         },
     }
@@ -130,8 +110,3 @@ def _portable(config: TrainConfig) -> dict[str, Any]:
 
 def _without_folder(weights: str) -> str:
     return weights if weights in {"imagenet", "none", ""} else Path(weights).name
-
-
-def _estimate(estimate: Estimate) -> dict[str, float]:
-    figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {name: float(value) for name, value in figures.items() if value is not None}

@@ -7,7 +7,6 @@ does for a bundle that is there what ``cxrscan train`` does at its end.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -19,14 +18,15 @@ from cxrscan.scanner.calibration import find_populations
 from cxrscan.scanner.engines.base import Engine
 from cxrscan.scanner.engines.litert import LiteRTEngine
 from cxrscan.scanner.errors import CxrscanError
-from cxrscan.scanner.model_bundle import SPEC_NAME, ModelSpec, check_document, load_bundle, read_document
+from cxrscan.scanner.model_bundle import SPEC_NAME, ModelSpec, load_bundle, read_document
 from cxrscan.scanner.populations.portrait import portray
 from cxrscan.scanner.populations.reference import MAX_FILMS, reference_document
 from cxrscan.scanner.preprocess import to_model_input
 from cxrscan.scanner.readers import ReadOptions, read_film
 from cxrscan.scanner.records import NEGATIVE, POSITIVE, Film, FilmAttributes, ScanResult
-from cxrscan.scanner.system.whole_files import followed, write_whole
+from cxrscan.scanner.system.whole_files import followed
 from cxrscan.scanner.thumbnail import make_thumbnail
+from cxrscan.training.bundle_files import write_spec
 from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
 from cxrscan.training.films import FilmFile
 from cxrscan.training.splits import read_split, split_again
@@ -56,8 +56,7 @@ def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
     document = read_document(bundle)
     if all(portrait.n >= _LEAST_FILMS for portrait in portraits):
         document["reference"] = reference_document(portraits, spec)
-    check_document(document, where=SPEC_NAME)
-    write_whole(followed(bundle) / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_spec(followed(bundle), document)
 
 
 def _scan(films: Iterable[FilmFile], spec: ModelSpec, engine: Engine) -> Iterator[tuple[FilmFile, Film]]:

@@ -12,6 +12,7 @@ from cxrscan.scanner.metrics import BoolArray, FloatArray, summarise, wilson_int
 from cxrscan.scanner.model_bundle import OperatingPoint
 from cxrscan.scanner.records import Estimate, FloatImage, Predictions
 from cxrscan.training.augment import shifted_copy
+from cxrscan.training.bundle_files import says_something
 from cxrscan.training.calibrate import (
     Calibrated,
     Scored,
@@ -29,7 +30,6 @@ _SHIFT_SEED = 2018
 _EVERY_NTH = 2  # training film that tells what films of its population look like
 _REPEAT_SHARE = 0.95  # of the pairs of versions of a film that differ by no more
 _N_RESAMPLES = 2000
-_LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +230,7 @@ def _estimates(truth: BoolArray, prob: FloatArray, threshold: float, prior: floa
     estimates = summarise(truth, prob, threshold).estimates
     if 0 < truth.mean() < 1:
         estimates = estimates | {"ece_at_prior": Estimate(error_at_prior(truth, prob, prior))}
-    return {name: e for name, e in estimates.items() if _says_something(e)}
-
-
-def _says_something(estimate: Estimate) -> bool:
-    """Whether there is a figure; that of films which are told apart without a fault may have no end."""
-    known = [value for value in (estimate.value, estimate.low, estimate.high) if value is not None]
-    return estimate.value is not None and all(abs(value) < _LARGEST_FIGURE for value in known)
+    return {name: e for name, e in estimates.items() if says_something(e)}
 
 
 def _agreement(prob: FloatArray, other: FloatArray, threshold: float) -> dict[str, Estimate]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,11 +19,12 @@ from cxrscan.scanner.engines.litert import LiteRTEngine
 from cxrscan.scanner.gate import evidence
 from cxrscan.scanner.gate.evidence import GREY_PX, MIRRORED, N_EDGES, N_TURNS, NEGATIVE, SMALL_PX, FloatArray
 from cxrscan.scanner.gate.statistics import Distances, GateStatistics, Limits, Scale, Scales
-from cxrscan.scanner.model_bundle import SPEC_NAME, check_document, read_document, spec_from_document
+from cxrscan.scanner.model_bundle import read_document, spec_from_document
 from cxrscan.scanner.preprocess import resize
 from cxrscan.scanner.records import FloatImage, Predictions
-from cxrscan.scanner.system.whole_files import followed, write_whole
+from cxrscan.scanner.system.whole_files import followed
 from cxrscan.training.augment import augment
+from cxrscan.training.bundle_files import write_spec
 from cxrscan.training.config import AugmentConfig
 from cxrscan.training.counterexamples import (
     folded,
@@ -74,8 +74,7 @@ def add_gate(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: I
     """
     document = read_document(bundle)
     document["gate"] = fit_gate_of(bundle, document, loaded, train, validation).to_document()
-    check_document(document, where=SPEC_NAME)
-    write_whole(followed(bundle) / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_spec(followed(bundle), document)
 
 
 def fit_gate_of(

@@ -9,7 +9,6 @@ from typing import Any
 from cxrscan.scanner.model_bundle import spec_from_document
 from cxrscan.scanner.system.text import count, duration_text, field_title
 
-CARD_NAME = "MODEL_CARD.md"
 _METRICS = {
     "auc": "AUC",
     "accuracy": "accuracy",

@@ -18,15 +18,16 @@ import click
 import cv2
 
 from cxrscan.scanner.errors import BundleError
-from cxrscan.scanner.model_bundle import SPEC_NAME, check_document, read_weights, spec_from_document
+from cxrscan.scanner.model_bundle import CARD_NAME, SPEC_NAME, check_document, read_weights, spec_from_document
 from cxrscan.scanner.system.whole_files import followed, write_whole
 from cxrscan.training.bundle import described
+from cxrscan.training.bundle_files import write_spec
 from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
 from cxrscan.training.drift_reference import add_reference
 from cxrscan.training.evaluate import evaluate
 from cxrscan.training.films import LoadedFilms
 from cxrscan.training.gate_statistics import fit_gate_of
-from cxrscan.training.model_card import CARD_NAME, render_card
+from cxrscan.training.model_card import render_card
 from cxrscan.training.splits import IndexArray, read_split, split_again
 
 
@@ -75,9 +76,8 @@ def _write_with_gate(
     document.pop("reference", None)  # it lies in the coordinates of the gate before
     document["version"] = next_version(document["version"])
     document["gate"] = fit_gate_of(bundle, document, loaded, train, validation).to_document()
-    check_document(document, where=SPEC_NAME)
     folder = followed(bundle)
-    write_whole(folder / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    write_spec(folder, document)
     add_reference(folder, [loaded.films[i] for i in validation])
     write_whole(folder / CARD_NAME, render_card(document).encode())
 

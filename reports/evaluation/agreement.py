@@ -31,16 +31,17 @@ def _lines(agreement: Agreement) -> Iterator[str]:
     for pair in agreement.pairs:
         yield f"{pair.first} and {pair.second}: {count(pair.n_films, 'film')} read by both"
         if pair.observed is not None:
-            yield f"  the same on {figure_text(pair.observed, 'share')}; Cohen's kappa {_kappa_text(pair.kappa)}"
+            yield f"  the same on {figure_text(pair.observed, 'share')}; Cohen's kappa {kappa_text(pair.kappa)}"
     if agreement.fleiss is not None:
         n_readers = sum(reader.is_reader for reader in agreement.readers)
         yield f"All {n_readers} readers: {count(agreement.n_films_of_all, 'film')} read by all"
-        yield f"  Fleiss' kappa {_kappa_text(agreement.fleiss)}"
+        yield f"  Fleiss' kappa {kappa_text(agreement.fleiss)}"
     yield ""
     yield "Kappa: 1 is full agreement, 0 what chance would give. Unsure counts as an answer of its own."
 
 
-def _kappa_text(kappa: Estimate) -> str:
+def kappa_text(kappa: Estimate) -> str:
+    """Write a kappa with its interval, or with the reason why it has none."""
     interval = interval_text(kappa, "plain")
     said = figure_text(kappa.value, "plain")
     return f"{said} ({interval})" if interval else f"{said}. {kappa.reason}"

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cxrscan.reports.evaluation.agreement import kappa_text
 from cxrscan.reports.page.evaluation import FigureTable
 from cxrscan.reports.tables.change_file import FILE_NAME
-from cxrscan.reports.wording import VERDICTS, figure_text, interval_text, prob_text
+from cxrscan.reports.wording import VERDICTS, figure_text, prob_text
 from cxrscan.scanner.evaluation.changes import KINDS, Change, Changes
 from cxrscan.scanner.evaluation.film_notes import FilmNote
 from cxrscan.scanner.evaluation.second_readers import ReadFilm, Readings
-from cxrscan.scanner.records import Estimate
 from cxrscan.scanner.system.text import count
 
 _LISTED = 25
@@ -46,22 +46,16 @@ def readers_view(readings: Readings) -> ComparisonView:
 def _agreement(readings: Readings) -> FigureTable:
     found = readings.agreement
     rows = [
-        (f"{pair.first} and {pair.second}", f"{pair.n_films:,}", _share(pair.observed), _kappa(pair.kappa))
+        (f"{pair.first} and {pair.second}", f"{pair.n_films:,}", _share(pair.observed), kappa_text(pair.kappa))
         for pair in found.pairs
     ]
     if found.fleiss is not None:
-        rows.append(("All readers (Fleiss)", f"{found.n_films_of_all:,}", "", _kappa(found.fleiss)))
+        rows.append(("All readers (Fleiss)", f"{found.n_films_of_all:,}", "", kappa_text(found.fleiss)))
     return FigureTable("Agreement", ("Who", "Films read by both", "The same on", "Kappa (95 % interval)"), tuple(rows))
 
 
 def _share(observed: float | None) -> str:
     return "" if observed is None else figure_text(observed, "share")
-
-
-def _kappa(kappa: Estimate) -> str:
-    interval = interval_text(kappa, "plain")
-    said = figure_text(kappa.value, "plain")
-    return f"{said} ({interval})" if interval else f"{said}. {kappa.reason}"
 
 
 def _disagreements(readings: Readings, films: list[ReadFilm]) -> FigureTable:

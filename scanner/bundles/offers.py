@@ -22,6 +22,7 @@ from typing import Any
 from cxrscan.scanner.bundles.fetch import fetch
 from cxrscan.scanner.errors import BundleError
 from cxrscan.scanner.model_bundle import (
+    CARD_NAME,
     MAX_DESCRIPTION_BYTES,
     MAX_WEIGHTS_BYTES,
     SPEC_NAME,
@@ -34,7 +35,6 @@ from cxrscan.scanner.system.addresses import without_secrets
 from cxrscan.scanner.system.bounded import read_bounded, read_open
 from cxrscan.scanner.system.text import printable
 
-CARD_NAME = "MODEL_CARD.md"
 _MAX_CARD_BYTES = 1 << 20
 _MAX_ARCHIVE_BYTES = MAX_WEIGHTS_BYTES + MAX_DESCRIPTION_BYTES + _MAX_CARD_BYTES
 _MAX_ENTRIES = 1_000

@@ -13,9 +13,9 @@ from tempfile import mkdtemp
 
 import click
 
-from cxrscan.scanner.bundles.offers import CARD_NAME, Received, check_name
+from cxrscan.scanner.bundles.offers import Received, check_name
 from cxrscan.scanner.errors import BundleError, RunFolderError
-from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME
+from cxrscan.scanner.model_bundle import CARD_NAME, SPEC_NAME, WEIGHTS_NAME
 from cxrscan.scanner.system.bounded import read_bounded
 from cxrscan.scanner.system.text import printable
 

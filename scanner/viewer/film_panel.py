@@ -48,7 +48,8 @@ def show_film(
     failure = film.result.failure
     if failure is not None:
         tell_problem(failure.code, failure.message)
-        offer_row(film, run)
+        if not hidden:
+            offer_row(film, run)
         if beside is not None:
             beside()
         return None

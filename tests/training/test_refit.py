@@ -11,10 +11,10 @@ from click.testing import CliRunner
 
 from cxrscan.scanner.errors import TrainingError
 from cxrscan.scanner.gate.statistics import GateStatistics
-from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_bundle, read_document
+from cxrscan.scanner.model_bundle import CARD_NAME, DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_bundle, read_document
 from cxrscan.training.dataset import find_films, load_films
 from cxrscan.training.films import LoadedFilms
-from cxrscan.training.model_card import CARD_NAME, render_card
+from cxrscan.training.model_card import render_card
 from cxrscan.training.refit import main, next_version
 from cxrscan.training.splits import read_split, split_again, split_by_patient, write_splits
 from tests.training.films import write_data

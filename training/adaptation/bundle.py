@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,16 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxrscan.scanner.errors import TrainingError
-from cxrscan.scanner.model_bundle import SPEC_NAME, WEIGHTS_NAME, ModelSpec, OperatingPoint, check_document
+from cxrscan.scanner.model_bundle import SPEC_NAME, ModelSpec, OperatingPoint, check_document
 from cxrscan.scanner.records import Estimate
-from cxrscan.scanner.system.whole_files import write_whole
-from cxrscan.training.adaptation.card import CARD_NAME, render_adapted_card
+from cxrscan.training.adaptation.card import render_adapted_card
 from cxrscan.training.adaptation.forgetting import Remembered
 from cxrscan.training.adaptation.graph import read_head, with_head
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import Measured, share_estimate
 from cxrscan.training.adaptation.rungs import PROMISE, Adapted
+from cxrscan.training.bundle_files import estimate_document, point_document, says_something, write_files
 from cxrscan.training.calibrate import sigmoid
 
 SHARE = "share"
@@ -32,7 +30,6 @@ SHARE = "share"
 _FEWEST_OF_A_VIEW = 20
 _MAX_LIMITS, _MAX_LINEAGE, _MAX_NAME = 32, 32, 64
 _HOTTEST = 99
-_LARGEST_FIGURE = 1e9  # beyond what a bundle may state
 _PRIOR = 0.5  # both classes count the same where a site's films are fitted to
 
 
@@ -92,7 +89,7 @@ def adapted_bundle(
         "n_positive": films.n_positive,
         "n_patients": films.n_patients,
         "gain_of": measured.gain_of,
-        "gain": _estimate(measured.gain),
+        "gain": estimate_document(measured.gain),
         "forced": forced,
     }
     after, before = (f"{site}, {when}" for when in ("films held back", "the same films before"))
@@ -160,20 +157,14 @@ def bundle_by_share(parent: Parent, probs: Sequence[float], share: float, site: 
 
 
 def write_adapted(folder: Path, bundle: Bundle) -> None:
-    """Write ``model.tflite``, ``model.json`` and ``MODEL_CARD.md``.
+    """Write the files of a bundle.
 
     Raises
     ------
     TrainingError
         ``output-unwritable``.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
-    write_whole(folder / WEIGHTS_NAME, bundle.weights)
-    write_whole(folder / SPEC_NAME, (json.dumps(bundle.document, indent=2) + "\n").encode())
-    write_whole(folder / CARD_NAME, render_adapted_card(bundle.document).encode())
+    write_files(folder, bundle.weights, bundle.document, render_adapted_card(bundle.document))
 
 
 def _weights(parent: Parent, films: LocalFilms, adapted: Adapted) -> tuple[bytes, float, float]:
@@ -221,16 +212,11 @@ def _point(point: OperatingPoint, films: LocalFilms, measured: Measured) -> dict
     called = measured.after.called[point.name]
     found = replace(
         point,
+        data=f"{point.data}; figures of films held back",
         sensitivity=share_estimate(called[films.truth]),
         specificity=share_estimate(~called[~films.truth]),
     )
-    return {
-        "threshold": found.threshold,
-        "rule": found.rule,
-        "data": f"{found.data}; figures of films held back",
-        "sensitivity": _estimate(found.sensitivity),
-        "specificity": _estimate(found.specificity),
-    }
+    return point_document(found)
 
 
 def _trained_on(parent: ModelSpec, films: LocalFilms) -> dict[str, Any]:
@@ -275,15 +261,4 @@ def _limits(
 
 
 def _figures(figures: Mapping[str, Estimate]) -> dict[str, dict[str, float]]:
-    return {name: _estimate(estimate) for name, estimate in figures.items() if _says_something(estimate)}
-
-
-def _says_something(estimate: Estimate) -> bool:
-    """Whether there is a figure; that of films which are told apart without a fault may have no end."""
-    known = [value for value in (estimate.value, estimate.low, estimate.high) if value is not None]
-    return estimate.value is not None and all(abs(value) < _LARGEST_FIGURE for value in known)
-
-
-def _estimate(estimate: Estimate) -> dict[str, float]:
-    known = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {name: float(value) for name, value in known.items() if value is not None}
+    return {name: estimate_document(estimate) for name, estimate in figures.items() if says_something(estimate)}

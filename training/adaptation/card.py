@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-CARD_NAME = "MODEL_CARD.md"
 _TITLES = {
     "auc": "AUC",
     "sensitivity": "sensitivity",

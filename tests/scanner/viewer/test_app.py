@@ -514,6 +514,15 @@ def test_a_reading_list_is_read_blind_and_stays_so(open_viewer: Callable[..., Ap
     assert not (finished_run / "verdicts.csv").exists()
 
 
+def test_of_a_file_that_could_not_be_read_a_blind_reader_gets_no_row_with_its_label(
+    open_viewer: Callable[..., AppTest], finished_run: Path
+) -> None:
+    write_reading_list(finished_run / "queue.csv", [("NORMAL/broken.jpg", "")])
+    page = open_viewer(run=finished_run, queue=finished_run / "queue.csv")
+    assert "NORMAL" not in everything(page)
+    assert not page.get("download_button")
+
+
 def test_each_reader_begins_with_the_first_film_that_they_have_not_read(
     open_viewer: Callable[..., AppTest], finished_run: Path
 ) -> None:
