@@ -48,7 +48,8 @@ class Column:
         return format_cell(self, value) if isinstance(value, list) else value
 
 
-def _shown(film: Film, run: Run) -> tuple[Region, ...]:
+def regions_of(film: Film, run: Run) -> tuple[Region, ...]:
+    """Regions to outline on a film, by the call of the run."""
     return shown_regions(film.result, prediction(film.result, run.info.threshold, run.info.refer))
 
 
@@ -56,7 +57,7 @@ def _largest(of: Callable[[Region, Film], Cell]) -> Callable[[Film, Run], Cell]:
     """Make a cell of the region that holds the largest share of the heat."""
 
     def cell(film: Film, run: Run) -> Cell:
-        regions = _shown(film, run)
+        regions = regions_of(film, run)
         return of(regions[0], film) if regions else None
 
     return cell
@@ -299,7 +300,7 @@ COLUMNS: tuple[Column, ...] = (
         "integer",
         "Regions in which the heat map lies, 0 to 3; 0 where the heat is weak or the call is `NORMAL`. "
         "Empty unless scored.",
-        lambda film, run: len(_shown(film, run)) if film.result.status == "scored" else None,
+        lambda film, run: len(regions_of(film, run)) if film.result.status == "scored" else None,
     ),
     Column(
         "largest_region",
@@ -349,7 +350,7 @@ COLUMNS: tuple[Column, ...] = (
         "All regions, the largest share of the heat first: side, zone, box, polygon and hottest place in pixels of the "
         "upright film. Then share of the heat, strength as a share of the model's scale, size of the box in "
         "millimetres, and whether the film seems mirrored. Empty without a region.",
-        lambda film, run: region_documents(film, _shown(film, run)) or None,
+        lambda film, run: region_documents(film, regions_of(film, run)) or None,
     ),
 )
 

@@ -30,6 +30,7 @@ from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.runs.journal import Journal, stored_info, stored_model, stored_reading
 from cxrscan.scanner.sources.stored import stored_roots
 from cxrscan.scanner.sources.walk import Root, find_images
+from cxrscan.scanner.system.text import count
 
 _FEW = 8  # files that this process writes about itself: starting others takes about as long
 
@@ -61,12 +62,12 @@ class ResultsTally:
     @property
     def sentence(self) -> str:
         """What was written, for people."""
-        written = [_count(self.n_reports, "structured report")]
-        written += [_count(self.n_region_reports, "report of regions", "reports of regions")]
-        parts = [f"{', '.join(written)} and {_count(self.n_captures, 'secondary capture')} written"]
-        parts += [f"{_count(self.n_unchanged, 'object')} already there"] if self.n_unchanged else []
-        parts += [f"{_count(self.n_no_dicom, 'film')} left out, being no DICOM"] if self.n_no_dicom else []
-        parts += [f"{_count(len(self.problems), 'film')} without a result"] if self.problems else []
+        written = [count(self.n_reports, "structured report")]
+        written += [count(self.n_region_reports, "report of regions", "reports of regions")]
+        parts = [f"{', '.join(written)} and {count(self.n_captures, 'secondary capture')} written"]
+        parts += [f"{count(self.n_unchanged, 'object')} already there"] if self.n_unchanged else []
+        parts += [f"{count(self.n_no_dicom, 'film')} left out, being no DICOM"] if self.n_no_dicom else []
+        parts += [f"{count(len(self.problems), 'film')} without a result"] if self.problems else []
         return ", ".join(parts) + "."
 
 
@@ -163,7 +164,3 @@ def _written(write: Callable[[_Task], FilmResults], tasks: Iterator[_Task], n_wo
             raise WorkerError("workers-failed", "A process that writes results died.") from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _count(n: int, one: str, many: str = "") -> str:
-    return f"{n:,} {one if n == 1 else many or f'{one}s'}"

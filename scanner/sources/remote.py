@@ -26,7 +26,7 @@ from cxrscan.scanner.errors import CxrscanError, RunFolderError
 from cxrscan.scanner.readers import HEAD_BYTES
 from cxrscan.scanner.sources.archives import what_is_wrong
 from cxrscan.scanner.sources.web import driver_options, read_web
-from cxrscan.scanner.system.addresses import is_address, last_part, shown_address
+from cxrscan.scanner.system.addresses import last_part, shown_address
 from cxrscan.scanner.system.bounded import read_open
 
 if TYPE_CHECKING:
@@ -83,11 +83,6 @@ class RemotePath:
     """The URL given, such as ``s3://bucket/films`` or ``zip://::films.zip``; it tells the driver."""
     inside: str | None = field(default=None, repr=False)
     """Path as the driver calls it; None for the root itself."""
-
-    @staticmethod
-    def is_url(text: str) -> bool:
-        """Whether a command line argument names such a place."""
-        return is_address(text)
 
     def __str__(self) -> str:
         """The URL without user, password, query and fragment, which may hold secrets."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 from cxrscan.reports.page.colour_scale import OPACITIES, STOPS, heat_word
 from cxrscan.reports.page.view import FigureTable, ModelCard
-from cxrscan.reports.tables.columns import COLUMNS, format_cell
+from cxrscan.reports.tables.columns import COLUMNS, format_cell, regions_of
 from cxrscan.reports.tables.csv_file import write_rows
 from cxrscan.reports.wording import (
     OUTCOMES,
@@ -27,7 +27,7 @@ from cxrscan.reports.wording import (
     significant,
     with_interval,
 )
-from cxrscan.scanner.decision import outcome, prediction, shown_regions
+from cxrscan.scanner.decision import outcome, prediction
 from cxrscan.scanner.records import (
     GATE_REASONS,
     NEGATIVE,
@@ -197,11 +197,6 @@ def call_html(film: Film, info: RunInfo) -> str:
         + (f'<p class="cxr-caveat">Not reliable for this film: {escape(caveats)}.</p>' if caveats else "")
         + f'<p class="cxr-small">{escape(truth_text(film, info.threshold, info.refer))}</p>'
     )
-
-
-def regions_of(film: Film, run: Run) -> tuple[Region, ...]:
-    """Regions to outline on a film, by the call of the run."""
-    return shown_regions(film.result, prediction(film.result, run.info.threshold, run.info.refer))
 
 
 def region_text(region: Region, result: ScanResult) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
+from cxrscan.reports.tables.columns import regions_of
 from cxrscan.reports.wording import significant
 from cxrscan.scanner import NOTICE
 from cxrscan.scanner.errors import HINTS
@@ -118,11 +119,11 @@ def show_pictures(key: str, film: Film, picture: Radiograph, run: Run, *, hidden
     heat_map, style = film.result.heat_map, st.session_state.get("heat", "colour")
     shows_heat = heat_map is not None and style != "off"
     left, right = st.columns(2) if shows_heat else (st.container(width=620), None)
-    look = _take_look(key, heat_map, has_regions=not hidden and bool(answer.regions_of(film, run)))
+    look = _take_look(key, heat_map, has_regions=not hidden and bool(regions_of(film, run)))
     grey = pictures.render_film(picture.pixels, look.view, (look.window[0] / 100, look.window[1] / 100))
     if look.inverted:
         grey = 255 - grey
-    regions = () if hidden else answer.regions_of(film, run)
+    regions = () if hidden else regions_of(film, run)
     outlined = grey
     if regions and look.outlined:
         size_px = (film.result.width_px or 0, film.result.height_px or 0)

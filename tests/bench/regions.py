@@ -1,6 +1,6 @@
 """Do the regions of a bundle lie where radiologists saw an opacity, and which thresholds draw them best?
 
-    python -m tests.bench.regions BUNDLE DATA [--outline 0.05] [--peak-share 0.2] [--floor 0.12] [--choose]
+    python -m tests.bench.regions BUNDLE DATA [--outline X] [--peak-share X] [--floor X] [--choose]
 
 DATA is a folder with `films.csv` (columns of the adults in docs/training-data.md) and its films. Films of the split
 `val` that radiologists read are measured, with 95 % intervals from resampled patients:
