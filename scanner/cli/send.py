@@ -103,6 +103,19 @@ def parse_entity_option(
         raise click.BadParameter("give AET@HOST:PORT, for example PACS@10.0.0.5:104") from None
 
 
+def _own_title(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    from cxrscan.scanner.dicom_results.destinations import is_entity_title
+
+    if not is_entity_title(value):
+        raise click.BadParameter("a title has 1 to 16 ASCII characters and no backslash")
+    return value
+
+
+def aet_option(text: str) -> options.Options:
+    """``--aet``: the title under which the program speaks."""
+    return click.option("--aet", default="CXRSCAN", show_default=True, callback=_own_title, help=text)
+
+
 where = options.as_one(
     "where",
     Where,
@@ -113,7 +126,7 @@ where = options.as_one(
         help="Send by C-STORE to this application entity.",
     ),
     click.option("--stow", metavar="URL", help="Send by STOW-RS to this DICOMweb server: https://host/dicom-web."),
-    click.option("--aet", default="CXRSCAN", show_default=True, help="Our own application entity title, for --to."),
+    aet_option("Our own application entity title, for --to."),
     click.option("--tls", is_flag=True, help="Speak TLS with --to; the other side's certificate is checked."),
     click.option("--tls-ca", type=_file, metavar="FILE", help="Certificates to trust, PEM; default: the system's."),
     click.option("--tls-cert", type=_file, metavar="FILE", help="Our own certificate, PEM."),

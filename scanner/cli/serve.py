@@ -10,7 +10,7 @@ import click
 
 from cxrscan.scanner.cli import options, service_options
 from cxrscan.scanner.cli.dicom import require_highdicom
-from cxrscan.scanner.cli.send import require
+from cxrscan.scanner.cli.send import aet_option, require
 from cxrscan.scanner.errors import CxrscanError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ limits = options.as_one(
 
 @click.command(short_help="Scan studies as they come from the network.")
 @service_options.output
-@click.option("--aet", default="CXRSCAN", show_default=True, help="Our own application entity title.")
+@aet_option("Our own application entity title.")
 @click.option("--port", type=click.IntRange(0, 65535), default=11112, show_default=True, help="Port for C-STORE.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on; beyond this computer "
               "--allow must say who may send.")  # fmt: skip

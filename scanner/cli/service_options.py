@@ -263,16 +263,17 @@ def work(request: ServiceRequest, arrivals: Arrivals, clock: SteadyClock, upkeep
 def tell_status(folder: Path, *, as_json: bool) -> int:
     """Tell how the service of a folder stands; 0 when it runs, 3 when it does not."""
     import json
+    from dataclasses import asdict
 
     from cxrscan.scanner.service.status import read_status, rows
     from cxrscan.scanner.system.text import printable
 
     found = read_status(folder)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(asdict(found)))
     else:
         for what, text in rows(found):
             click.echo(printable(f"{what:36} {text}"))
-        for trouble in found["troubles"]:
-            click.echo(printable(f"{trouble['at']}  {trouble['message']} [{trouble['code']}]"))
-    return 0 if found["state"] in ("running", "stopping") else 3
+        for trouble in found.troubles:
+            click.echo(printable(f"{trouble.at}  {trouble.message} [{trouble.code}]"))
+    return 0 if found.state in ("running", "stopping") else 3

@@ -8,6 +8,7 @@ import click
 
 from cxrscan.scanner.cli import options, service_options
 from cxrscan.scanner.cli.dicom import require_highdicom
+from cxrscan.scanner.cli.send import aet_option
 
 
 @click.command(short_help="Scan a folder as films come into it.")
@@ -31,7 +32,7 @@ from cxrscan.scanner.cli.dicom import require_highdicom
 @click.option(
     "--dicom-results", is_flag=True, help="Write results as DICOM objects, into dicom-results/ of the output."
 )
-@click.option("--aet", default="CXRSCAN", show_default=True, help="Our own application entity title, for --to.")
+@aet_option("Our own application entity title, for --to.")
 @click.option("--title", default="", help="Heading of the report.")
 @service_options.status
 @options.as_json

@@ -19,10 +19,14 @@ def parse_entity(text: str) -> tuple[str, str, int]:
     title, _, place = text.rpartition("@")
     host, _, port = place.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    is_title = len(title.strip()) > 0 and len(title) <= 16 and title.isascii() and "\\" not in title
-    if not (is_title and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+    if not (is_entity_title(title) and host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
         raise ValueError(text)
     return title, host, int(port)
+
+
+def is_entity_title(text: str) -> bool:
+    """Whether a text can be an application entity's title: VR AE, PS3.5 section 6.2."""
+    return bool(text.strip()) and len(text) <= 16 and text.isascii() and text.isprintable() and "\\" not in text
 
 
 def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:

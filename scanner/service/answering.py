@@ -8,7 +8,7 @@ from queue import Queue
 from threading import Event
 
 from cxrscan.scanner.dicom_results.film_results import FilmResults, ResultsRequest, write_film_results
-from cxrscan.scanner.errors import PASSING, CxrscanError
+from cxrscan.scanner.errors import PASSING, CxrscanError, RunFolderError
 from cxrscan.scanner.executors.processes import WarmWorkers
 from cxrscan.scanner.records import Failure, Film, ImageSource
 from cxrscan.scanner.service.clock import SteadyClock
@@ -19,6 +19,7 @@ from cxrscan.scanner.settings import ScanSettings
 _MOST_TRIES = 3
 _WORKER_LASTS = 1000  # films: then another process takes over, and what the libraries kept of them is gone
 _TRY_AGAIN_S = 60.0
+_DISK_WAIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,16 @@ class Answering:
                 self._events.note("studies")
             except CxrscanError as error:  # a full disk, or no process can be started: the study is asked for again
                 self._events.trouble(error.code, error.message)
-                for film in study:
-                    self._ledger.again(film.source.name, State.SCANNED, self._clock.now_s() + _TRY_AGAIN_S)
+                self._postpone(study)
             self._is_free.set()
             self._on_done()
+
+    def _postpone(self, study: Sequence[FilmToAnswer]) -> None:
+        try:
+            for film in study:
+                self._ledger.again(film.source.name, State.SCANNED, self._clock.now_s() + _TRY_AGAIN_S)
+        except RunFolderError:  # the disk does not even take that: it is not asked for again at once
+            self._clock.wait(Event(), _DISK_WAIT_S)
 
     def _answer(self, film: FilmToAnswer) -> None:
         name = film.source.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import json
 import os
@@ -86,7 +87,15 @@ class AuditLog:
         with self._writing:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
             try:
-                os.write(descriptor, f"{line}\n".encode())
+                _append(descriptor, f"{line}\n".encode())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Write a line, or nothing: a disk that fills up takes a part, to which the next line would stick."""
+    size_bytes = os.fstat(descriptor).st_size
+    if os.write(descriptor, line) < len(line):
+        os.ftruncate(descriptor, size_bytes)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cxrscan.scanner.dicom_results.destinations import is_entity_title
+
 ANY_TITLE = "*"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -29,7 +31,7 @@ class Caller:
             The text is of another form.
         """
         title, _, address = text.rpartition("@")
-        if not (title.strip() and len(title) <= 16 and title.isascii() and "\\" not in title):
+        if not is_entity_title(title):
             raise ValueError(text)
         return cls(title.strip(), ipaddress.ip_network(address.strip("[]")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
@@ -40,8 +41,9 @@ class Events:
         self._troubles: deque[Trouble] = deque(maxlen=_N_TROUBLES)
 
     def note(self, what: str, n: int = 1) -> None:
-        """Count something."""
-        self._ledger.count(what, n)
+        """Count something; a full disk loses the count, and stops nobody who counts."""
+        with suppress(RunFolderError):
+            self._ledger.count(what, n)
 
     def say(self, message: str, *, level: int = logging.INFO) -> None:
         """Write a line into the log."""

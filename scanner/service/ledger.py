@@ -155,24 +155,27 @@ class Ledger:
         return int(self._rows(query, (State.WAITING, now_s, most))[0][0])
 
     def scanned(self, name: str, prob: float | None) -> None:
-        """Note that a film has its result; one of a study waits for its answer."""
+        """Note that a film has its result; one of a study waits for its answer.
+
+        A film whose file has changed meanwhile waits again, and goes on waiting; so in the methods below.
+        """
         self._rows(
             "UPDATE films SET state = CASE WHEN study = '' THEN ? ELSE ? END, prob = ?, n_tries = 0, not_before_s = 0"
-            " WHERE name = ?",
-            (State.DONE, State.SCANNED, prob, name),
+            " WHERE name = ? AND state <> ?",
+            (State.DONE, State.SCANNED, prob, name, State.WAITING),
         )
 
     def done(self, names: Sequence[str], state: State = State.DONE) -> None:
         """Note that nothing is left to do for films, or for what is none."""
         with self._lock, self._transaction():
-            self._set_state(names, state)
+            self._finish(names, state)
 
     def again(self, name: str, state: State, not_before_s: float) -> int:
         """Let a film be tried again later, in the state that it had; how often that has been asked."""
         with self._lock:
             self._rows(
-                "UPDATE films SET state = ?, n_tries = n_tries + 1, not_before_s = ? WHERE name = ?",
-                (state, not_before_s, name),
+                "UPDATE films SET state = ?, n_tries = n_tries + 1, not_before_s = ? WHERE name = ? AND state <> ?",
+                (state, not_before_s, name, State.WAITING),
             )
             return int((self._rows("SELECT n_tries FROM films WHERE name = ?", (name,)) or [(0,)])[0][0])
 
@@ -198,10 +201,10 @@ class Ledger:
             self._rows("DROP TABLE known")
 
     def scan_all_again(self) -> None:
-        """Let all films that are there be scanned again, after new ones: something that shapes a result has changed."""
+        """Let all scanned films be scanned again, after new ones: something that shapes a result has changed."""
         self._rows(
-            "UPDATE films SET state = ?, urgency = ?, n_tries = 0, not_before_s = 0 WHERE state <> ?",
-            (State.WAITING, RESCAN, State.FORGOTTEN),
+            "UPDATE films SET state = ?, urgency = ?, n_tries = 0, not_before_s = 0 WHERE state NOT IN (?, ?)",
+            (State.WAITING, RESCAN, State.WAITING, State.FORGOTTEN),
         )
 
     def same_state(self, size_bytes: int | None, mtime_ns: int | None) -> list[str]:
@@ -219,14 +222,18 @@ class Ledger:
             self._rows("UPDATE films SET name = ? WHERE name = ?", (new, old))
             self._rows("UPDATE objects SET film = ? WHERE film = ?", (new, old))
 
-    def expired(self, before_s: float, most: int) -> list[str]:
+    def expired(self, before_s: float, now_s: float, most: int) -> list[str]:
         """Films that arrived before a time, whose results are made, and sent where they are to be."""
         rows = self._rows(
-            "SELECT name FROM films WHERE state IN (?, ?) AND arrived_s < ?"
+            "SELECT name FROM films WHERE state IN (?, ?) AND arrived_s < ? AND not_before_s <= ?"
             " AND NOT EXISTS (SELECT 1 FROM objects WHERE film = films.name AND is_waiting) LIMIT ?",
-            (State.DONE, State.NO_FILM, before_s, most),
+            (State.DONE, State.NO_FILM, before_s, now_s, most),
         )
         return [name for (name,) in rows]
+
+    def keep_until(self, names: Sequence[str], not_before_s: float) -> None:
+        """Let old films be ``expired`` again no sooner than at a time."""
+        self._many("UPDATE films SET not_before_s = ? WHERE name = ?", [(not_before_s, name) for name in names])
 
     def forget(self, names: Sequence[str], *, is_gone: bool) -> list[Path]:
         """Forget films and their results, of films that are still there not their names; paths of the results."""
@@ -277,7 +284,7 @@ class Ledger:
                     "INSERT OR IGNORE INTO objects (path, film, urgency, prob, is_waiting) VALUES (?, ?, ?, ?, ?)",
                     [(str(path), name, urgency, prob, is_to_be_sent) for path in paths],
                 )
-            self._set_state([name], State.DONE)
+            self._finish([name], State.DONE)
 
     def due(self, now_s: float, most: int) -> list[Parcel]:
         """Results to be sent now, most urgent first, then by probability."""
@@ -318,6 +325,12 @@ class Ledger:
         n_waiting = states.get(State.WAITING, 0) + states.get(State.SCANNING, 0)
         n_done = sum(states.get(state, 0) for state in (State.DONE, State.FORGOTTEN, State.NO_FILM))
         return Queues(n_waiting, states.get(State.SCANNED, 0), n_done, to_send, failing)
+
+    def _finish(self, names: Sequence[str], state: State) -> None:
+        self._many(
+            "UPDATE films SET state = ? WHERE name = ? AND state <> ?",
+            [(state, name, State.WAITING) for name in names],
+        )
 
     def _set_state(self, names: Sequence[str], state: State) -> None:
         self._many("UPDATE films SET state = ? WHERE name = ?", [(state, name) for name in names])

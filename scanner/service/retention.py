@@ -53,12 +53,12 @@ class Retention:
         now_s = self._clock.now_s()
         if self._keep_days is None or now_s < self._not_before_s:
             return 0
-        names = self._ledger.expired(now_s - self._keep_days * _DAY_S, _AT_ONCE)
+        names = self._ledger.expired(now_s - self._keep_days * _DAY_S, now_s, _AT_ONCE)
         self._not_before_s = now_s if len(names) == _AT_ONCE else now_s + _EVERY_S
+        if self._deletes_files:
+            names = self._deleted(names, now_s)
         if not names:
             return 0
-        if self._deletes_files:
-            names = [name for name in names if self._delete(name)]
         journal.forget(names)
         for path in self._ledger.forget(names, is_gone=self._deletes_files):
             if self._deletes_files:
@@ -67,18 +67,26 @@ class Retention:
         self._events.say(f"{len(names)} films older than {self._keep_days:g} days were let go")
         return len(names)
 
-    def _delete(self, name: str) -> bool:
-        """Delete a film; whether it is gone."""
+    def _deleted(self, names: list[str], now_s: float) -> list[str]:
+        """Delete films; which are gone. Those that cannot be deleted are tried again the next day."""
+        problems = {name: problem for name in names if (problem := self._delete(name))}
+        if problems:
+            self._ledger.keep_until(list(problems), now_s + _DAY_S)
+            why = " ".join(sorted(set(problems.values())))
+            self._events.trouble("unreadable", f"{len(problems)} old films cannot be deleted: {why}")
+        return [name for name in names if name not in problems]
+
+    def _delete(self, name: str) -> str:
+        """Delete a film; why it is still there, empty where it is gone."""
         path = self._root / file_name(name)
         try:
             delete_regular(str(path), within=str(self._root))
         except OSError as error:
-            self._events.trouble("unreadable", f"An old film cannot be deleted: {error.strerror}.")
-            return False
+            return f"{error.strerror}."
         if path.parent != self._root:
             with suppress(OSError):  # others are in it
                 path.parent.rmdir()
-        return True
+        return ""
 
 
 def _delete_with_empty_folders(path: Path, levels: int) -> None:

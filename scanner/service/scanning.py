@@ -18,6 +18,7 @@ from cxrscan.scanner.service.clock import SteadyClock
 from cxrscan.scanner.service.events import Events, utc_now
 from cxrscan.scanner.service.ledger import Arrival, Ledger, State
 from cxrscan.scanner.sources.names import file_name
+from cxrscan.scanner.system.beneath import open_regular
 
 _MOST_TRIES = 3
 _TRY_AGAIN_S = 60.0  # and twice and three times as long
@@ -97,7 +98,7 @@ class Scanning:
         for old in self._ledger.same_state(film.size_bytes, film.mtime_ns):
             if old != film.name and not os.path.lexists(self._path(old)):
                 hashes = {known.result.sha256 for known in self._journal.films_of(old)}
-                if _sha256(self._path(film.name)) in hashes and self._journal.rename(old, film.name):
+                if self._sha256(film) in hashes and self._journal.rename(old, film.name):
                     self._ledger.rename(old, film.name)
                     self.has_changed = True
                     return True
@@ -108,6 +109,17 @@ class Scanning:
         return ImageSource(
             self._path(film.name), film.name, None, film.size_bytes, film.mtime_ns, within=str(self._root)
         )
+
+    def _sha256(self, film: Arrival) -> str:
+        """Hash of a film's bytes; empty where it cannot be read."""
+        digest = hashlib.sha256()
+        try:
+            with open_regular(str(self._path(film.name)), within=str(self._root)) as file:
+                while piece := file.read(_PIECE_BYTES):
+                    digest.update(piece)
+        except OSError:
+            return ""
+        return digest.hexdigest()
 
     def _path(self, name: str) -> Path:
         return self._root / file_name(name)
@@ -148,15 +160,3 @@ class Scanning:
 
 def _highest(probs: Iterator[float | None]) -> float | None:
     return max((prob for prob in probs if prob is not None), default=None)
-
-
-def _sha256(path: Path) -> str:
-    """Hash of a file's bytes; empty where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_PIECE_BYTES):
-                digest.update(piece)
-    except OSError:
-        return ""
-    return digest.hexdigest()

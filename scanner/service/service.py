@@ -133,6 +133,7 @@ class Service:
         self._ledger = ledger
         self._events = events = Events(ledger)
         self._found: Queue[Arrival] = Queue(maxsize=_AT_ONCE)
+        self._in_hand: Arrival | None = None
         self._desk = Desk(ledger, events, clock, self._found, self._wake, self._stopping)
         self._scanning = Scanning(session, request.films, ledger, events, clock)
         self._retention = Retention(
@@ -240,19 +241,23 @@ class Service:
             self._stopped_s = time.monotonic()
         if time.monotonic() - self._stopped_s > self._request.grace_s:
             return True
-        return not self._ledger.n_ready(self._clock.now_s(), 1) and self._found.empty()
+        is_noted = self._found.empty() and self._in_hand is None
+        return is_noted and not self._ledger.n_ready(self._clock.now_s(), 1)
 
     def _take_found(self) -> None:
         """Note films that were found, renamed ones under their new names."""
         for _ in range(_AT_ONCE):
-            try:
-                film = self._found.get_nowait()
-            except Empty:
-                return
-            if self._ledger.knows(film.name, film.size_bytes, film.mtime_ns) or self._scanning.is_renamed(film):
-                continue
-            self._ledger.arrive(film, self._clock.now_s())
-            self._events.note("found")
+            if self._in_hand is None:  # else it could not be noted: the disk was full
+                try:
+                    self._in_hand = self._found.get_nowait()
+                except Empty:
+                    return
+            film = self._in_hand
+            is_known = self._ledger.knows(film.name, film.size_bytes, film.mtime_ns)
+            if not is_known and not self._scanning.is_renamed(film):
+                self._ledger.arrive(film, self._clock.now_s())
+                self._events.note("found")
+            self._in_hand = None
 
     def _answer_next(self) -> None:
         """Hand the study that is next to whoever writes results."""

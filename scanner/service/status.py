@@ -6,20 +6,21 @@ It holds counts and codes, and nothing of a patient.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from cxrscan.scanner import NOTICE
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.runs.growing import grows
+from cxrscan.scanner.runs.stored import UnfitError, record_of
 from cxrscan.scanner.service.events import Trouble
 from cxrscan.scanner.service.ledger import Queues
+from cxrscan.scanner.system.bounded import read_bounded
 from cxrscan.scanner.system.whole_files import write_whole
 
 STATUS_NAME = "service.json"
+_MOST_BYTES = 1 << 20
 
 #: What is counted -> what it means, for people and for Prometheus.
 COUNTED = {
@@ -41,13 +42,13 @@ class ServiceStatus:
     """How a service stood at a moment."""
 
     state: str
-    """``running``, ``stopping`` or ``stopped``."""
+    """``running``, ``stopping``, ``stopped`` or ``ended without a word``."""
     version: str
     model: str
     started_at: str
     updated_at: str
     queues: Queues
-    counts: Mapping[str, int]
+    counts: dict[str, int]
     """Key of COUNTED -> how often, over all starts."""
     n_connections: int = 0
     n_moving: int = 0
@@ -65,7 +66,7 @@ def keep_status(folder: Path, status: ServiceStatus) -> None:
     write_whole(folder / STATUS_NAME, json.dumps(asdict(status)).encode(), mode=0o640)
 
 
-def read_status(folder: Path) -> dict[str, Any]:
+def read_status(folder: Path) -> ServiceStatus:
     """The last status of the service of a folder, with whether it runs now.
 
     Raises
@@ -74,40 +75,40 @@ def read_status(folder: Path) -> dict[str, Any]:
         ``not-a-service``.
     """
     try:
-        status = json.loads((folder / STATUS_NAME).read_bytes())
-    except (OSError, ValueError):
+        data = read_bounded(folder / STATUS_NAME, _MOST_BYTES)
+    except OSError:
         raise RunFolderError("not-a-service", f"No service has worked in {folder}.") from None
-    if not isinstance(status, dict):
-        raise RunFolderError("not-a-service", f"{folder / STATUS_NAME} is damaged.")
-    if not grows(folder):
-        status["state"] = "stopped" if status.get("state") == "stopped" else "ended without a word"
-    return status
+    try:
+        status = record_of(ServiceStatus, json.loads(data))
+    except (UnfitError, ValueError, RecursionError):
+        raise RunFolderError("not-a-service", f"{folder / STATUS_NAME} is damaged.") from None
+    if grows(folder) or status.state == "stopped":
+        return status
+    return replace(status, state="ended without a word")
 
 
-def rows(status: Mapping[str, Any]) -> list[tuple[str, str]]:
+def rows(status: ServiceStatus) -> list[tuple[str, str]]:
     """A status as lines for people."""
-    queues, counts = status["queues"], status["counts"]
+    queues = status.queues
     told = [
-        ("state", f"{status['state']}, version {status['version']}, {status['model']}"),
-        ("started", status["started_at"]),
-        ("as of", status["updated_at"]),
-        ("films waiting", f"{queues['n_waiting']:,}"),
-        ("films scanned, study not quiet yet", f"{queues['n_scanned']:,}"),
-        ("films done", f"{queues['n_done']:,}"),
-        ("files that still change", f"{status['n_moving']:,}"),
-        ("open connections", f"{status['n_connections']:,}"),
-        ("free space", f"{status['free_gib']:.1f} GiB"),
+        ("state", f"{status.state}, version {status.version}, {status.model}"),
+        ("started", status.started_at),
+        ("as of", status.updated_at),
+        ("films waiting", f"{queues.n_waiting:,}"),
+        ("films scanned, study not quiet yet", f"{queues.n_scanned:,}"),
+        ("films done", f"{queues.n_done:,}"),
+        ("files that still change", f"{status.n_moving:,}"),
+        ("open connections", f"{status.n_connections:,}"),
+        ("free space", f"{status.free_gib:.1f} GiB"),
     ]
-    if status["is_destination"]:
-        told.append(
-            ("results to be sent", f"{queues['n_to_send']:,}, {queues['n_failing']:,} of them not taken so far")
-        )
-    return told + [(COUNTED[what], f"{n:,}") for what, n in counts.items() if what in COUNTED]
+    if status.is_destination:
+        told.append(("results to be sent", f"{queues.n_to_send:,}, {queues.n_failing:,} of them not taken so far"))
+    return told + [(COUNTED[what], f"{n:,}") for what, n in status.counts.items() if what in COUNTED]
 
 
 def page(status: ServiceStatus) -> str:
     """The status as a page that asks for nothing else."""
-    cells = "".join(f"<tr><th>{escape(what)}</th><td>{escape(text)}</td></tr>" for what, text in rows(asdict(status)))
+    cells = "".join(f"<tr><th>{escape(what)}</th><td>{escape(text)}</td></tr>" for what, text in rows(status))
     troubles = "".join(
         f"<tr><td>{escape(trouble.at)}</td><td>{escape(trouble.code)}</td><td>{escape(trouble.message)}</td></tr>"
         for trouble in status.troubles

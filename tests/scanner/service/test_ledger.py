@@ -84,6 +84,7 @@ def test_studies_come_by_urgency_then_by_the_most_probable_pneumonia(ledger: Led
 
 def test_results_wait_until_they_are_taken_and_what_was_sent_is_not_sent_again(ledger: Ledger) -> None:
     ledger.arrive(film("a"), 0.0)
+    ledger.take(1, 0.0)
     ledger.scanned("a", 0.5)
     ledger.answered("a", [Path("/r/1.dcm"), Path("/r/2.dcm")], is_to_be_sent=True)
     assert [parcel.path.name for parcel in ledger.due(1.0, 9)] == ["1.dcm", "2.dcm"]
@@ -100,10 +101,14 @@ def test_results_wait_until_they_are_taken_and_what_was_sent_is_not_sent_again(l
 def test_old_films_are_let_go_only_when_their_results_are_sent(ledger: Ledger) -> None:
     for name in "ab":
         ledger.arrive(film(name), 0.0)
+        ledger.take(1, 0.0)
         ledger.scanned(name, 0.5)
         ledger.answered(name, [Path(f"/r/{name}.dcm")], is_to_be_sent=True)
     ledger.sent(Path("/r/a.dcm"))
-    assert ledger.expired(10.0, 9) == ["a"]
+    assert ledger.expired(10.0, 10.0, 9) == ["a"]
+    ledger.keep_until(["a"], 20.0)
+    assert ledger.expired(10.0, 19.0, 9) == []
+    assert ledger.expired(10.0, 20.0, 9) == ["a"]
     assert ledger.forget(["a"], is_gone=False) == [Path("/r/a.dcm")]
     assert ledger.knows("a", 10, 5)  # its file is still there, and is not scanned again
     ledger.scan_all_again()
@@ -113,9 +118,10 @@ def test_old_films_are_let_go_only_when_their_results_are_sent(ledger: Ledger) -
 
 
 def test_films_whose_result_was_lost_wait_again_and_what_is_no_film_does_not(ledger: Ledger) -> None:
-    for name in ("kept", "lost", "waiting"):
+    for name in ("kept", "lost", "report"):
         ledger.arrive(film(name), 0.0)
-    ledger.arrive(film("report"), 0.0)
+    ledger.take(9, 0.0)
+    ledger.arrive(film("waiting"), 0.0)
     for name in ("kept", "lost"):
         ledger.scanned(name, 0.5)
     ledger.done(["report"], State.NO_FILM)
@@ -125,10 +131,38 @@ def test_films_whose_result_was_lost_wait_again_and_what_is_no_film_does_not(led
 
 def test_films_to_be_scanned_again_come_after_new_ones(ledger: Ledger) -> None:
     ledger.arrive(film("old"), 0.0)
+    ledger.take(1, 0.0)
     ledger.scanned("old", 0.5)
+    ledger.arrive(film("urgent", urgency=3), 1.0)
     ledger.scan_all_again()
     ledger.arrive(film("new", urgency=0), 9.0)
-    assert names(ledger.take(9, 10.0)) == ["new", "old"]
+    assert names(ledger.take(9, 10.0)) == ["urgent", "new", "old"]
+
+
+@pytest.mark.parametrize("what", ["scanned", "no film", "to be tried again"])
+def test_a_film_that_changes_while_it_is_scanned_is_scanned_again(ledger: Ledger, what: str) -> None:
+    ledger.arrive(film("a"), 0.0)
+    ledger.take(1, 0.0)
+    ledger.arrive(film("a", size_bytes=11), 1.0)
+    if what == "scanned":
+        ledger.scanned("a", 0.5)
+    elif what == "no film":
+        ledger.done(["a"], State.NO_FILM)
+    else:
+        ledger.again("a", State.WAITING, 60.0)
+    assert [each.size_bytes for each in ledger.take(9, 2.0)] == [11]
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_film_that_changes_while_it_is_answered_is_scanned_again(ledger: Ledger, is_changed: bool) -> None:
+    ledger.arrive(film("a"), 0.0)
+    ledger.take(1, 0.0)
+    ledger.scanned("a", 0.5)
+    if is_changed:
+        ledger.arrive(film("a", size_bytes=11), 1.0)
+    ledger.answered("a", [Path("/r/1.dcm")], is_to_be_sent=True)
+    assert [parcel.path.name for parcel in ledger.due(1.0, 9)] == ["1.dcm"]
+    assert len(ledger.take(9, 2.0)) == is_changed
 
 
 def test_a_film_that_is_tried_again_waits_its_time(ledger: Ledger) -> None:

@@ -37,6 +37,13 @@ def test_every_command_of_the_pages_is_understood() -> None:
         ("serve -o out --allow CR1", "AET@ADDRESS"),
         ("serve -o out --tls", "--tls-cert"),
         ("serve", "--output"),
+        ("serve -o out --aet ABCDEFGHIJKLMNOPQ", "--aet"),
+        ("serve -o out --aet ''", "--aet"),
+        ("serve -o out --aet 'A\\\\B'", "--aet"),
+        ("serve -o out --aet RÖNTGEN", "--aet"),
+        ("watch . -o out --aet '  '", "--aet"),
+        ("send . --to PACS@10.0.0.5:104 --aet ABCDEFGHIJKLMNOPQ", "--aet"),
+        ("send . --to 'A\tB@10.0.0.5:104'", "--to"),
     ],
 )
 def test_what_makes_no_sense_is_told_before_anything_is_made(
