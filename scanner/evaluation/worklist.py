@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cxrscan.scanner.evaluation.fit import OUTSIDE
 from cxrscan.scanner.evaluation.studies import Study
-from cxrscan.scanner.model_bundle import log_odds
+from cxrscan.scanner.model_bundle import Calibration, log_odds
 
 RULE = (
     "Urgency is the probability of pneumonia at the given prevalence. Where the model does not know such films it is "
@@ -59,7 +58,7 @@ def _entry(study: Study, shift: float, prevalence: float, views: Sequence[str]) 
     if study.prob is None:
         why.append("no-score")
     else:
-        urgency = _shifted(study.prob, shift)
+        urgency = Calibration(1.0, shift).probability(log_odds(study.prob))  # Bayes' rule
         if any(not OUTSIDE.isdisjoint(film.reasons) for film in study.deciding):
             urgency = (urgency + prevalence) / 2
             why.append("outside")
@@ -67,8 +66,3 @@ def _entry(study: Study, shift: float, prevalence: float, views: Sequence[str]) 
         urgency = max(urgency, prevalence)
         why.append("missing-view")
     return Entry(study, urgency, tuple(why), missing)
-
-
-def _shifted(prob: float, shift: float) -> float:
-    """A probability at another prevalence, by Bayes' rule."""
-    return 1.0 / (1.0 + math.exp(-(log_odds(prob) + shift)))

@@ -92,7 +92,7 @@ def predictive_values_at(matrix: ConfusionMatrix, prevalence: float) -> tuple[Es
     if not matrix.n_positive or not matrix.n_negative:
         nothing = undefined(ONE_CLASS if matrix.n else NO_FILMS)
         return nothing, nothing
-    odds = prevalence / (1 - prevalence)
+    odds = max(prevalence, 1e-300) / (1 - prevalence)  # so that the inverse is a number, too
     ppv = _posterior(odds, (matrix.tp, matrix.n_positive), (matrix.fp, matrix.n_negative))
     npv = _posterior(1 / odds, (matrix.tn, matrix.n_negative), (matrix.fn, matrix.n_positive))
     return ppv or undefined(NO_CALLS), npv or undefined(ALL_CALLED)

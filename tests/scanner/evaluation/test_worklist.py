@@ -37,6 +37,15 @@ def test_the_most_probable_come_first_and_the_unscored_where_the_prevalence_puts
     assert names(rare) == ["high", "middle", "failed", "low"]
 
 
+@pytest.mark.parametrize("prevalence", [5e-324, 1 - 2**-53])
+def test_the_rarest_and_the_most_common_disease_have_an_order_too(prevalence):
+    films = [scored("low/a", 0.0), scored("high/a", 0.9), scored("middle/a", 0.6)]
+    entries = order(films, prevalence=prevalence)
+    assert names(entries)[-1] == "low"
+    assert all(0.0 <= entry.urgency <= 1.0 for entry in entries)
+    assert simulate_waiting(entries, prevalence=prevalence, minutes_per_study=3.0).n_studies == 3
+
+
 def test_a_film_that_the_model_does_not_know_is_trusted_by_half():
     (entry,) = order([scored("x/a", 0.9, warns=("unlike-training-films",))], prevalence=0.5)
     assert (entry.urgency, entry.why) == (pytest.approx(0.7), ("outside",))

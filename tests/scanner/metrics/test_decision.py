@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cxrscan.scanner.metrics import ConfusionMatrix, coverage_curve, decision_curve, predictive_values_at
@@ -43,7 +43,8 @@ def test_predictive_values_follow_bayes() -> None:
     assert npv.value == pytest.approx(0.92 * 0.98 / (0.92 * 0.98 + 0.1 * 0.02))
 
 
-@given(st.builds(ConfusionMatrix, counts, counts, counts, counts), st.floats(0.001, 0.999))
+@given(st.builds(ConfusionMatrix, counts, counts, counts, counts), st.floats(0, 1, exclude_min=True, exclude_max=True))
+@example(ConfusionMatrix(10, 2, 0, 12), 5e-324)
 def test_predictive_values_lie_in_their_intervals(matrix: ConfusionMatrix, prevalence: float) -> None:
     for estimate in predictive_values_at(matrix, prevalence):
         if estimate.value is None:
