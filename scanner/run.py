@@ -132,6 +132,7 @@ def run(
 
 def carry_out(wanted: Wanted, write_outputs: WriteOutputs, *, on_start: OnStart, on_file: OnFile) -> Tally:
     """Scan, journal and render what ``prepare`` has found; parameters and errors as of ``run``."""
+    wanted = _with_kept_labels(wanted)
     request = wanted.request
     aside = None if request.fresh else set_aside(request.out, _roots(request), _shard(request), wanted.bundle.document)
     with Journal(request.out, create=True) as journal:
@@ -168,7 +169,6 @@ class Session:
     journal: Journal
     info: RunInfo
     settings: ScanSettings
-    labels: Labels | None
     started: float
     n_there: int
     """Results of earlier sessions."""
@@ -187,10 +187,13 @@ def open_growing(request: RunRequest) -> Session:
     """
     bundle = open_bundle(request.settings.model)
     point = bundle.spec.threshold(request.threshold)
+    wanted = _with_kept_labels(
+        Wanted(request, bundle, point, None, iter(()), Counter(), lambda skip: None, Stopwatch())
+    )
     set_aside(request.out, _roots(request), _shard(request), bundle.document)
     journal = Journal(request.out, create=True, shared=True)
     try:
-        return _open(journal, Wanted(request, bundle, point, None, iter(()), Counter(), lambda skip: None, Stopwatch()))
+        return _open(journal, wanted)
     except BaseException:
         journal.close()
         raise
@@ -233,8 +236,9 @@ def _open(journal: Journal, wanted: Wanted) -> Session:
     """Take the folder for this run, or go on with the run that is there."""
     request = wanted.request
     earlier = _claim(journal, request)
-    labels = wanted.labels or _kept_labels(journal, request, earlier, wanted.places)
-    info = _info(wanted, earlier, labels)
+    if earlier is not None and request.labels is None and _has_labels(journal, earlier):
+        raise _dropped(request, earlier)
+    info = _info(wanted, earlier)
     settings = replace(wanted.bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
     versions = {"cxrscan": __version__, **_library_versions()}
     shaping = settings.shaping(wanted.bundle.document, versions)
@@ -248,10 +252,10 @@ def _open(journal: Journal, wanted: Wanted) -> Session:
         journal.put("label_request", asdict(request.labels))
     journal.put("shaping", shaping)
     journal.start_session(result_key(shaping))
-    return Session(wanted, journal, info, settings, labels, time.monotonic(), journal.n_results())
+    return Session(wanted, journal, info, settings, time.monotonic(), journal.n_results())
 
 
-def _info(wanted: Wanted, earlier: RunInfo | None, labels: Labels | None) -> RunInfo:
+def _info(wanted: Wanted, earlier: RunInfo | None) -> RunInfo:
     """What is true of a run that begins, or goes on with what an earlier session decided."""
     request, (threshold_name, threshold) = wanted.request, wanted.point
     refer = None if request.refer == "off" else request.refer
@@ -269,7 +273,7 @@ def _info(wanted: Wanted, earlier: RunInfo | None, labels: Labels | None) -> Run
         exit_reason="interrupted",  # until the end is reached
         threshold=threshold,
         threshold_name=threshold_name,
-        labels=labels.source if labels is not None else "",
+        labels=wanted.labels.source if wanted.labels is not None else "",
         n_skipped={},
         duration_s=earlier.duration_s if earlier is not None else 0.0,
         versions=_versions(),
@@ -310,7 +314,8 @@ def _scan(session: Session, on_start: OnStart, on_file: OnFile) -> Session:
 
 def _close(session: Session, write_outputs: WriteOutputs, aside: Path | None) -> Tally:
     """Join the labels, note how the run ended, and render it."""
-    journal, labels, wanted = session.journal, session.labels, session.wanted
+    journal, wanted = session.journal, session.wanted
+    labels = wanted.labels
     joined = journal.join(labels) if labels is not None else None
     journal.set_truth(joined.truth if joined is not None else {})
     info = replace(
@@ -324,25 +329,42 @@ def _close(session: Session, write_outputs: WriteOutputs, aside: Path | None) ->
     return replace(tally, n_new=session.n_new, advice=_advice(journal, labels, wanted.places, aside))
 
 
-def _kept_labels(
-    journal: Journal, request: RunRequest, earlier: RunInfo | None, places: tuple[Path, ...]
-) -> Labels | None:
-    """The labels of the run in the folder, which are not to be forgotten without a word."""
-    if request.labels is not None or earlier is None or not earlier.labels:
-        return None
-    if earlier.exit_reason == "finished" and not journal.is_labelled():  # they fitted no film
-        return None
-    stored = journal.get("label_request")
-    if not request.keep_labels or stored is None:
-        raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
+def _with_kept_labels(wanted: Wanted) -> Wanted:
+    """A request with the labels of the run in the folder, where these are to be kept: it may not go on there."""
+    request = wanted.request
+    if not request.keep_labels or request.labels is not None or not (request.out / JOURNAL_NAME).is_file():
+        return wanted
+    with Journal(request.out, read_only=True) as journal:
+        info = stored_info(journal) if journal.get("run") is not None else None
+        if info is None or not _has_labels(journal, info):
+            return wanted
+        kept = _stored_labels(journal)
+    if kept is None:
+        raise _dropped(request, info)
+    return replace(wanted, request=replace(request, labels=kept), labels=_open_labels(kept, wanted.places))
+
+
+def _has_labels(journal: Journal, info: RunInfo) -> bool:
+    """Whether a run has labels that are not to be forgotten without a word: some that fit a film."""
+    return bool(info.labels) and (info.exit_reason != "finished" or journal.is_labelled())
+
+
+def _stored_labels(journal: Journal) -> LabelRequest | None:
+    """Where a run's labels come from; None for those that are in no file, such as verdicts."""
     from cxrscan.scanner.evaluation.label_file import LabelColumns
     from cxrscan.scanner.evaluation.labels import LabelRequest
 
+    stored = journal.get("label_request")
+    if stored is None:
+        return None
     try:
-        wanted = LabelRequest(str(stored["source"]), LabelColumns(**stored["columns"]))
+        return LabelRequest(str(stored["source"]), LabelColumns(**stored["columns"]))
     except (TypeError, KeyError) as error:
         raise journal.unfit("label_request") from error
-    return _open_labels(wanted, places)
+
+
+def _dropped(request: RunRequest, info: RunInfo) -> RunFolderError:
+    return RunFolderError("labels-dropped", f"The run in {request.out} has labels ({info.labels}).")
 
 
 def _open_labels(request: LabelRequest, places: tuple[Path, ...]) -> Labels:

@@ -41,6 +41,14 @@ def refusal(request: RunRequest) -> RunFolderError:
     return caught.value
 
 
+def other_model(folder: Path) -> Path:
+    """A bundle with the shipped weights and a name of its own."""
+    shutil.copytree(DEFAULT_BUNDLE, folder / "bundle")
+    document = (folder / "bundle/model.json").read_text()
+    (folder / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
+    return folder / "bundle"
+
+
 def test_the_same_request_continues(first: RunRequest) -> None:
     assert scan(first).n_new == 2
     assert scan(first).n_new == 0
@@ -59,10 +67,7 @@ def test_another_gate_is_refused_by_name(first: RunRequest) -> None:
 def test_the_run_of_another_model_is_set_aside_and_can_be_compared(first: RunRequest, tmp_path: Path) -> None:
     scan(first)
     table = (first.out / "results.csv").read_bytes()
-    shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle")
-    document = (tmp_path / "bundle/model.json").read_text()
-    (tmp_path / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
-    tally = scan(replace(first, settings=ScanSettings(model=tmp_path / "bundle")))
+    tally = scan(replace(first, settings=ScanSettings(model=other_model(tmp_path))))
     assert tally.n_new == 2
     assert "lies in" in tally.advice
     assert (first.out / "earlier/1/results.csv").read_bytes() == table
@@ -77,10 +82,7 @@ def test_a_planted_link_is_no_place_for_an_earlier_run(first: RunRequest, tmp_pa
     scan(first)
     (tmp_path / "elsewhere").mkdir()
     (first.out / "earlier").symlink_to(tmp_path / "elsewhere")
-    shutil.copytree(DEFAULT_BUNDLE, tmp_path / "bundle")
-    document = (tmp_path / "bundle/model.json").read_text()
-    (tmp_path / "bundle/model.json").write_text(document.replace('"cxrscan-mobilenetv2"', '"mine"', 1))
-    refused = refusal(replace(first, settings=ScanSettings(model=tmp_path / "bundle")))
+    refused = refusal(replace(first, settings=ScanSettings(model=other_model(tmp_path))))
     assert refused.code == "output-unwritable"
     assert not any((tmp_path / "elsewhere").iterdir())
 
@@ -120,6 +122,21 @@ def test_labels_are_kept_on_request_for_new_films_too(first: RunRequest, tmp_pat
     assert tally.labels is not None
     assert len(tally.labels.truth) == 3
     assert scan(replace(first, keep_labels=True)).info.labels == "folders"
+
+
+def test_labels_are_kept_on_request_where_the_run_starts_over_or_another_model_scans(
+    first: RunRequest, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.csv"
+    truth.write_text("path,label\nNORMAL/1.jpg,1\nPNEUMONIA/2.jpg,0\n")
+    labelled = scan(replace(first, labels=LabelRequest(str(truth))))
+    assert labelled.labels is not None
+    for again in (replace(first, fresh=True), replace(first, settings=ScanSettings(model=other_model(tmp_path)))):
+        for _ in range(2):
+            kept = scan(replace(again, keep_labels=True))
+            assert kept.labels is not None
+            assert (kept.labels.truth, kept.info.labels) == (labelled.labels.truth, "truth.csv")
+            again = replace(again, fresh=False)
 
 
 def test_a_fresh_start_needs_no_labels(first: RunRequest) -> None:
