@@ -236,8 +236,8 @@ def _open(journal: Journal, wanted: Wanted) -> Session:
     """Take the folder for this run, or go on with the run that is there."""
     request = wanted.request
     earlier = _claim(journal, request)
-    if earlier is not None and request.labels is None and _has_labels(journal, earlier):
-        raise _dropped(request, earlier)
+    if earlier is not None and wanted.labels is None and _has_labels(journal, earlier):
+        raise RunFolderError("labels-dropped", f"The run in {request.out} has labels ({earlier.labels}).")
     info = _info(wanted, earlier)
     settings = replace(wanted.bundle.hold(request.settings), dicom_ids=_id_key(journal, request.dicom_ids))
     versions = {"cxrscan": __version__, **_library_versions()}
@@ -339,8 +339,8 @@ def _with_kept_labels(wanted: Wanted) -> Wanted:
         if info is None or not _has_labels(journal, info):
             return wanted
         kept = _stored_labels(journal)
-    if kept is None:
-        raise _dropped(request, info)
+        if kept is None:
+            return replace(wanted, labels=_labels_in(journal, info.labels))
     return replace(wanted, request=replace(request, labels=kept), labels=_open_labels(kept, wanted.places))
 
 
@@ -363,8 +363,11 @@ def _stored_labels(journal: Journal) -> LabelRequest | None:
         raise journal.unfit("label_request") from error
 
 
-def _dropped(request: RunRequest, info: RunInfo) -> RunFolderError:
-    return RunFolderError("labels-dropped", f"The run in {request.out} has labels ({info.labels}).")
+def _labels_in(journal: Journal, source: str) -> Labels:
+    """The labels of a run's films themselves."""
+    from cxrscan.scanner.evaluation.labels import ReaderLabels
+
+    return ReaderLabels(source, {film.result.name: film.truth for film in journal.films() if film.truth is not None})
 
 
 def _open_labels(request: LabelRequest, places: tuple[Path, ...]) -> Labels:

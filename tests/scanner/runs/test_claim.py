@@ -11,9 +11,10 @@ import pytest
 
 from cxrscan.reports.outputs import write_outputs
 from cxrscan.scanner.errors import RunFolderError
-from cxrscan.scanner.evaluation.labels import LabelRequest
+from cxrscan.scanner.evaluation.labels import LabelRequest, ReaderLabels
 from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE
-from cxrscan.scanner.render import Tally
+from cxrscan.scanner.records import POSITIVE
+from cxrscan.scanner.render import Tally, render
 from cxrscan.scanner.run import RunRequest, run
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.settings import ScanSettings
@@ -137,6 +138,17 @@ def test_labels_are_kept_on_request_where_the_run_starts_over_or_another_model_s
             assert kept.labels is not None
             assert (kept.labels.truth, kept.info.labels) == (labelled.labels.truth, "truth.csv")
             again = replace(again, fresh=False)
+
+
+def test_labels_that_are_in_no_file_are_kept_too(first: RunRequest) -> None:
+    scan(first)
+    render(first.out, write_outputs, labels=ReaderLabels("verdicts.csv", {"NORMAL/1.jpg": POSITIVE}))
+    assert refusal(first).code == "labels-dropped"
+    for again in (first, replace(first, fresh=True)):
+        info = scan(replace(again, keep_labels=True)).info
+        assert info.labels == "verdicts.csv"
+        with Journal(first.out) as journal:
+            assert [film.truth for film in journal.films()] == [POSITIVE, None]
 
 
 def test_a_fresh_start_needs_no_labels(first: RunRequest) -> None:
