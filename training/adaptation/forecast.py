@@ -47,11 +47,13 @@ def learning_curve(films: LocalFilms, *, seed: int = 0) -> Curve:
         held = films.part(np.flatnonzero(folds >= 6))
         for n_parts in (2, 3, 4, 6):
             fitted = films.part(np.flatnonzero(folds < n_parts))
+            if not 0 < fitted.n_positive < fitted.n:
+                continue
             (head,) = fit_heads(fitted, (_PENALTY,))
             auc = auc_delong(held.truth, sigmoid(head.log_odds(held))).value
             if auc is not None:
                 points.append((float(fitted.n), auc))
-    n_films, aucs = np.array(points).T
+    n_films, aucs = np.array(points, dtype=np.float64).reshape(-1, 2).T
     return Curve(n_films, aucs)
 
 
@@ -60,6 +62,8 @@ def forecast(films: LocalFilms) -> Forecast | None:
     if films.n < _FEWEST_FILMS or min(films.n_positive, films.n_negative) < _FEWEST_FILMS // 4:
         return None
     curve = learning_curve(films)
+    if not curve.auc.size:
+        return None
     ends = np.array([films.n, films.n + N_MORE], dtype=np.float64)
     rng = np.random.default_rng(0)
     gains = []

@@ -65,6 +65,11 @@ class LocalFilms:
         """Of how many people with pneumonia."""
         return int(np.unique(self.patients[self.truth]).size)
 
+    @property
+    def n_negative_patients(self) -> int:
+        """Of how many people without."""
+        return int(np.unique(self.patients[~self.truth]).size)
+
     def part(self, which: IndexArray) -> LocalFilms:
         """Some of the films, by their indices."""
         return LocalFilms(

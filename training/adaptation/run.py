@@ -17,6 +17,7 @@ from cxrscan.scanner.model_bundle import WEIGHTS_NAME
 from cxrscan.scanner.runs.journal import Journal, stored_model
 from cxrscan.scanner.sources.walk import Root
 from cxrscan.scanner.system.quiet import import_tensorflow
+from cxrscan.scanner.system.text import count
 from cxrscan.training.adaptation.baseline import Baseline, baseline
 from cxrscan.training.adaptation.bundle import Bundle, Parent, adapted_bundle, bundle_by_share, write_adapted
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
@@ -29,6 +30,8 @@ from cxrscan.training.adaptation.rungs import PROMISE, Rung, Step, allowed, ladd
 
 SENSITIVITY = 0.90
 """What a threshold promises unless another sensitivity is asked for."""
+_FEWEST_PEOPLE = 10
+"""Of each class: so that every eighth of them, as a learning curve parts them, has one."""
 _AS_GOOD = 0.005
 """AUC by which an adapted model should surpass what view, age and acquisition add to its parent."""
 
@@ -119,6 +122,7 @@ def _adapt(films: LocalFilms, where: Whereabouts | None, request: AdaptRequest) 
     promise = promise_text(films.n_positive_patients, sensitivity)
     point = PROMISE if request.sensitivity is not None else "youden"
     rungs = _rungs(steps, request)
+    _refuse_few_people(films)
     measured = tuple(_measure(rung, films, where, request, point, sensitivity) for rung in rungs)
     best = best_of(measured)
     remembered = None
@@ -176,6 +180,16 @@ def _rungs(steps: Sequence[Step], request: AdaptRequest) -> tuple[Rung, ...]:
     if not step.is_allowed:
         raise LabelError("labels-few", f"{step.reason[0].upper()}{step.reason[1:]}")
     return tuple(rung for rung in allowed(steps) if rung in tries)
+
+
+def _refuse_few_people(films: LocalFilms) -> None:
+    """Many films of a few people cannot be parted into some to fit on and others to measure on."""
+    if min(films.n_positive_patients, films.n_negative_patients) < _FEWEST_PEOPLE:
+        raise LabelError(
+            "labels-few",
+            f"The films with pneumonia are of {count(films.n_positive_patients, 'person', 'people')}, those without of "
+            f"{films.n_negative_patients:,}; {_FEWEST_PEOPLE} and {_FEWEST_PEOPLE} are needed.",
+        )
 
 
 def _by_share(journal: Journal, request: AdaptRequest, share: float) -> Outcome:

@@ -185,6 +185,21 @@ def test_what_cannot_be_adapted_is_told(run: Path, tmp_path: Path) -> None:
     assert refused(*asked).code == "films-missing"
 
 
+@pytest.mark.parametrize(("n", "per_patient"), [(24, 12), (100, 10), (200, 100)])
+def test_many_films_of_a_few_people_are_not_enough(n: int, per_patient: int, tmp_path: Path) -> None:
+    films = made_films(n, per_patient=per_patient)
+    run, labels = write_run(tmp_path / "run", films), write_labels(tmp_path / "truth.csv", films)
+    error = refused("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--force")
+    assert (error.code, "10 and 10 are needed" in error.message) == ("labels-few", True)
+
+
+def test_films_of_ten_people_with_pneumonia_and_ten_without_are_enough(tmp_path: Path) -> None:
+    films = made_films(100, per_patient=5)
+    run, labels = write_run(tmp_path / "run", films), write_labels(tmp_path / "truth.csv", films)
+    said = invoke("adapt", run, "--labels", labels, "-o", tmp_path / "ours", "--force")
+    assert "100 labelled films of 20 people" in said.stdout
+
+
 def test_what_becomes_of_the_films_of_the_old_model_is_told_where_they_are_given(run: Path, tmp_path: Path) -> None:
     labels, old = write_labels(tmp_path / "truth.csv", LEARNS), tmp_path / "old"
     before = made_films(60, seed=9)
