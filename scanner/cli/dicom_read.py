@@ -32,6 +32,7 @@ def dicom_read(files: tuple[Path, ...], as_json: bool, fhir: bool) -> int:
     from dataclasses import asdict
 
     from cxrscan.scanner.dicom_results.fhir import observation
+    from cxrscan.scanner.system.text import printable
 
     if as_json and fhir:
         raise click.UsageError("Give --json or --fhir, not both.")
@@ -42,7 +43,7 @@ def dicom_read(files: tuple[Path, ...], as_json: bool, fhir: bool) -> int:
         elif as_json:
             click.echo(json.dumps({"file": str(path), **asdict(said)}))
         elif not fhir:
-            click.echo(said.sentence)
+            click.echo(printable(said.sentence))
         elif said.kind == "report":
             click.echo(json.dumps(observation(said)))
     return 3 if n_failed else 0

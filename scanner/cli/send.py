@@ -192,7 +192,9 @@ def _send(objects: list[Outgoing], destination: Destination, retries: int, *, qu
 
 def _line(what: str, outgoing: Outgoing) -> str:
     """An object by what does not tell whose it is."""
-    return f"{what}  {outgoing.modality} {outgoing.sop_uid} ({outgoing.size_bytes / 1e3:,.0f} kB)"
+    from cxrscan.scanner.system.text import printable
+
+    return printable(f"{what}  {outgoing.modality} {outgoing.sop_uid} ({outgoing.size_bytes / 1e3:,.0f} kB)")
 
 
 def _tell(tally: SendTally, destination: Destination, *, as_json: bool, quiet: bool) -> None:

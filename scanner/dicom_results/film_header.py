@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 from pydicom import Dataset, dcmread
 from pydicom.config import RAISE
+from pydicom.datadict import dictionary_VM, dictionary_VR
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
-from pydicom.valuerep import validate_value
+from pydicom.valuerep import PersonName, validate_value
 
 from cxrscan.scanner.errors import FilmError
 from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
@@ -42,7 +45,9 @@ _SIZE = ("Columns", "Rows")
 _KEYWORDS = ("SpecificCharacterSet", *_SIZE, *_PRESENT, *_OPTIONAL, *_UIDS, *_PLACE, *_LOSSY)
 
 _DEIDENTIFIED_HOW = ("DeidentificationMethod", "DeidentificationMethodCodeSequence")
-_SEXES = {"", "M", "F", "O"}
+#: Narrower than their VR: PS3.3 C.7.1.1 and C.12.1.1.8.
+_RULES = {"PatientSex": re.compile("[MFO]"), "TimezoneOffsetFromUTC": re.compile(r"[+-](0\d|1[0-4])[0-5]\d")}
+_NO_TEXT = {"SQ", "US"}
 _ORIENTATION = re.compile(r"[APRLHF]{1,3}")  # PS3.3 C.7.6.1.1.1, bipeds
 #: What PS3.5 section 6.2 allowed in dates and times of old objects.
 _OLD_PUNCTUATION = {"DA": ".", "TM": ":"}
@@ -127,13 +132,13 @@ def _patient_and_study(film: Dataset) -> Dataset:
     if character_set:
         copy.SpecificCharacterSet = character_set
     for keyword in (*_PRESENT, *_OPTIONAL):
-        value = _value(film, keyword)
+        value = _in_its_type(keyword, _value(film, keyword))
         if keyword not in _IDENTIFYING:
-            value = _conformant(film, keyword, value)
-        if value is None and keyword in _PRESENT:
-            value = ""
-        if value is not None and (value != "" or keyword in _PRESENT):
-            setattr(copy, keyword, value)
+            value = _conformant(keyword, value)
+        if value not in (None, ""):
+            _keep(copy, keyword, value)
+        if keyword in _PRESENT and keyword not in copy:
+            setattr(copy, keyword, "")
     copy.StudyInstanceUID = _text(film, "StudyInstanceUID")
     if not any(keyword in copy for keyword in _DEIDENTIFIED_HOW):  # Type 1C beside it, and nobody knows it any more
         copy.pop("PatientIdentityRemoved", None)
@@ -149,20 +154,45 @@ def _character_set(film: Dataset) -> object:
     return "" if all(map(str.isascii, texts)) else "ISO_IR 100"
 
 
-def _conformant(film: Dataset, keyword: str, value: object) -> object:
+def _in_its_type(keyword: str, value: object) -> object:
+    """A value that the film states under another VR than the standard's: as text, where the standard has text."""
+    vr = dictionary_VR(keyword)
+    if value is None or isinstance(value, str | MultiValue | Sequence) or vr in _NO_TEXT:
+        return value
+    if isinstance(value, bytes):
+        return value.decode("latin-1").strip(" \0")
+    return value if vr == "PN" and isinstance(value, PersonName) else str(value)
+
+
+def _keep(copy: Dataset, keyword: str, value: object) -> None:
+    """Add an attribute to a data set, unless it holds what cannot be written."""
+    alone = Dataset()
+    try:
+        if "SpecificCharacterSet" in copy:
+            alone.SpecificCharacterSet = copy.SpecificCharacterSet
+        setattr(alone, keyword, value)
+        encoded = DicomBytesIO()
+        encoded.is_implicit_VR, encoded.is_little_endian = False, True
+        write_dataset(encoded, alone)
+    except PYDICOM_ERRORS:
+        return
+    setattr(copy, keyword, value)
+
+
+def _conformant(keyword: str, value: object) -> object:
     """A value that keeps the rules of its VR, mended where old objects had other ones; None for any other."""
-    if value in (None, ""):
+    vr = dictionary_VR(keyword)
+    if value in (None, "") or vr == "SQ":
         return value
-    vr = film[keyword].VR
-    if vr == "SQ":
-        return value
+    if isinstance(value, MultiValue) and dictionary_VM(keyword) == "1":
+        return None
     if vr in _OLD_PUNCTUATION:
         value = str(value).replace(_OLD_PUNCTUATION[vr], "")
-    if keyword == "PatientSex":
-        return value if value in _SEXES else ""
+    if keyword in _RULES:
+        return value if _RULES[keyword].fullmatch(str(value)) else None
     try:
         for item in value if isinstance(value, MultiValue) else [value]:
-            validate_value(vr, str(item), RAISE)
+            validate_value(vr, item if vr in _NO_TEXT else str(item), RAISE)
     except ValueError:
         return None
     return value
@@ -180,9 +210,9 @@ def _lossy(film: Dataset, syntax: str) -> Dataset:
     if _text(film, "LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES:
         kept.LossyImageCompression = "01"
         for keyword in _LOSSY[1:]:
-            value = _conformant(film, keyword, _value(film, keyword)) if keyword in film else None
+            value = _conformant(keyword, _in_its_type(keyword, _value(film, keyword)))
             if value:
-                setattr(kept, keyword, value)
+                _keep(kept, keyword, value)
     return kept
 
 
@@ -196,7 +226,11 @@ def _value(film: Dataset, keyword: str) -> object:
 
 def _items(film: Dataset, keyword: str) -> tuple[Dataset, ...]:
     value = _value(film, keyword)
-    return tuple(value) if isinstance(value, Sequence) else ()
+    if not isinstance(value, Sequence):
+        return ()
+    kept = Dataset()
+    _keep(kept, keyword, value)
+    return tuple(kept.get(keyword, ()))
 
 
 def _text(film: Dataset, keyword: str) -> str:

@@ -21,6 +21,7 @@ from cxrscan.scanner.dicom_results.report import REPORT, make_report
 from cxrscan.scanner.errors import FilmError
 from cxrscan.scanner.readers import ReadOptions, read_film
 from cxrscan.scanner.readers.dicom import quiet_pydicom
+from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 from cxrscan.scanner.records import Film, FloatImage, ImageSource, Reading
 from cxrscan.scanner.run_record import Run
 
@@ -141,7 +142,12 @@ def _write_unless_there(
     path = series / f"{sop_uid(kind, header, answer)}.dcm"
     if path.exists():
         return path, False
-    write_object(path, encode(make(series)))
+    try:
+        data = encode(make(series))
+    except PYDICOM_ERRORS as error:
+        problem = f"The film's header holds what no result can repeat ({type(error).__name__})."
+        raise FilmError("bad-dicom", problem) from error
+    write_object(path, data)
     return path, True
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 
 from cxrscan.scanner.dicom_results.film_header import FilmHeader
 from cxrscan.scanner.dicom_results.modules import Kind, series_uid
-from cxrscan.scanner.dicom_results.read_back import predecessors_of, source_of
+from cxrscan.scanner.dicom_results.read_back import UNREADABLE, predecessors_of, source_of
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.system.whole_files import write_whole
 
@@ -66,12 +66,18 @@ def write_object(path: Path, data: bytes) -> None:
 
 def latest_reports(series: Path, film: FilmHeader) -> list[str]:
     """SOP Instance UIDs of the reports on a film in a series' folder that no other report there replaces."""
-    reports = [report for report in _reports(series) if source_of(report) == (film.sop_uid, film.frame)]
-    replaced = {uid for report in reports for uid in predecessors_of(report)}
-    return sorted(str(report.SOPInstanceUID) for report in reports if report.SOPInstanceUID not in replaced)
+    reports = {uid: old for about, uid, old in _reports(series) if about == (film.sop_uid, film.frame)}
+    replaced = {uid for old in reports.values() for uid in old}
+    return sorted(uid for uid in reports if uid not in replaced)
 
 
-def _reports(series: Path) -> Iterator[Dataset]:
+def _reports(series: Path) -> Iterator[tuple[tuple[str, int] | None, str, tuple[str, ...]]]:
+    """Film, SOP Instance UID and predecessors of each report; a file that is none is passed over."""
     for path in sorted(series.glob("*.dcm")):
-        if not path.name.startswith("."):  # half a file, of a killed process
-            yield dcmread(path)
+        if path.name.startswith("."):  # half a file, of a killed process
+            continue
+        try:
+            report = dcmread(path)
+            yield source_of(report), str(report.SOPInstanceUID), predecessors_of(report)
+        except UNREADABLE:
+            continue

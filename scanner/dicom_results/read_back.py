@@ -7,6 +7,7 @@ reports of regions and captures.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,7 +23,8 @@ from cxrscan.scanner.readers.dicom import quiet_pydicom
 from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 from cxrscan.scanner.system.text import printable
 
-_UNREADABLE: tuple[type[Exception], ...] = (*PYDICOM_ERRORS, InvalidDicomError)
+UNREADABLE: tuple[type[Exception], ...] = (*PYDICOM_ERRORS, InvalidDicomError)
+"""What is raised for files that are damaged, or no DICOM objects."""
 _GROUP, _PNEUMONIA, _PROBABILITY = "125007", "233604007", "122157"
 _REGION, _SALIENCY, _SITE, _LATERALITY = "111030", "130404", "363698007", "272741003"
 _SOURCES = ("121112", "260753009")
@@ -102,7 +104,7 @@ def read_result(data: bytes) -> ResultSaid:
         with quiet_pydicom():
             dataset = dcmread(io.BytesIO(data), stop_before_pixels=True)
             said = _read(dataset)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise FilmError("bad-dicom", f"The object cannot be parsed ({type(error).__name__}).") from error
     if said is None:
         name = UID(str(dataset.get("SOPClassUID", ""))).name or "of no stated kind"
@@ -204,7 +206,8 @@ def _parameters(group: Dataset) -> dict[str, str]:
 def _number(group: Dataset, concept: str) -> float | None:
     """The first measurement of a kind."""
     measured = [item.MeasuredValueSequence for item in _named(group, concept)]
-    return float(measured[0][0].NumericValue) if measured and measured[0] else None
+    number = float(measured[0][0].NumericValue) if measured and measured[0] else math.nan
+    return number if math.isfinite(number) else None
 
 
 def _group(dataset: Dataset) -> Dataset | None:

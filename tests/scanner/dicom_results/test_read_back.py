@@ -18,6 +18,7 @@ from cxrscan.scanner.dicom_results.modules import code, encode
 from cxrscan.scanner.dicom_results.read_back import read_result
 from cxrscan.scanner.dicom_results.report import make_report
 from cxrscan.scanner.errors import FilmError
+from cxrscan.scanner.readers.dicom import quiet_pydicom
 from tests.builders import dicom_file
 from tests.scanner.dicom_results.objects import FILM, answer, film
 
@@ -120,3 +121,19 @@ def test_a_report_of_another_program_is_read_as_far_as_it_goes() -> None:
     assert (said.presence, said.prob_pneumonia, said.film_sop_uid) == ("Present", None, "1.2.3")
     assert said.parameters == {}
     assert "pneumonia present, no probability" in said.sentence
+
+
+@quiet_pydicom()
+def test_what_a_report_says_neither_drives_the_terminal_nor_breaks_the_json(tmp_path: Path) -> None:
+    report = make_report(HEADER, answer())
+    film_uid = HEADER.sop_uid.encode()
+    hostile = encode(report).replace(film_uid, b"\x1b[31m".ljust(len(film_uid), b"9"))
+    prob = b"0.9124"
+    assert prob in hostile
+    (tmp_path / "report.dcm").write_bytes(hostile.replace(prob, b"nan   "))
+    code, text = read(str(tmp_path))
+    assert (code, "no probability" in text) == (0, True)
+    assert "\x1b" not in text
+    code, text = read(str(tmp_path), "--json")
+    assert json.loads(text)["prob_pneumonia"] is None
+    assert "NaN" not in text
