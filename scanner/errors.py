@@ -88,7 +88,7 @@ HINTS: dict[str, str] = {
     "verdict-taken": "The page now shows the other verdict; give yours once more if it is to replace it.",
     "verdicts-unreadable": "Mend verdicts.csv or move it out of the run folder; the viewer starts a new one.",
     "queue-unfit": "Give a list that `cxrscan queue` made of this very run.",
-    "queue-empty": "All films have a verdict; --again puts them on the list once more.",
+    "queue-empty": "Only scored films are listed; --again also takes those of patients of whom a film has a verdict.",
     "worklist-empty": "Give a run over films; `cxrscan run` looks into all folders below the one it is given.",
     "verdicts-none": "Read films with `cxrscan view RUN` first, or give a sheet that holds verdicts.",
     # labels

@@ -17,6 +17,7 @@ from cxrscan.reports.wording import (
 )
 from cxrscan.scanner.evaluation.compare import Comparison
 from cxrscan.scanner.records import NEGATIVE, POSITIVE
+from cxrscan.scanner.system.text import count
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
@@ -31,8 +32,8 @@ def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
 
 def _lines(comparison: Comparison, names: tuple[str, str]) -> Iterator[str]:
     yield (
-        f"{comparison.n} films of {comparison.n_patients} patients with a label and both probabilities: "
-        f"{comparison.n_positive} {POSITIVE}, {comparison.n - comparison.n_positive} {NEGATIVE}."
+        f"{count(comparison.n, 'film')} of {count(comparison.n_patients, 'patient')} with a label and both "
+        f"probabilities: {comparison.n_positive} {POSITIVE}, {comparison.n - comparison.n_positive} {NEGATIVE}."
     )
     if comparison.n_first_only:
         yield f"Left out: {comparison.n_first_only} labelled films that the second run did not score."

@@ -169,7 +169,7 @@ def _study_lines(studies: StudySummary) -> Iterator[str]:
 def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
     summary, table = evaluation.summary, evaluation.summary.confusion
     yield (
-        f"{summary.n} films with label and call: {summary.n_positive} {POSITIVE}, "
+        f"{count(summary.n, 'film')} with label and call: {summary.n_positive} {POSITIVE}, "
         f"{summary.n - summary.n_positive} {NEGATIVE}; {_patients(evaluation)}."
     )
     if evaluation.films.unscored:
@@ -213,7 +213,7 @@ def _lines(evaluation: Evaluation, info: RunInfo) -> Iterator[str]:
 def _patients(evaluation: Evaluation) -> str:
     if evaluation.films.n_without_patient == evaluation.summary.n:
         return "nothing tells the patients apart, so films count as independent"
-    return f"{evaluation.n_patients} patients"
+    return count(evaluation.n_patients, "patient")
 
 
 def _side_by_side(title: str, rows: list[tuple[str, Summary, str]]) -> Iterator[str]:

@@ -31,6 +31,7 @@ from cxrscan.reports.wording import fixed, probability_text
 from cxrscan.scanner.metrics import BoolArray, FloatArray, reliability_curve
 from cxrscan.scanner.records import NEGATIVE, POSITIVE
 from cxrscan.scanner.system.plain_matplotlib import import_matplotlib
+from cxrscan.scanner.system.text import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +163,7 @@ def _precision_recall(truth: BoolArray, prob: FloatArray, threshold: float) -> C
 
 def _reliability(truth: BoolArray, prob: FloatArray) -> Chart:
     alt = "Reliability diagram in ten bins. " + " ".join(
-        f"Predicted {fixed(b.mean_prob, 2)}, observed {fixed(b.observed, 2)} ({b.n:,} films)."
+        f"Predicted {fixed(b.mean_prob, 2)}, observed {fixed(b.observed, 2)} ({count(b.n, 'film')})."
         for b in reliability_curve(truth, prob)
     )
     return _chart("reliability", "Reliability", alt, partial(draw_reliability, truth=truth, prob=prob, skin=_SKIN))

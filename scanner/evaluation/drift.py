@@ -26,6 +26,7 @@ from cxrscan.scanner.metrics.energy import (
     mixture_test,
 )
 from cxrscan.scanner.records import Estimate
+from cxrscan.scanner.system.text import count
 
 Aspect = Literal["scores", "embeddings", "pictures", "headers"]
 Cause = Literal["none", "prevalence", "appearance", "headers", "unknown"]
@@ -153,7 +154,8 @@ def find_drift(
     """
     for portrait in (reference, current):
         if portrait.n < _LEAST_FILMS:
-            raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {portrait.n} patients.")
+            of = count(portrait.n, "patient")
+            raise RunFolderError("too-few-films", f"{portrait.name} has scored films of {of}.")
     family, is_second, gaps = _family(reference, current)
     if not family:
         raise RunFolderError("nothing-to-compare", " ".join(gaps))

@@ -14,6 +14,7 @@ from cxrscan.scanner.errors import LabelError
 from cxrscan.scanner.evaluation.label_file import LabelColumns, LabelRow, path_parts, read_label_rows
 from cxrscan.scanner.records import NEGATIVE, POSITIVE
 from cxrscan.scanner.system.addresses import is_address, shown_address
+from cxrscan.scanner.system.text import count
 
 FOLDERS = "folders"
 """What the user gives, and the report shows, when class folders are the truth."""
@@ -73,13 +74,18 @@ class LabelJoin:
     def sentence(self) -> str:
         """How the join went, for people."""
         n_unmatched = len(self.unmatched)
-        parts = [f"{len(self.truth):,} of {self.n_films:,} films have a label ({self.source})"]
+        parts = [f"{self._labelled} ({self.source})"]
         parts += [f"{self.n_other_folder:,} by file name from another folder"] if self.n_other_folder else []
         parts += [f"{self.n_by_stem:,} by a name in another case or with another ending"] if self.n_by_stem else []
         parts += [f"{len(self.ambiguous):,} left out because several fit"] if self.ambiguous else []
         parts += ["1 line names no film"] if n_unmatched == 1 else []
         parts += [f"{n_unmatched:,} lines name no film"] if n_unmatched > 1 else []
         return ", ".join(parts) + "."
+
+    @property
+    def _labelled(self) -> str:
+        n = len(self.truth)
+        return f"{n:,} of {count(self.n_films, 'film')} {'has' if n == 1 else 'have'} a label"
 
     @property
     def misfit(self) -> str:
@@ -91,7 +97,7 @@ class LabelJoin:
         if self.source == FOLDERS:
             return f"No film lies in a folder called NORMAL or PNEUMONIA; a film is called {self.unlabelled[0]!r}."
         film, line = _nearest(self.unlabelled, [row.path for row in self.unmatched])
-        told = f"{len(self.truth):,} of {self.n_films:,} films have a label"
+        told = self._labelled
         return f"{told}: a film is called {film!r}, and a line of {self.source} names {line!r}."
 
     def refuse_misfit(self) -> None:

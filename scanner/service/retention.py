@@ -11,6 +11,7 @@ from cxrscan.scanner.service.events import Events
 from cxrscan.scanner.service.ledger import Ledger
 from cxrscan.scanner.sources.names import file_name
 from cxrscan.scanner.system.beneath import delete_regular
+from cxrscan.scanner.system.text import count
 
 _DAY_S = 86_400.0
 _EVERY_S = 600.0
@@ -64,7 +65,7 @@ class Retention:
             if self._deletes_files:
                 _delete_with_empty_folders(path, levels=2)
         self._events.note("forgotten", len(names))
-        self._events.say(f"{len(names)} films older than {self._keep_days:g} days were let go")
+        self._events.say(f"{count(len(names), 'film')} older than {self._keep_days:g} days let go")
         return len(names)
 
     def _deleted(self, names: list[str], now_s: float) -> list[str]:

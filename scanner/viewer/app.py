@@ -15,6 +15,7 @@ from cxrscan.scanner import NOTICE
 from cxrscan.scanner.errors import CxrscanError
 from cxrscan.scanner.readers import TITLES
 from cxrscan.scanner.records import Film, ImageSource, Radiograph, ScanResult, Skip
+from cxrscan.scanner.system.text import count
 from cxrscan.scanner.viewer import answer, opening
 from cxrscan.scanner.viewer.decoding import film_source, read_full_size, scan
 from cxrscan.scanner.viewer.film_panel import forget_picture, show_details, show_film, tell_problem
@@ -141,7 +142,7 @@ def page_through(finished: FinishedRun, start: opening.Opening) -> None:
     """Show the films of a finished run, those that the reader chose, one by one."""
     with st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
-        st.caption(f"Run {answer.plain_markdown(finished.folder.name)}, {len(finished.films):,} films")
+        st.caption(f"Run {answer.plain_markdown(finished.folder.name)}, {count(len(finished.films), 'film')}")
         run = choose_threshold(finished.run, start.threshold)
         chosen = choose_films(finished, run)
         blind = st.toggle(
@@ -180,7 +181,7 @@ def read_in_order(finished: FinishedRun, start: opening.Opening) -> None:
     with st.sidebar:
         st.html('<h1 class="cxr-brand">cxrscan viewer</h1>')
         st.caption(f"Reading list of run {answer.plain_markdown(finished.folder.name)}")
-        st.progress(sum(is_read) / len(listed), f"{sum(is_read):,} of {len(listed):,} films read")
+        st.progress(sum(is_read) / len(listed), f"{sum(is_read):,} of {count(len(listed), 'film')} read")
         if all(is_read):
             st.success("All films of the list are read.")
         else:

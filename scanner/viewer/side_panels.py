@@ -14,6 +14,7 @@ from cxrscan.scanner.decision import prediction
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.records import Film
 from cxrscan.scanner.run_record import Run
+from cxrscan.scanner.system.text import count
 from cxrscan.scanner.viewer import answer
 from cxrscan.scanner.viewer.finished_run import FinishedRun
 from cxrscan.scanner.viewer.selection import NEED_LABELS, ORDERS, Choice, choose
@@ -87,7 +88,7 @@ def choose_films(finished: FinishedRun, run: Run) -> list[Film]:
     low, high = st.slider("Probability", 0.0, 1.0, (0.0, 1.0), 0.01, key="probability range", on_change=to_first)
     choice = Choice(order, query, frozenset(outcomes), low, high)
     chosen = choose(finished.films, choice, finished.verdicts, run, ordered_at)
-    st.caption(f"{len(chosen):,} of {len(finished.films):,} films")
+    st.caption(f"{len(chosen):,} of {count(len(finished.films), 'film')}")
     return chosen
 
 

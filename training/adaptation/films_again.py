@@ -21,6 +21,7 @@ from cxrscan.scanner.runs.journal import Journal, stored_info, stored_reading
 from cxrscan.scanner.sources.stored import stored_roots
 from cxrscan.scanner.sources.walk import Root, find_images
 from cxrscan.scanner.system.beneath import open_regular
+from cxrscan.scanner.system.text import count
 from cxrscan.training.adaptation.local_films import LocalFilms
 
 _N_THREADS = 4
@@ -75,7 +76,9 @@ def read_again(films: LocalFilms, where: Whereabouts, spec: ModelSpec) -> FloatI
     }
     lost = [name for name in films.names if name not in found]
     if lost:
-        raise TrainingError("films-missing", f"{len(lost)} films are not where the run found them, as {lost[0]}.")
+        raise TrainingError(
+            "films-missing", f"{count(len(lost), 'film is', 'films are')} not where the run found them, as {lost[0]}."
+        )
     options = ReadOptions.for_model(spec, window=where.reading.window, max_megapixels=where.reading.max_megapixels)
     gate = None if spec.gate is None else GateStatistics.from_document(spec.gate)
 

@@ -102,7 +102,7 @@ class TestClassFolders:
     def test_films_without_a_label_are_told(self) -> None:
         found = FolderLabels().join(["NORMAL/a.jpg", "b.jpg"])
         assert (dict(found.truth), found.unlabelled) == ({"NORMAL/a.jpg": NEGATIVE}, ("b.jpg",))
-        assert found.sentence == "1 of 2 films have a label (folders)."
+        assert found.sentence == "1 of 2 films has a label (folders)."
 
 
 class TestReading:
@@ -212,7 +212,7 @@ class TestJoining:
         assert found.ambiguous == ("x/a.jpg", "y/a.jpg")
         assert [row.line for row in found.unmatched] == [2]
         assert found.sentence == (
-            "1 of 3 films have a label (labels.csv), 2 left out because several fit, 1 line names no film."
+            "1 of 3 films has a label (labels.csv), 2 left out because several fit, 1 line names no film."
         )
 
     def test_a_film_that_fits_two_lines_is_not_guessed(self, tmp_path: Path) -> None:
