@@ -12,7 +12,7 @@ from cxrscan.scanner.records import FloatImage
 
 
 def enlarge(heat_map: FloatImage, side_px: int) -> FloatImage:
-    """Lay a heat map over a square film, as the report draws it.
+    """Lay a heat map over a square film, interpolated linearly between its cells; the report draws a smoother one.
 
     Parameters
     ----------
