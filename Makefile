@@ -29,7 +29,7 @@ soak: .install-test  ## kill a run SOAK_ROUNDS times at random moments; the othe
 soak-serve: .install-test  ## 1,000 films from 20 callers; a service killed 30 times while it receives; memory over SOAK_FILMS films
 	CXRSCAN_SOAK_FILMS=$(SOAK_FILMS) "$(BIN)/python" -m pytest tests/scanner/service -m slow -s
 
-fuzz: .install-fuzz  ## damaged films into both readers, made-up journals into reports, FUZZ_S seconds each; findings in .fuzz/
+fuzz: .install-fuzz  ## damaged films into both readers, made-up bundles and journals into what reads them, FUZZ_S seconds each; findings in .fuzz/
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers raster $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_readers dicom $(FUZZ_S)
 	"$(BIN)/python" -m tests.fuzz.fuzz_bundles $(FUZZ_S)
