@@ -21,6 +21,7 @@ from cxrscan.scanner.records import ImageSource
 from cxrscan.scanner.sources.filters import Reason, Rules
 from cxrscan.scanner.sources.names import shown
 from cxrscan.scanner.sources.remote import MAX_FILM_BYTES, OwnWordsError, patiently
+from cxrscan.scanner.system.addresses import names_server, shown_address
 from cxrscan.scanner.system.uids import is_uid
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ class WebArchive:
     @staticmethod
     def is_address(text: str) -> bool:
         """Whether a command line argument names such a place: ``dicomweb://…``, or ``http(s)://…/studies…``."""
-        parts = urlsplit(text)
+        try:
+            parts = urlsplit(text)
+        except ValueError:  # whoever opens the place tells of it
+            return text.startswith("dicomweb:")
         is_web = parts.scheme in {"http", "https"} and _STUDIES.fullmatch(parts.path) is not None
         return parts.scheme == "dicomweb" or (is_web and not parts.path.endswith("/"))
 
@@ -80,8 +84,11 @@ class WebArchive:
         Raises
         ------
         RunFolderError
-            ``place-unreadable``: it asks for something else than dates, modalities, a study or a series.
+            ``place-unreadable``: it names no server, or asks for something else than dates, modalities, a study or a
+            series.
         """
+        if not names_server(text):
+            raise RunFolderError("place-unreadable", f"{shown_address(text)} is no address of a server.")
         parts = urlsplit(text)
         place = parts.netloc.rpartition("@")[2]
         scheme = parts.scheme
@@ -293,6 +300,8 @@ def _searching(search: Callable[..., Any], *where: str | None, **how: Any) -> Ca
             if error.response is not None:
                 _check(error.response.status_code)
             raise
+        except (ValueError, TypeError, RecursionError) as error:
+            raise OwnWordsError(errno.EIO, "what it answers is no list in DICOM JSON") from error
 
     return lambda offset: patiently(lambda: ask(offset))
 
@@ -310,10 +319,11 @@ def _pages(search: Callable[[int], list[dict[str, Any]]], key: str) -> Iterator[
             return
 
 
-def _value(match: dict[str, Any], tag: str) -> str:
-    """First value of an attribute in DICOM JSON (PS3.18 annex F); empty without one."""
-    values = match.get(tag, {}).get("Value") or [""]
-    return str(values[0])
+def _value(match: Any, tag: str) -> str:
+    """First value of an attribute in DICOM JSON (PS3.18 annex F); empty without one, whatever a server sends."""
+    attribute = match.get(tag) if isinstance(match, dict) else None
+    values = attribute.get("Value") if isinstance(attribute, dict) else None
+    return str(values[0]) if isinstance(values, list) and values else ""
 
 
 def _check(status: int) -> None:

@@ -26,7 +26,7 @@ from cxrscan.scanner.errors import CxrscanError, RunFolderError
 from cxrscan.scanner.readers import HEAD_BYTES
 from cxrscan.scanner.sources.archives import what_is_wrong
 from cxrscan.scanner.sources.web import driver_options, read_web
-from cxrscan.scanner.system.addresses import last_part, shown_address
+from cxrscan.scanner.system.addresses import last_part, names_server, shown_address
 from cxrscan.scanner.system.bounded import read_open
 
 if TYPE_CHECKING:
@@ -308,6 +308,9 @@ def _open(url: str) -> tuple[AbstractFileSystem, str]:
     options = {name: option for name, option in _DRIVER_OPTIONS.items() if f"{name}://" in url}
     shown = RemotePath(url)
     _refuse_other_drivers(url, shown)
+    last = url.rpartition("::")[2]
+    if last.startswith(("http://", "https://")) and not names_server(last):
+        raise RunFolderError("place-unreadable", f"{shown} is no address of a server.")
     try:
         is_chained = "::" in url
         for scheme in ("http", "https"):

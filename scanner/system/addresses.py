@@ -7,11 +7,13 @@ told apart for certain is left out rather than shown.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from cxrscan.scanner.system.text import printable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 _HOST = re.compile(r"[\w.-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:\d{1,5})?")
+_HOSTNAME = re.compile(r"[\w.-]{1,253}|[0-9a-f:.%]{2,64}")
 #: Schemes whose path ends where a query or a fragment begins; in a bucket, a file's name may hold these characters.
 _WEB = frozenset({"http", "https", "ftp", "ftps", "tls", "tcp", "ws", "wss", "webdav", "webhdfs"})
 #: Schemes that are followed by where the archive lies, which may be a path of this computer.
@@ -31,6 +33,15 @@ def is_elsewhere(text: str) -> bool:
     """Whether text names a place of another computer; an archive on this one is none."""
     scheme, found, rest = text.rpartition("::")[2].partition("://")
     return bool(found) and (scheme not in {*_ARCHIVES, "file"} or "://" in rest)
+
+
+def names_server(address: str) -> bool:
+    """Whether an address names a server: a host, and a port that can be one."""
+    try:
+        parts = urlsplit(address)
+        return _HOSTNAME.fullmatch(parts.hostname or "") is not None and parts.port != 0
+    except ValueError:  # brackets around no address, a port that is no number
+        return False
 
 
 def shown_address(address: str) -> str:

@@ -269,6 +269,39 @@ def test_a_server_that_answers_no_search_ends_the_run(status: int, said: str, tm
     assert said in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[1,2]", b"[[]]", b'"text"', b'[{"0020000D":5}]', b'[{"0020000D":[]}]', b'[{"0020000D":{"Value":5}}]'),
+        *(b'[{"0020000D":{"Value":[{"x":1}]}}]', b'{"errorCode":1}'),
+    ],
+)
+def test_a_search_that_is_answered_with_anything_finds_nothing(body: bytes) -> None:
+    told: list[Skip] = []
+    with server(lambda path, query: (200, "application/dicom+json", body)) as (url, _):
+        assert not names(f"{url}/studies", on_skip=told.append)
+    assert {skip.reason for skip in told} == {"no valid identifiers"}
+
+
+@pytest.mark.parametrize("body", [b"no json", b"null", b"5", b"\xff\xfe", b"[" * 100_000])
+def test_a_search_whose_answer_is_no_list_is_told_in_words(body: bytes) -> None:
+    with (
+        server(lambda path, query: (200, "application/dicom+json", body)) as (url, _),
+        pytest.raises(CxrscanError, match="no list in DICOM JSON") as caught,
+    ):
+        names(f"{url}/studies")
+    assert caught.value.code == "place-unreadable"
+
+
+@pytest.mark.parametrize(
+    "address", ["dicomweb://[x", "dicomweb://", "https://h:99999/studies", "https://h:x/studies", "http://a b/studies"]
+)
+def test_an_address_of_no_server_is_told(address: str) -> None:
+    assert WebArchive.is_address(address)
+    with pytest.raises(CxrscanError, match="no address of a server"):
+        WebArchive.parse(address)
+
+
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(CxrscanError) as caught:
         names(f"http://127.0.0.1:{orthanc.free_port()}/studies")

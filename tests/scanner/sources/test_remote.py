@@ -182,6 +182,13 @@ def test_a_refused_address_in_a_list_is_a_row(films: Path, tmp_path: Path) -> No
     assert sorted(row["error_code"] for row in rows) == ["", "place-refused"]
 
 
+@pytest.mark.parametrize("address", ["https://[abc/studies", "http://a:b/c.png", "s3://[", "zip://::https://[x/y.zip"])
+def test_an_address_that_is_none_is_a_row_of_a_list(address: str, films: Path, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text(f"{films}/PNEUMONIA/0.png\n{address}\n")
+    rows = table(scan(FileList(str(tmp_path / "list")), tmp_path / "out"))
+    assert sorted(row["error_code"] for row in rows) == ["", "place-unreadable"]
+
+
 def test_a_tar_file_gives_the_rows_of_its_folder(films: Path, local: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "films.tar", "w") as archive:
         for path in films.rglob("*"):
