@@ -19,7 +19,7 @@ from cxrscan.reports.tables.change_file import write_changes
 from cxrscan.reports.tables.columns import columns_of
 from cxrscan.reports.tables.formats import TABLES
 from cxrscan.reports.tables.study_file import write_studies
-from cxrscan.reports.wording import probability_text
+from cxrscan.reports.wording import called_by_text
 from cxrscan.scanner.errors import RunFolderError
 from cxrscan.scanner.evaluation.changes import Earlier, find_changes
 from cxrscan.scanner.evaluation.evaluate import Evaluation
@@ -115,9 +115,9 @@ def write_outputs(
     files = replace(files, fit=survey.fit, failures={code: problem.n for code, problem in by_number})
     truth, prob = survey.truth[survey.answered], survey.prob[survey.answered]
     summary = summarise(truth, prob, run.info.threshold) if survey.labelled else None
-    model = f"{run.model.label} at {probability_text(run.info.threshold)}"
-    readings = gather_readings(opinions, notes, model) if opinions else None
-    changes = find_changes(earlier, notes, run.model) if earlier is not None else None
+    called_by = called_by_text(run)
+    readings = gather_readings(opinions, notes, called_by) if opinions else None
+    changes = find_changes(earlier, notes, run.model, called_by) if earlier is not None else None
     columns = columns_of(survey.id_names, run.info, readings, changes)
     others: list[Path] = []
     for table in TABLES:

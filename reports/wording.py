@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from cxrscan.scanner.records import NEGATIVE, POSITIVE, REFERRED, Band, Estimate
+from cxrscan.scanner.run_record import Run
 from cxrscan.scanner.system.text import field_title
 
 Form = Literal["share", "score", "ratio", "plain", "count"]
@@ -212,6 +213,11 @@ def probability_text(prob: float) -> str:
     """Write a threshold with as many digits as it needs, two at least and four at most."""
     text = fixed(prob, 4)
     return text[:-2] if text.endswith("00") else text
+
+
+def called_by_text(run: Run) -> str:
+    """Name what called a run's films: its model, at its threshold."""
+    return f"{run.model.label} at {probability_text(run.info.threshold)}"
 
 
 def film_probability_text(prob: float) -> str:

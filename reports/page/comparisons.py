@@ -85,8 +85,8 @@ def changes_view(changes: Changes) -> ComparisonView:
     """Make the view of what changed since an earlier run."""
     n = Counter(change.kind for change in _all(changes))
     of = changes.n_same + len(changes.found)
-    told = "; ".join(f"{n[kind]:,} {text}" for kind, text in KINDS.items() if n[kind])
-    before, now = changes.models
+    told = "; ".join(count(n[kind], *words) for kind, words in KINDS.items() if n[kind])
+    before, now = changes.called_by
     return ComparisonView(
         lead=f"{len(changes.found):,} of {count(of, 'file')} changed since {changes.since}",
         notes=tuple(
@@ -94,7 +94,7 @@ def changes_view(changes: Changes) -> ComparisonView:
                 None,
                 (
                     f"{told}." if told else "",
-                    f"The earlier model was {before}, this one is {now}." if before != now else "",
+                    f"Films were called by {before}, and are now by {now}." if before != now else "",
                     _repeat(changes),
                     f"{FILE_NAME} has all of them." if told else "",
                 ),

@@ -94,6 +94,7 @@ def report(
 
 def _earlier(folder: Path) -> Earlier:
     """A run of before, its films called as its outputs call them."""
+    from cxrscan.reports.wording import called_by_text
     from cxrscan.scanner.evaluation.changes import Earlier
     from cxrscan.scanner.evaluation.film_notes import note
     from cxrscan.scanner.run_record import Run
@@ -103,4 +104,4 @@ def _earlier(folder: Path) -> Earlier:
     with Journal(folder, read_only=True) as journal:
         run = Run(stored_info(journal), stored_model(journal), journal.films)
         notes = tuple(note(film, run.info) for film in shareable(run).films())
-    return Earlier(folder.resolve().name, run.model.label, notes)
+    return Earlier(folder.resolve().name, called_by_text(run), notes)

@@ -12,16 +12,22 @@ from cxrscan.scanner.model_bundle import ModelSpec
 
 Kind = Literal["new", "content", "status", "call", "probability", "renamed", "gone"]
 
-KINDS: dict[Kind, str] = {
-    "new": "films are new",
-    "content": "files have another content under the same name",
-    "status": "files have a score now and had none, or the other way round",
-    "call": "films are called otherwise",
-    "probability": "films have another probability, beyond repeat variation",
-    "renamed": "films have another name",
-    "gone": "films are gone",
+KINDS: dict[Kind, tuple[str, str]] = {
+    "new": ("film is new", "films are new"),
+    "content": ("file has another content under the same name", "files have another content under the same name"),
+    "status": (
+        "file has a score now and had none, or the other way round",
+        "files have a score now and had none, or the other way round",
+    ),
+    "call": ("film is called otherwise", "films are called otherwise"),
+    "probability": (
+        "film has another probability, beyond repeat variation",
+        "films have another probability, beyond repeat variation",
+    ),
+    "renamed": ("film has another name", "films have another name"),
+    "gone": ("film is gone", "films are gone"),
 }
-"""What changed, the first that holds; and how many that is of, in words."""
+"""What changed, the first that holds; and of one film and of several, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Earlier:
     """A run of before."""
 
     name: str
-    model: str
-    """Name and version of its model."""
+    called_by: str
+    """Its model, and the threshold that its films were called at."""
     notes: tuple[FilmNote, ...]
 
 
@@ -56,8 +62,8 @@ class Changes:
     """What changed between two runs."""
 
     since: str
-    models: tuple[str, str]
-    """Of the earlier run and of this one."""
+    called_by: tuple[str, str]
+    """Model and threshold of the earlier run and of this one."""
     n_same: int
     """Films of both runs that did not change."""
     found: Mapping[str, Change]
@@ -67,7 +73,7 @@ class Changes:
     """As in ``StudySummary``; None: the bundle is silent, so probabilities were not compared."""
 
 
-def find_changes(earlier: Earlier, notes: Sequence[FilmNote], model: ModelSpec) -> Changes:
+def find_changes(earlier: Earlier, notes: Sequence[FilmNote], model: ModelSpec, called_by: str) -> Changes:
     """Hold the films of a run against those of an earlier one.
 
     A film is the same when its name is; else when it is the only one of its content, in both runs.
@@ -78,6 +84,8 @@ def find_changes(earlier: Earlier, notes: Sequence[FilmNote], model: ModelSpec) 
         All films of this run.
     model
         Of this run; probabilities are held against its repeat variation.
+    called_by
+        As of ``Earlier``, of this run.
     """
     repeat = repeat_of(model)
     pairs, gone = _pairs(earlier.notes, notes)
@@ -86,7 +94,7 @@ def find_changes(earlier: Earlier, notes: Sequence[FilmNote], model: ModelSpec) 
     changes.sort(key=lambda change: (order.index(change.kind), -_size(change), change.name))
     return Changes(
         since=earlier.name,
-        models=(earlier.model, model.label),
+        called_by=(earlier.called_by, called_by),
         n_same=len(notes) - len(changes),
         found={change.name: change for change in changes},
         gone=tuple(Change("gone", None, before) for before in gone),

@@ -23,11 +23,11 @@ def test_disagreements_are_listed_with_every_readers_answer():
     assert films.rows[0] == ("1.jpg", "PNEUMONIA 0.90", *["No pneumonia"] * 3)
 
 
-def test_changes_are_counted_by_kind_and_another_model_is_named():
+def test_changes_are_counted_by_kind_and_another_model_or_threshold_is_named():
     model = replace(MODEL, validation={"other versions of the same films": {"repeat_log_odds": Estimate(1.0)}})
     now = [replace(NOTES[0], prob=0.4), replace(NOTES[1], called="NORMAL"), *NOTES[2:29], replace(NOTES[29], name="x")]
-    view = changes_view(find_changes(Earlier("old", "other 0.9", tuple(NOTES)), now, model))
+    view = changes_view(find_changes(Earlier("old", "toy 1.0 at 0.80", tuple(NOTES)), now, model, "toy 1.0 at 0.50"))
     assert view.lead == "3 of 30 files changed since old"
-    assert "1 films are called otherwise" in view.notes[0]
-    assert view.notes[1] == "The earlier model was other 0.9, this one is toy 1.0."
+    assert "1 film is called otherwise" in view.notes[0]
+    assert view.notes[1] == "Films were called by toy 1.0 at 0.80, and are now by toy 1.0 at 0.50."
     assert [row[1] for row in view.tables[0].rows] == ["call", "probability"]

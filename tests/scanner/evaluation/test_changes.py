@@ -11,8 +11,8 @@ KNOWING = replace(MODEL, validation={"other versions of the same films": {"repea
 
 
 def changes(before, now, model=KNOWING):
-    earlier = Earlier("last week", "toy 1.0", tuple(note(film, INFO) for film in before))
-    return find_changes(earlier, [note(film, INFO) for film in now], model)
+    earlier = Earlier("last week", "toy 1.0 at 0.50", tuple(note(film, INFO) for film in before))
+    return find_changes(earlier, [note(film, INFO) for film in now], model, "toy 1.0 at 0.50")
 
 
 def kinds(found):

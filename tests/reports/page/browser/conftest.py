@@ -106,7 +106,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *(Opinion("PNEUMONIA/g.jpg", "", who, "no-pneumonia") for who in ("Anna", "Ben")),
     ]
     before = [note(film, INFO) for film in (scored("NORMAL/a.jpg", 0.9), *films[1:-1])]
-    write_outputs(folder, run_of(films), opinions=opinions, earlier=Earlier("last", "toy 1.0", tuple(before)))
+    write_outputs(folder, run_of(films), opinions=opinions, earlier=Earlier("last", "toy 1.0 at 0.50", tuple(before)))
     return folder
 
 
