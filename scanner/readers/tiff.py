@@ -45,6 +45,8 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _SHORT, _UNSIGNED, _SEPARATE_PLANES = 3, 1, 2
 _WHITE_IS_ZERO, _BLACK_IS_ZERO = 0, 1
+_GREY_AND_RGB = {_WHITE_IS_ZERO, _BLACK_IS_ZERO, 2}
+_COLOUR_SPACES = {3: "palette colours", 5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "CIELab", 10: "CIELab"}
 _PREVIEW, _MASK, _OLD_PREVIEW = 1, 4, 2
 _UNKNOWN_COMPRESSIONS = {
     **dict.fromkeys((33003, 33004, 33005, 34712), "JPEG 2000"),
@@ -170,6 +172,9 @@ def _decode_deep(data: bytes, page: _Page) -> tuple[npt.NDArray[np.generic], npt
     """Samples of any depth, and transparency."""
     import imagecodecs  # slow to import, and hardly ever needed
 
+    if (photometric := page.one(_PHOTOMETRIC, _BLACK_IS_ZERO)) not in _GREY_AND_RGB:
+        name = _COLOUR_SPACES.get(photometric, "a colour space of its own")
+        raise FilmError("decode-failed", f"The TIFF page is in {name}, which is read at 8 bits only.")
     values: npt.NDArray[np.generic] = imagecodecs.tiff_decode(data)
     if page.one(_PLANAR, 1) == _SEPARATE_PLANES and values.ndim == 3:
         values = np.moveaxis(values, 0, -1)

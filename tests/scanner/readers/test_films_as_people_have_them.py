@@ -485,6 +485,18 @@ def test_a_limit_holds_in_every_format(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("photometric", "n_samples", "said"), [(3, 1, "palette"), (5, 4, "CMYK"), (6, 3, "YCbCr"), (8, 3, "CIELab")]
+)
+def test_deep_colours_that_are_no_rgb_are_named_and_never_taken_for_it(
+    photometric: int, n_samples: int, said: str
+) -> None:
+    deep = np.dstack([DEEP] * n_samples) if n_samples > 1 else DEEP
+    with pytest.raises(FilmError, match=said) as caught:
+        read(tiff(deep, {262: (3, [photometric])}))
+    assert caught.value.code == "decode-failed"
+
+
+@pytest.mark.parametrize(
     ("data", "code", "said"),
     [
         (b"\0\0\0\x18ftypheic" + bytes(200), "decode-failed", "HEIC"),
