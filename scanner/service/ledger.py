@@ -125,9 +125,10 @@ class Ledger:
         return bool(rows)
 
     def arrive(self, film: Arrival, now_s: float) -> bool:
-        """Note a film that is to be scanned; whether it is new, or another state of a known one."""
+        """Note a film that is to be scanned; whether it is new, changed, or was let go and has come once more."""
         with self._lock:
-            if self.knows(film.name, film.size_bytes, film.mtime_ns):
+            state = self._rows("SELECT state FROM films WHERE name = ?", (film.name,))
+            if state != [(State.FORGOTTEN,)] and self.knows(film.name, film.size_bytes, film.mtime_ns):
                 return False
             values = (film.name, film.size_bytes, film.mtime_ns, film.study, film.urgency, now_s, State.WAITING)
             self._rows(

@@ -31,6 +31,7 @@ _VERIFICATION = "1.2.840.10008.1.1"
 _PDU_BYTES = 1 << 17
 _FINISH_S = 20.0
 _LOOK_EVERY_S = 0.05
+_STILL_LISTENING_S = 1.0
 #: A few bytes packed in it would be gigabytes: it is not taken.
 _SYNTAXES = [syntax for syntax in ALL_TRANSFER_SYNTAXES if syntax != DeflatedExplicitVRLittleEndian]
 
@@ -96,7 +97,9 @@ class Reception:
         listening = Thread(target=self._server.serve_forever, args=(0.5,), name="listening", daemon=True)
         listening.start()
         self._earlier.look(desk)
-        self._is_over.wait()
+        while not self._is_over.wait(_STILL_LISTENING_S):
+            if not listening.is_alive():
+                raise RuntimeError("nobody listens any more")
         self._server.shutdown()
         listening.join()
         self._end_associations()

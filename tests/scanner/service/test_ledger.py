@@ -113,6 +113,8 @@ def test_old_films_are_let_go_only_when_their_results_are_sent(ledger: Ledger) -
     assert ledger.knows("a", 10, 5)  # its file is still there, and is not scanned again
     ledger.scan_all_again()
     assert names(ledger.take(9, 10.0)) == ["b"]
+    assert ledger.arrive(film("a"), 11.0)  # unless somebody sends it once more
+    assert names(ledger.take(9, 11.0)) == ["a"]
     ledger.forget(["a"], is_gone=True)
     assert not ledger.knows("a", 10, 5)
 
