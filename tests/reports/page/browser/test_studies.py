@@ -29,6 +29,12 @@ def test_studies_are_searched_filtered_and_sorted(page, in_studies):
     assert study_status(page) == "0 of 120 studies"
 
 
+def test_the_longest_probability_leaves_its_bar_free(page, in_studies):
+    open_report(page, in_studies)
+    fits = "b => { b.textContent = '> 0.999'; return b.scrollWidth <= b.clientWidth; }"
+    assert page.locator("#study-scroller .prob-cell b").first.evaluate(fits)
+
+
 def test_calls_follow_the_threshold_that_is_explored(page, in_studies):
     open_report(page, in_studies)
     page.select_option("#study-show", "positive")
