@@ -449,6 +449,8 @@ class StudySummary:
     n_studies: int
     n_patients: int
     """A study that nothing says the patient of counts as a patient's own."""
+    n_without_patient: int
+    """Studies that nothing says the patient of."""
     n_scored: int
     """Studies with a probability."""
     n_positive: int

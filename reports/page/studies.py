@@ -61,7 +61,11 @@ def _rule(summary: StudySummary, run: Run) -> str:
 def _patients(summary: StudySummary) -> str:
     n_unscored = summary.n_studies - summary.n_scored
     without = f" {count(n_unscored, 'study has', 'studies have')} no scored film." if n_unscored else ""
-    return f"{count(summary.n_studies, 'study', 'studies')} of {count(summary.n_patients, 'patient')}.{without}"
+    n, told = summary.n_without_patient, count(summary.n_studies, "study", "studies")
+    if n == summary.n_studies:
+        return f"{told}; nothing tells the patients apart, so each counts as another's.{without}"
+    unknown = f"; of {count(n, 'study', 'studies')} nothing tells the patient: each counts as another's" if n else ""
+    return f"{told} of {count(summary.n_patients, 'patient')}{unknown}.{without}"
 
 
 def _follow_up(summary: StudySummary) -> str:

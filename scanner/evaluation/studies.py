@@ -228,6 +228,7 @@ def summarise_studies(studies: tuple[Study, ...], run: Run) -> StudySummary:
         rule=info.study_rule,
         n_studies=len(studies),
         n_patients=len({_patient(study) for study in studies}),
+        n_without_patient=sum(not study.patient for study in studies),
         n_scored=sum(study.prob is not None for study in studies),
         n_positive=calls.count(POSITIVE),
         n_referred=calls.count(REFERRED),

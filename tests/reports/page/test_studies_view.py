@@ -30,6 +30,20 @@ def test_rule_basis_and_follow_up_are_told():
     assert [title for title, _, _ in view.figures][:2] == ["Sensitivity", "Specificity"]
 
 
+def test_patients_are_counted_only_where_something_tells_them():
+    run = Run(replace(INFO, group="folder"), MODEL, lambda: small_run())
+    summary = summarise_studies(studies(run), run)
+    told = [
+        studies_view(replace(summary, n_studies=3, n_patients=3, n_scored=3, n_without_patient=n), run).notes[1]
+        for n in (0, 1, 3)
+    ]
+    assert told == [
+        "3 studies of 3 patients.",
+        "3 studies of 3 patients; of 1 study nothing tells the patient: each counts as another's.",
+        "3 studies; nothing tells the patients apart, so each counts as another's.",
+    ]
+
+
 def test_a_bundle_that_is_silent_on_versions_is_said_so():
     run = run_of(studies_run(60, 30), replace(INFO, group="dicom"))
     assert "does not say" in studies_view(summarise_studies(studies(run), run), run).notes[2]

@@ -108,6 +108,7 @@ def test_the_summary_counts_studies_and_has_intervals():
     info = replace(INFO, group="folder")
     found = summarise_studies(studies_of(films, "folder"), Run(info, KNOWING))
     assert (found.n_studies, found.n_patients, found.n_positive, found.n_labelled) == (20, 20, 10, 20)
+    assert found.n_without_patient == 20
     assert found.figures["sensitivity"].value == 1.0
     assert found.figures["sensitivity"].low == pytest.approx(0.72, abs=0.01)
     assert not found.is_clustered
@@ -119,7 +120,7 @@ def test_intervals_are_clustered_where_patients_have_several_studies():
         for i in range(40)
     ]
     found = summarise_studies(studies_of(films), Run(replace(INFO, group="dicom"), KNOWING))
-    assert (found.n_studies, found.n_patients, found.is_clustered) == (40, 10, True)
+    assert (found.n_studies, found.n_patients, found.n_without_patient, found.is_clustered) == (40, 10, 0, True)
     low, high = found.figures["sensitivity"].low, found.figures["sensitivity"].high
     assert low is not None
     assert high is not None
