@@ -16,6 +16,7 @@ from pynetdicom import AE, build_context
 from pynetdicom.association import Association
 
 from cxrscan.scanner.dicom_results.outgoing import Delivery, Outgoing
+from cxrscan.scanner.readers.dicom import quiet_pydicom
 from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 _NATIVE: tuple[str, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -104,11 +105,12 @@ class StorageEntity:
         entity = AE(self.calling_title)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self.timeout_s
         entity.connection_timeout = self.timeout_s
-        entity.requested_contexts = [
-            build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in sorted(_contexts(objects))
-        ]
         tls = None if self.tls is None else (self.tls, self.host)
-        return entity.associate(self.host, self.port, ae_title=self.title, tls_args=tls)
+        with quiet_pydicom():
+            entity.requested_contexts = [
+                build_context(sop_class, list(syntaxes)) for sop_class, syntaxes in sorted(_contexts(objects))
+            ]
+            return entity.associate(self.host, self.port, ae_title=self.title, tls_args=tls)
 
 
 def _contexts(objects: Sequence[Outgoing]) -> set[tuple[str, tuple[str, ...]]]:
@@ -133,7 +135,8 @@ def _store(association: Association, outgoing: Outgoing) -> Delivery:
         what = f"{UID(outgoing.sop_class).name} in {UID(outgoing.syntax).name}"
         return Delivery(outgoing, f"the other side takes no {what}")
     try:
-        answer: Dataset = association.send_c_store(outgoing.read())
+        with quiet_pydicom():
+            answer: Dataset = association.send_c_store(outgoing.read())
     except OSError as error:
         return Delivery(outgoing, f"the file cannot be read: {error.strerror or error}")
     except RuntimeError:  # dropped in this moment

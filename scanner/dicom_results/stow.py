@@ -10,6 +10,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom import Dataset
 
 from cxrscan.scanner.dicom_results.outgoing import Delivery, Outgoing
+from cxrscan.scanner.readers.dicom import quiet_pydicom
 from cxrscan.scanner.readers.dicom_header import PYDICOM_ERRORS
 
 #: Objects and bytes of one request.
@@ -42,7 +43,8 @@ class WebStore:
         readable, datasets = [], []
         for outgoing in batch:
             try:
-                datasets.append(outgoing.read())
+                with quiet_pydicom():
+                    datasets.append(outgoing.read())
                 readable.append(outgoing)
             except PYDICOM_ERRORS as error:
                 yield Delivery(outgoing, f"the file cannot be read ({type(error).__name__})")
@@ -56,7 +58,8 @@ class WebStore:
     def _post(self, client: DICOMwebClient, datasets: Sequence[Dataset]) -> tuple[str, bool, dict[str, str]]:
         """Send one request: a problem of all objects, whether it may pass, and problems of single ones."""
         try:
-            return "", False, _refused(client.store_instances(datasets))
+            with quiet_pydicom():
+                return "", False, _refused(client.store_instances(datasets))
         except requests.HTTPError as error:
             return self._refusal(error.response)
         except requests.RequestException as error:

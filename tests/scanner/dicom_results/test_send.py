@@ -31,6 +31,7 @@ from cxrscan.scanner.dicom_results.report import make_report
 from cxrscan.scanner.dicom_results.storing import StorageEntity
 from cxrscan.scanner.dicom_results.stow import WebStore
 from cxrscan.scanner.errors import CxrscanError
+from cxrscan.scanner.readers.dicom import quiet_pydicom
 from tests import orthanc
 from tests.certificates import write_certificates
 from tests.scanner.dicom_results.objects import FILM, answer, film
@@ -143,8 +144,9 @@ def entity(
     """An application entity that answers as told."""
     server = AE("PICKY")
     server.require_called_aet = True
+    syntax = how.pop("syntax", None)
     for sop_class in takes:
-        server.add_supported_context(sop_class)
+        server.add_supported_context(sop_class, syntax)
     tls, how["tls"] = how.pop("server_tls", None), how.pop("client_tls", None)
     listening = server.start_server(
         ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, on_store)], ssl_context=tls
@@ -182,6 +184,27 @@ def test_an_object_that_is_not_understood_is_told_and_the_others_are_sent(result
         ("SR", ""),
         ("OT", "refused with status C001 (cannot understand the object)"),
     }
+
+
+def test_identifiers_that_break_rules_are_sent_and_quoted_nowhere(tmp_path: Path) -> None:
+    """pydicom's warnings repeat the value; here any warning is an error."""
+    with quiet_pydicom():
+        header = read_film_header(film(PatientID="P" * 80, AccessionNumber="A" * 40))
+        write_object(tmp_path / "study/series/report.dcm", encode(make_report(header, answer())))
+    objects, _ = find_outgoing(tmp_path)
+    told: list[Delivery] = []
+    taken: list[bytes] = []
+
+    def keep(event: Any) -> int:
+        taken.append(event.request.DataSet.getvalue())
+        return 0
+
+    with entity(keep, syntax=uid.ImplicitVRLittleEndian) as destination:
+        send(objects, destination, n_retries=0, on_done=told.append)
+    with web(200) as (store, _):
+        send(objects, store, n_retries=0, on_done=told.append)
+    assert [delivery.problem for delivery in told] == ["", ""]
+    assert b"P" * 80 in taken[0]
 
 
 def test_an_association_that_is_dropped_is_made_again(results: Path) -> None:
