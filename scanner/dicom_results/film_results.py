@@ -140,7 +140,7 @@ def _write_unless_there(
     """
     series = series_folder(folder, kind, header)
     path = series / f"{sop_uid(kind, header, answer)}.dcm"
-    if path.exists():
+    if path.exists() and path.stat().st_size > 0:  # an empty one is what a power failure has left
         return path, False
     try:
         data = encode(make(series))

@@ -61,7 +61,7 @@ def write_object(path: Path, data: bytes) -> None:
             missing.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise RunFolderError("output-unwritable", f"{path} cannot be written: {error.strerror}.") from error
-    write_whole(path, data, mode=0o600)
+    write_whole(path, data, mode=0o600, outlives_power=True)
 
 
 def latest_reports(series: Path, film: FilmHeader) -> list[str]:

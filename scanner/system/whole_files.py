@@ -44,13 +44,15 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = 0o666, outlives_power: bool = False) -> Iterator[BinaryIO]:
     """Open a new file beside ``path``, and move it into its place when all went well.
 
     Parameters
     ----------
     mode
         Rights of the file, as far as the umask leaves them.
+    outlives_power
+        Whether the file is whole, or not there, after a power failure too; that takes some milliseconds.
 
     Raises
     ------
@@ -65,6 +67,9 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
             try:
                 with os.fdopen(os.open(place, _NEW, mode, dir_fd=folder), "wb") as file:
                     yield file
+                    if outlives_power:
+                        file.flush()
+                        os.fsync(file.fileno())
                 target = path.name if folder is not None else str(path)
                 os.replace(place, target, src_dir_fd=folder, dst_dir_fd=folder)
             except BaseException:
@@ -87,9 +92,9 @@ def replacing_text(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
         stream.detach()
 
 
-def write_whole(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def write_whole(path: Path, data: bytes, *, mode: int = 0o666, outlives_power: bool = False) -> None:
     """Write a file as ``replacing`` does."""
-    with replacing(path, mode=mode) as file:
+    with replacing(path, mode=mode, outlives_power=outlives_power) as file:
         file.write(data)
 
 

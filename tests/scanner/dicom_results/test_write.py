@@ -111,6 +111,15 @@ def test_a_second_time_writes_nothing(a_run: Path, tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == before
 
 
+def test_an_object_that_a_power_failure_has_left_empty_is_written_again(a_run: Path, tmp_path: Path) -> None:
+    write_results(a_run, tmp_path / "out", Wanted())
+    before = contents(tmp_path / "out")
+    for path in (tmp_path / "out").rglob("2.25*.dcm"):
+        path.write_bytes(b"")
+    assert counts(write_results(a_run, tmp_path / "out", Wanted())) == (2, 2, 2, 0)
+    assert contents(tmp_path / "out") == before
+
+
 @pytest.mark.parametrize("kind", ["report", "regions"])
 def test_another_threshold_gives_objects_that_name_their_predecessors(a_run: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
