@@ -21,7 +21,7 @@ from cxrscan.training.adaptation.forgetting import Remembered
 from cxrscan.training.adaptation.graph import read_head, with_head
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import Measured, share_estimate
-from cxrscan.training.adaptation.rungs import PROMISE, Adapted
+from cxrscan.training.adaptation.rungs import Adapted
 from cxrscan.training.bundle_files import estimate_document, point_document, says_something, write_files
 from cxrscan.training.calibrate import sigmoid
 
@@ -251,8 +251,6 @@ def _limits(
         limits.append("Films that its parent was validated on are told apart worse than by its parent.")
     elif remembered is None and (measured.adapted.head.weights.size or measured.adapted.tuned is not None):
         limits.append("How it does on the films that its parent was validated on is not known.")
-    if measured.adapted.tuned is not None and PROMISE in measured.adapted.points:
-        limits.append("Its promised sensitivity may be missed: docs/adapt.md tells how often it was.")
     if not measured.speaks_for_itself:
         limits.append("Written by force: the figures are of networks that answer otherwise than their mean, this one.")
     elif forced:
