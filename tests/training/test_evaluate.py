@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cxrscan.scanner.records import Estimate
-from cxrscan.training.evaluate import _parts, _says_something, heat_scale, heat_spread
+from cxrscan.training.bundle_files import says_something
+from cxrscan.training.evaluate import _parts, heat_scale, heat_spread
 from cxrscan.training.films import FilmFile
 from tests.training.films import loaded_films
 
@@ -61,7 +62,7 @@ def test_figures_are_told_for_what_divides_a_population() -> None:
 
 
 def test_a_figure_without_end_is_left_out() -> None:
-    assert _says_something(Estimate(0.9, 0.8, 1.0))
-    assert not _says_something(Estimate(None))
-    assert not _says_something(Estimate(2e9))
-    assert not _says_something(Estimate(5.0, -3e12, 3e12))
+    assert says_something(Estimate(0.9, 0.8, 1.0))
+    assert not says_something(Estimate(None))
+    assert not says_something(Estimate(2e9))
+    assert not says_something(Estimate(5.0, -3e12, 3e12))
