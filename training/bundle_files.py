@@ -25,20 +25,24 @@ def write_files(folder: Path, weights: bytes, document: Mapping[str, Any], card:
     TrainingError
         ``output-unwritable``.
     """
-    check_document(document, where=SPEC_NAME)
+    spec = _spec(document)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError("output-unwritable", f"{folder} cannot be made: {error.strerror}.") from error
     write_whole(folder / WEIGHTS_NAME, weights)
-    write_spec(folder, document)
+    write_whole(folder / SPEC_NAME, spec)
     write_whole(folder / CARD_NAME, card.encode())
 
 
 def write_spec(folder: Path, document: Mapping[str, Any]) -> None:
     """Write ``model.json``, once it is checked; raises ``BundleError`` as ``write_files`` does."""
+    write_whole(folder / SPEC_NAME, _spec(document))
+
+
+def _spec(document: Mapping[str, Any]) -> bytes:
     check_document(document, where=SPEC_NAME)
-    write_whole(folder / SPEC_NAME, (json.dumps(document, indent=2) + "\n").encode())
+    return (json.dumps(document, indent=2) + "\n").encode()
 
 
 def point_document(point: OperatingPoint) -> dict[str, Any]:

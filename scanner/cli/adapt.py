@@ -130,10 +130,15 @@ def adapt(
     cxrscan run films/ --model our-model
     """
     _require_libraries(fine_tune)
-    for option, given in (
-        *(("--labels", labels), ("--verdicts", verdicts), ("--sensitivity", sensitivity), ("--rung", rung)),
-        *(("--fine-tune", fine_tune), ("--validation-run", validation_run)),
-    ):
+    ask_for_labels = {
+        "--labels": labels,
+        "--verdicts": verdicts,
+        "--sensitivity": sensitivity,
+        "--rung": rung,
+        "--fine-tune": fine_tune,
+        "--validation-run": validation_run,
+    }
+    for option, given in ask_for_labels.items():
         if share is not None and given:
             raise click.UsageError(f"--positive-share heeds no labels: leave {option} out.")
     from cxrscan.training.adaptation.run import AdaptRequest, adapt_run
