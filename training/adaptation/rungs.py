@@ -57,9 +57,9 @@ def _step(rung: Rung, films: LocalFilms) -> Step:
         for n, name in ((films.n_positive, "with pneumonia"), (films.n_negative, "without"))
         if n < fewest
     ]
-    has = f"{films.n_positive} films with pneumonia and {films.n_negative} without"
+    has = f"{films.n_positive} with pneumonia and {films.n_negative} without"
     if more:
-        return Step(rung, False, f"{_WHAT[rung]}: not without {' and '.join(more)}; there are {has}.")
+        return Step(rung, False, f"{_WHAT[rung]}: not without {' and '.join(more)}; labelled: {has}.")
     return Step(rung, True, f"{_WHAT[rung]}: {has} are enough.")
 
 

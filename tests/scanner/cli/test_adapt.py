@@ -159,7 +159,7 @@ def test_a_share_heeds_no_label_and_what_asks_for_labels_is_refused_beside_it(ru
         assert (said.exit_code, f"leave {option[0]} out" in said.stderr) == (2, True)
     invoke("report", run, "--labels", labels)
     said = invoke(*asked, "-o", tmp_path / "ours")
-    assert "100 films with pneumonia and 100 without are enough" in said.stdout
+    assert "100 with pneumonia and 100 without are enough" in said.stdout
     assert "No label has validated this threshold" in said.stdout
     assert load_bundle(tmp_path / "ours").default_operating_point == "share"
 

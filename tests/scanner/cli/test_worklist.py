@@ -2,13 +2,17 @@
 
 import csv
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from cxrscan.scanner.cli.main import cxrscan
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document
+from cxrscan.scanner.runs.journal import Journal
 from tests.builders import write_film
+from tests.reports.films import INFO
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +72,13 @@ def test_films_are_listed_where_a_run_has_no_studies(run: Path, tmp_path: Path) 
     assert invoke("worklist", run, "-o", tmp_path, "-q").exit_code == 0
     assert len(rows(tmp_path / "worklist.csv")) == 7
     invoke("report", run, "--group", "folder", "-q")
+
+
+def test_a_run_without_films_has_no_worklist(tmp_path: Path) -> None:
+    with Journal(tmp_path / "out", create=True) as journal:
+        journal.put("model", read_document(DEFAULT_BUNDLE))
+        journal.put("run", asdict(replace(INFO, threshold_name="custom")))
+        journal.start_session("key")
+    done = invoke("worklist", tmp_path / "out")
+    assert getattr(done.exception, "code", None) == "worklist-empty", done.output
+    assert not list((tmp_path / "out").glob("worklist*"))

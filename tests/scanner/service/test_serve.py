@@ -100,6 +100,15 @@ def test_who_is_not_on_the_list_or_calls_somebody_else_is_refused(tmp_path: Path
         assert service.counts("received") == 1
 
 
+@pytest.mark.parametrize("option", ["--port", "--status-port"])
+def test_a_port_that_is_taken_is_named(option: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        ports = {"--port": orthanc.free_port(), "--status-port": 0} | {option: taken}
+        done = cxrscan("serve", "-o", tmp_path / "out", *(each for pair in ports.items() for each in pair))
+    assert (done.returncode, "[port-taken]" in done.stderr, f":{taken} " in done.stderr) == (1, True, True), done.stderr
+
+
 def test_beyond_this_computer_a_list_is_needed(tmp_path: Path) -> None:
     done = cxrscan("serve", "-o", tmp_path / "out", "--bind", "0.0.0.0")
     assert (done.returncode, "--allow" in done.stderr) == (2, True)

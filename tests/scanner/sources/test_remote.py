@@ -420,6 +420,14 @@ def test_outputs_are_copied_to_a_bucket_without_the_journal(s3: S3, films: Path,
         body.close()
 
 
+def test_outputs_that_cannot_be_copied_stay_in_the_run_folder(s3: S3, films: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = [*COMMAND, str(films / "NORMAL"), "-o", str(out), "--upload", "s3://no-such-bucket/results"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (done.returncode, "[upload-failed]" in done.stderr) == (1, True), done.stderr
+    assert {"report.html", "results.csv", "run.json"} <= {path.name for path in out.iterdir()}
+
+
 def test_a_list_names_films_here_and_elsewhere(bucket: str, films: Path, local: Path, tmp_path: Path) -> None:
     names = ["NORMAL/1.png", "IM0001", "broken.jpg", "gone.png", "notes.txt"]
     here = [str(films / name) for name in names]
