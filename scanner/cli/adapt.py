@@ -235,7 +235,7 @@ def _story(outcome: Outcome) -> Iterator[str]:
         yield f"  {'+' if step.is_allowed else '-'} {step.reason[0].upper()}{step.reason[1:]}"
     yield outcome.promise
     for measured in outcome.measured:
-        told = "" if measured.is_gain else f"; {_doubt(measured)}"
+        told = "" if measured.is_gain else "; the interval includes a loss"
         yield (
             f"{measured.rung}, {_gain_name(measured)}: {difference_text('auc', measured.gain)}{told}; "
             f"AUC {difference_text('auc', measured.auc_gain)}"
@@ -273,16 +273,7 @@ def _gain_name(measured: Measured) -> str:
     return f"gain in {GAINS[measured.gain_of]}"
 
 
-def _doubt(measured: Measured) -> str:
-    """Why a rung is not taken."""
-    return "the interval includes a loss" if measured.speaks_for_itself else "its networks and their mean disagree"
-
-
 def _refusal(measured: Measured) -> str:
-    if not measured.speaks_for_itself:
-        return (
-            "No bundle is written: the fine-tuned networks and their mean disagree, so that no figure is of the mean."
-        )
     return (
         f"No bundle is written: on films held back the {_gain_name(measured)} by the {measured.rung} "
         f"may be a loss ({measured.gain.low or 0:.3f} to {measured.gain.high or 0:.3f})."

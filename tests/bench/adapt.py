@@ -40,7 +40,7 @@ from cxrscan.training.adaptation.measure import Measured, measure, measure_tuned
 from cxrscan.training.adaptation.run import SENSITIVITY, best_of
 from cxrscan.training.adaptation.rungs import PROMISE, Adapted, Rung, allowed, ladder
 
-_COLUMNS = ("AUC", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA n.", "promise", "kept", "gain", "s")
+_COLUMNS = ("all", "normal", "other", "AP", "PA", "sens", "spec", "spec n.", "BA n.", "promise", "kept", "gain", "s")
 _OLD_COLUMNS = ("old AUC", "o. sens", "o. spec")
 """Of the parent's validation films."""
 

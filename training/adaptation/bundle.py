@@ -251,9 +251,7 @@ def _limits(
         limits.append("Films that its parent was validated on are told apart worse than by its parent.")
     elif remembered is None and (measured.adapted.head.weights.size or measured.adapted.tuned is not None):
         limits.append("How it does on the films that its parent was validated on is not known.")
-    if not measured.speaks_for_itself:
-        limits.append("Written by force: the figures are of networks that answer otherwise than their mean, this one.")
-    elif forced:
+    if forced:
         limits.append("Written by force: on films held back the interval of the gain includes a loss.")
     return limits
 

@@ -82,7 +82,7 @@ def promise_text(n_positive: int, sensitivity: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """The mean of fine-tuned networks, and what these said of films that they had not seen."""
+    """A fine-tuned network, and what others said of films that they had not seen."""
 
     graph: bytes = field(repr=False)
     """Content of ``model.tflite``."""
@@ -93,8 +93,6 @@ class Tuned:
     heat_scale: float
     max_abs_difference: float
     """Between the graph's log-odds and Keras'."""
-    agreement: float = 1.0
-    """Correlation of the graph's log-odds with the mean of those that the networks give; 1: thresholds carry over."""
     gate: Mapping[str, Any] | None = field(default=None, repr=False)
     """``gate`` of ``model.json``, for the network's new features; None where the parent has none."""
 
