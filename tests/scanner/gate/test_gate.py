@@ -374,7 +374,7 @@ def test_a_bundle_of_one_classifier_judges_by_it(bundle: Path) -> None:
     seen = [gate.look_at(picture).anatomy for gate in (newer, older)]
     assert seen[1] == pytest.approx(seen[0][1:2])
     distances = [gate.look_deeper(gate.look_at(picture), gate.feature_mean**2) for gate in (newer, older)]
-    assert distances[0].misfit > distances[1].misfit - 1e-3, "the one that says most decides"
+    assert distances[1].misfit <= distances[0].misfit + 1e-5, "the one that says most decides"
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ import pytest
 from cxrscan.scanner.engines.litert import LiteRTEngine
 from cxrscan.scanner.errors import RunFolderError, TrainingError
 from cxrscan.scanner.gate.statistics import GateStatistics
-from cxrscan.scanner.model_bundle import load_bundle, read_document, read_weights
+from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, load_bundle, read_document, read_weights
 from cxrscan.scanner.records import Reading
 from cxrscan.scanner.runs.journal import Journal
 from cxrscan.scanner.sources.walk import find_images
 from cxrscan.training.adaptation.bundle import Parent, adapted_bundle, write_adapted
 from cxrscan.training.adaptation.films_again import Whereabouts, read_again, whereabouts
 from cxrscan.training.adaptation.fine_tune import fine_tune, on_scale_of
+from cxrscan.training.adaptation.graph import read_head
 from cxrscan.training.adaptation.last_blocks import frozen_features, restore, train_last_blocks
 from cxrscan.training.adaptation.local_films import LocalFilms
 from cxrscan.training.adaptation.measure import measure_tuned
@@ -100,6 +101,24 @@ def test_films_that_a_network_does_not_tell_apart_share_the_lowest_rank() -> Non
     answers = np.repeat([[0.0, 1.0, 5.0]], 3, axis=0).repeat(20, axis=1)
     carried = on_scale_of(np.arange(60.0), answers, np.arange(60) % 3)
     np.testing.assert_array_equal(carried, np.repeat([0.0, 20.0, 40.0], 20))
+
+
+def test_networks_that_say_the_same_of_all_films_leave_no_threshold_beyond_the_networks() -> None:
+    carried = on_scale_of(np.full(60, 1.5), np.zeros((3, 60)), np.arange(60) % 3)
+    np.testing.assert_array_equal(carried, np.full(60, 1.5))
+
+
+def test_the_network_of_all_films_has_moved_and_answers_as_those_of_the_parts(data: Path) -> None:
+    spec = replace(load_bundle(DEFAULT_BUNDLE), gate=None)
+    shipped = Parent(spec, read_document(DEFAULT_BUNDLE), read_weights(DEFAULT_BUNDLE))
+    loaded = load_films(find_films(data), spec)
+    films = replace(made_films(20), truth=loaded.truth, patients=np.array([film.patient for film in loaded.films]))
+    config = replace(CONFIG, learning_rate=5e-5)
+    tuned = fine_tune(shipped, films, loaded.pixels, config=config, n_seen=1)
+    said = read_head(tuned.graph).log_odds(tuned.embeddings)
+    was = LiteRTEngine(spec).predict(loaded.pixels).logits
+    assert np.abs(said - was).max() > 0.05
+    assert np.corrcoef(said, tuned.out_of_fold)[0, 1] > 0.8
 
 
 def test_only_the_last_blocks_and_the_head_learn(parent: Parent, films: LocalFilms, data: Path) -> None:

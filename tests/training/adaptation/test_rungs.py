@@ -11,7 +11,7 @@ from cxrscan.scanner.model_bundle import DEFAULT_BUNDLE, read_document, read_wei
 from cxrscan.training.adaptation.baseline import baseline
 from cxrscan.training.adaptation.bundle import Parent, adapted_bundle
 from cxrscan.training.adaptation.forecast import forecast
-from cxrscan.training.adaptation.measure import measure
+from cxrscan.training.adaptation.measure import measure, measure_tuned
 from cxrscan.training.adaptation.promise import promised_threshold
 from cxrscan.training.adaptation.run import best_of
 from cxrscan.training.adaptation.rungs import PROMISE, Tuned, adapt, adapt_tuned, allowed, ladder, promise_text
@@ -119,3 +119,11 @@ def test_the_promise_of_fine_tuned_networks_rests_on_everybody() -> None:
     )
     few = made_films(100)
     assert adapt_tuned(Tuned(b"", few.log_odds, few.embeddings, 1.0, 0.0), few, 0.95).promise is None
+
+
+def test_a_fine_tuned_network_that_tells_more_is_taken() -> None:
+    films = made_films(400, knows=0.5)
+    said = Tuned(b"", films.log_odds + np.where(films.truth, 2.0, -2.0), films.embeddings, 1.0, 0.0)
+    tuned = measure_tuned(said, films, PARENT, "youden", 0.9)
+    assert tuned.is_gain
+    assert best_of([tuned, measure("recalibration", films, PARENT, "youden", 0.9)]).rung == "fine-tuning"
