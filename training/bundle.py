@@ -46,7 +46,7 @@ def write_bundle(
         "schema_version": 1,
         "name": name,
         "version": f"{training['date'].replace('-', '.')}-{config.name}",
-        "weights_sha256": hashlib.sha256(graph).hexdigest(),
+        **network_document(graph, evaluation),
         "input_px": config.input_px,
         "pixel_range": [0, 1],
         "class_names": ["NORMAL", "PNEUMONIA"],
@@ -54,11 +54,6 @@ def write_bundle(
         "gate": None,
         "trained_on": {"views": config.views.split(), "below_years": config.below_years or None},
         "training": {**training, "config": _portable(config)},
-        "export": {
-            "max_abs_prob_difference": evaluation.max_abs_prob_difference,
-            "n_films": evaluation.n_films,
-            "weights": "float16",
-        },
         "intended_use": INTENDED_USE,
         "limits": [
             f"Trained and validated only on {config.population}.",
@@ -71,6 +66,18 @@ def write_bundle(
         "initial_weights": initial_weights(config),
     }
     write_files(folder, graph, document, render_card(document))
+
+
+def network_document(graph: bytes, evaluation: Evaluation) -> dict[str, Any]:
+    """What ``model.json`` says of the exported graph."""
+    return {
+        "weights_sha256": hashlib.sha256(graph).hexdigest(),
+        "export": {
+            "max_abs_prob_difference": evaluation.max_abs_prob_difference,
+            "n_films": evaluation.n_films,
+            "weights": "float16",
+        },
+    }
 
 
 def described(evaluation: Evaluation) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """From log-odds to probabilities that mean something, and to thresholds that hold elsewhere.
 
 Each population gets a calibration of its own, for the same share of films with pneumonia, and a classifier that finds
-the population of a film. All is fitted on plain and shifted validation films together. Plain ones alone are too easy:
-with a specificity near 1 almost any threshold looks right on them, and what is read off them (0.003 or 0.1) ruins the
-specificity elsewhere.
+the population of a film: the classifier on training films, all else on validation films, plain and shifted ones
+together. Plain ones alone are too easy: with a specificity near 1 almost any threshold looks right on them, and what is
+read off them (0.003 or 0.1) ruins the specificity elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET = 0.95
 """Sensitivity of ``sens95`` and specificity of ``spec95``."""
 _CLIP = 1e-9
 _MAX_LOG_TEMPERATURE = float(np.log(20.0))
-_INVERSE_REGULARISATION = 0.01  # of the classifier that tells populations apart; they differ in much
+_INVERSE_REGULARISATION = 0.1  # of the classifier that tells populations apart; they differ in much
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:

@@ -130,8 +130,9 @@ def _calibrate(
     finder = None
     if len(calibrations) > 1:
         some = train[::_EVERY_NTH]
-        embeddings = run_graph(graph, loaded.pixels[[loaded.rows[i][0] for i in some]]).embeddings
-        finder = fit_finder(embeddings, [loaded.films[i].population for i in some])
+        films = loaded.pixels[[loaded.rows[i][0] for i in some]]
+        seen = [run_graph(graph, copy).embeddings for copy in (films, shifted_copy(films, _SHIFT_SEED))]
+        finder = fit_finder(np.concatenate(seen), [loaded.films[i].population for i in some] * len(seen))
     return Calibrated(prior, calibrations, finder)
 
 

@@ -60,10 +60,16 @@ def render_card(document: Mapping[str, Any]) -> str:
         "## Export\n\n"
         f"LiteRT, float16 weights. Largest difference in probability from Keras over {document['export']['n_films']:,} "
         f"films: {document['export']['max_abs_prob_difference']:.1e}. SHA-256 of the weights: "
-        f"`{document['weights_sha256']}`.",
+        f"`{document['weights_sha256']}`." + _filter(document["export"]),
         f"## Licence\n\n{document['licence']}",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _filter(export: Mapping[str, Any]) -> str:
+    if "blur_taps" not in export:
+        return ""
+    return f" After training, the binomial filter in front of the network was made longer: {export['blur_taps']} taps."
 
 
 def _files(training: Mapping[str, Any]) -> str:

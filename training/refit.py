@@ -2,36 +2,52 @@
 
     python -m cxrscan.training.refit BUNDLE DATA… --also OTHER_VERSIONS
 
-With ``--only-gate`` calibration and operating points stay, too. DATA are the films that the bundle was trained on, as
-`cxrscan train` takes them. They are split as the training run split them: by its ``splits.csv`` where ``--splits``
-names it, else by the seed and the share that ``model.json`` keeps.
+With ``--only-gate`` calibration and operating points stay, too. With ``--blur-taps`` the filter in front of the network
+is made longer first: versions of a film that differ in sharpness then get answers more alike.
+
+DATA are the films that the bundle was trained on, as `cxrscan train` takes them. They are split as the training run
+split them: by its ``splits.csv`` where ``--splits`` names it, else by the seed and the share that ``model.json`` keeps.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import cv2
 
-from cxrscan.scanner.errors import BundleError
+from cxrscan.scanner.errors import BundleError, TrainingError
+from cxrscan.scanner.metrics import FloatArray
 from cxrscan.scanner.model_bundle import CARD_NAME, SPEC_NAME, check_document, read_weights, spec_from_document
+from cxrscan.scanner.network.restore import restore_network
+from cxrscan.scanner.records import FloatImage
 from cxrscan.scanner.system.whole_files import followed, write_whole
-from cxrscan.training.bundle import described
-from cxrscan.training.bundle_files import write_spec
+from cxrscan.training.bundle import described, network_document
+from cxrscan.training.bundle_files import write_files, write_spec
 from cxrscan.training.dataset import find_all_films, load_films, parse_data_set
 from cxrscan.training.drift_reference import add_reference
-from cxrscan.training.evaluate import evaluate
+from cxrscan.training.evaluate import evaluate, validation_films
+from cxrscan.training.export import export_graph, round_to_float16
 from cxrscan.training.films import LoadedFilms
+from cxrscan.training.fit import predict_logits
 from cxrscan.training.gate_statistics import fit_gate_of
 from cxrscan.training.model_card import render_card
 from cxrscan.training.splits import IndexArray, read_split, split_again
 
 
-def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: IndexArray, prior: float) -> None:
+def refit(
+    bundle: Path,
+    loaded: LoadedFilms,
+    train: IndexArray,
+    validation: IndexArray,
+    prior: float,
+    *,
+    blur_taps: int | None = None,
+) -> None:
     """Fit all of a bundle but its network again; the same films give the same numbers.
 
     Parameters
@@ -40,6 +56,8 @@ def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: Inde
         Indices of the films.
     prior
         Share of films with pneumonia that the probabilities assume.
+    blur_taps
+        Of a longer filter in front of the network; None leaves the network as it is.
 
     Raises
     ------
@@ -48,15 +66,38 @@ def refit(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: Inde
     """
     document = read_without_gate(bundle)
     document.pop("temperature", None)
+    graph, keras_logits = read_weights(bundle), None
+    if blur_taps is not None:
+        graph, keras_logits = _with_filter(graph, document, blur_taps, validation_films(loaded, validation)[0])
     evaluation = evaluate(
-        read_weights(bundle),
+        graph,
         loaded,
         train,
         validation,
+        keras_logits=keras_logits,
         operating_point=document["default_operating_point"],
         prior=prior,
     )
-    _write_with_gate(bundle, document | described(evaluation), loaded, train, validation)
+    document |= described(evaluation)
+    if blur_taps is not None:
+        document |= network_document(graph, evaluation)
+        document["export"]["blur_taps"] = blur_taps
+        document.pop("reference", None)  # of the network before
+        write_files(followed(bundle), graph, document, render_card(document))
+    _write_with_gate(bundle, document, loaded, train, validation)
+
+
+def _with_filter(
+    graph: bytes, document: Mapping[str, Any], blur_taps: int, films: FloatImage
+) -> tuple[bytes, FloatArray]:
+    """The network with a longer filter in front, and what Keras says of films with it."""
+    alpha = document["training"].get("config", {}).get("alpha", 1.0)
+    try:
+        network = restore_network(graph, input_px=document["input_px"], alpha=alpha, blur_taps=blur_taps)
+    except ValueError as error:
+        raise TrainingError("config-invalid", f"The filter cannot be made longer: {error}.") from error
+    round_to_float16(network)
+    return export_graph(network), predict_logits(network, films)
 
 
 def refit_only_gate(bundle: Path, loaded: LoadedFilms, train: IndexArray, validation: IndexArray) -> None:
@@ -124,6 +165,9 @@ _folder = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of films with pneumonia that probabilities assume; without it that of the bundle.",
 )
+@click.option(
+    "--blur-taps", type=click.IntRange(1), metavar="N", help="Make the filter in front of the network this long first."
+)
 @click.option("--only-gate", is_flag=True, help="Fit the gate alone; probabilities and their figures stay.")
 def main(
     bundle: Path,
@@ -131,9 +175,12 @@ def main(
     splits: Path | None,
     also: tuple[Path, ...],
     prior: float | None,
+    blur_taps: int | None,
     only_gate: bool,
 ) -> None:
     """Fit calibration, operating points and gate of BUNDLE on the films of DATA again."""
+    if only_gate and blur_taps is not None:
+        raise click.UsageError("--blur-taps changes the probabilities, which --only-gate leaves as they are.")
     cv2.setNumThreads(1)
     document = read_without_gate(bundle)
     spec = spec_from_document(document, bundle)
@@ -142,7 +189,7 @@ def main(
     if only_gate:
         refit_only_gate(bundle, loaded, train, validation)
     else:
-        refit(bundle, loaded, train, validation, spec.prior if prior is None else prior)
+        refit(bundle, loaded, train, validation, spec.prior if prior is None else prior, blur_taps=blur_taps)
     click.echo(f"{bundle} fitted again on {len(train)} films, measured on {len(validation)}.", err=True)
 
 

@@ -56,7 +56,7 @@ def build_network(config: NetworkConfig) -> keras.Model:
     size = 2 * radius + first.kernel.shape[0]
     stem = layers.Conv2D(first.filters, size, strides=2, use_bias=False, trainable=first.trainable, name=STEM)
     x = backbone(stem(x))
-    stem.kernel.assign(_blurred(np.asarray(first.kernel), config.blur_taps))
+    stem.kernel.assign(blurred(np.asarray(first.kernel), config.blur_taps))
     x = layers.GlobalAveragePooling2D(name="embedding")(x)
     x = layers.BatchNormalization(momentum=0.95, name="head_norm")(x)
     x = layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
@@ -124,8 +124,8 @@ def last_features(network: keras.Model, training: bool | None = None) -> Any:
     return network.get_layer(BACKBONE)(network.get_layer(STEM)(x), training=training)
 
 
-def _blurred(kernel: np.ndarray, taps: int) -> np.ndarray:
-    """The kernel, shape (h, w, 3, filters), for one channel and with a binomial filter before it."""
+def blurred(kernel: np.ndarray, taps: int) -> np.ndarray:
+    """The kernel, shape (h, w, channels, filters), for one channel and with a binomial filter before it."""
     grey: np.ndarray = kernel.sum(axis=2, keepdims=True)
     filter_1d = (np.poly1d([0.5, 0.5]) ** (taps - 1)).coeffs
     height, width, _, n_filters = grey.shape

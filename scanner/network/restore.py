@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tensorflow.lite.python import schema_py_generated as schema
 
 from cxrscan.scanner.network.config import NetworkConfig
-from cxrscan.scanner.network.network import BACKBONE, STEM, build_network
+from cxrscan.scanner.network.network import BACKBONE, STEM, blurred, build_network
 
 _Weights = npt.NDArray[np.float32]
 _FIRST_KERNEL = 3  # MobileNetV2's first convolution without a filter before it
@@ -38,7 +38,7 @@ class _Step:
     """shape (out,)."""
 
 
-def restore_network(graph: bytes, *, input_px: int, alpha: float) -> keras.Model:
+def restore_network(graph: bytes, *, input_px: int, alpha: float, blur_taps: int | None = None) -> keras.Model:
     """Make the network whose ``export_graph`` a graph is; its outputs are the same but for rounding.
 
     Parameters
@@ -49,18 +49,23 @@ def restore_network(graph: bytes, *, input_px: int, alpha: float) -> keras.Model
         Side of the square input.
     alpha
         MobileNetV2's width multiplier.
+    blur_taps
+        Of a longer filter in front of the network than the graph has, an odd number; None keeps the graph's.
 
     Raises
     ------
     ValueError
-        The graph holds another network than ``build_network`` makes.
+        The graph holds another network than ``build_network`` makes, or a longer filter.
     """
     steps = list(_steps_with_weights(graph))
     convolutions = [step for step in steps if step.operator in _CONVOLUTIONS]
     hidden, logit = _dense_steps(steps, n_features=convolutions[-1].kernel.shape[0] if convolutions else 0)
-    blur_taps = convolutions[0].kernel.shape[1] - _FIRST_KERNEL + 1
-    if blur_taps < 1 or blur_taps % 2 == 0:
+    own_taps = convolutions[0].kernel.shape[1] - _FIRST_KERNEL + 1
+    if own_taps < 1 or own_taps % 2 == 0:
         raise ValueError("its first convolution is not that of a cxrscan network")
+    blur_taps = own_taps if blur_taps is None else blur_taps
+    if blur_taps < own_taps:
+        raise ValueError(f"its filter has {own_taps} taps already")
     network = build_network(
         NetworkConfig(
             input_px=input_px,
@@ -80,7 +85,9 @@ def restore_network(graph: bytes, *, input_px: int, alpha: float) -> keras.Model
         raise ValueError(f"{len(convolutions)} convolutions instead of {len(pairs)}")
     for (convolution, behind), step in zip(pairs, convolutions, strict=True):
         # Keras keeps the kernels of convolutions as (H, W, in, out), of depthwise ones as (H, W, channels, 1)
-        _assign(convolution.kernel, step.kernel.transpose(1, 2, 3, 0))
+        kernel = step.kernel.transpose(1, 2, 3, 0)
+        is_stem = convolution.name == STEM
+        _assign(convolution.kernel, blurred(kernel, blur_taps - own_taps + 1) if is_stem else kernel)
         _make_shift(next(layer for layer in behind if isinstance(layer, keras.layers.BatchNormalization)), step.bias)
     _make_shift(network.get_layer("head_norm"), None)
     for name, step in (("hidden", hidden), ("logit", logit)):

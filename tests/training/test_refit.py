@@ -5,14 +5,25 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from cxrscan.scanner.errors import TrainingError
 from cxrscan.scanner.gate.statistics import GateStatistics
-from cxrscan.scanner.model_bundle import CARD_NAME, DEFAULT_BUNDLE, SPEC_NAME, WEIGHTS_NAME, load_bundle, read_document
+from cxrscan.scanner.model_bundle import (
+    CARD_NAME,
+    DEFAULT_BUNDLE,
+    SPEC_NAME,
+    WEIGHTS_NAME,
+    load_bundle,
+    read_document,
+    read_weights,
+)
+from cxrscan.scanner.records import FloatImage
 from cxrscan.training.dataset import find_films, load_films
+from cxrscan.training.export import run_graph
 from cxrscan.training.films import LoadedFilms
 from cxrscan.training.model_card import render_card
 from cxrscan.training.refit import main, next_version
@@ -101,10 +112,43 @@ def test_the_command_fits_a_bundle_again_to_the_same_numbers(bundle: Path, data:
     assert np.linalg.norm(statistics.feature_basis, axis=1) == pytest.approx(1.0, abs=1e-2)
 
 
+def test_a_longer_filter_goes_in_front_of_the_network(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
+    _, validation = split_by_patient(loaded, 0.3, seed=0)
+    write_splits(bundle / "splits.csv", loaded, validation)
+    before = read_document(bundle)
+    taps = before["export"]["blur_taps"] + 4
+    command = [str(bundle), str(data), "--splits", str(bundle / "splits.csv")]
+    outcome = CliRunner().invoke(main, [*command, "--blur-taps", str(taps)])
+    assert outcome.exit_code == 0, outcome.output
+    after = read_document(bundle)
+    assert after["weights_sha256"] != before["weights_sha256"]
+    assert after["training"] == before["training"]
+    assert (after["export"]["blur_taps"], after["export"]["n_films"]) == (taps, len(validation))
+    assert f"made longer: {taps} taps" in (bundle / CARD_NAME).read_text(encoding="utf-8")
+    assert after["export"]["max_abs_prob_difference"] < 1e-3
+    films = loaded.pixels[:8]
+    softer = np.stack([_filtered(film[..., 0], 5)[..., np.newaxis] for film in films])
+    inner = np.s_[:, 1:-1, 1:-1]  # the frame around a film is filtered with it in one case only
+    wanted, found = run_graph(read_weights(DEFAULT_BUNDLE), softer), run_graph(read_weights(bundle), films)
+    np.testing.assert_allclose(found.logits, wanted.logits, atol=0.5)
+    assert np.corrcoef(found.heat_maps[inner].ravel(), wanted.heat_maps[inner].ravel())[0, 1] > 0.98
+    for options in (["--blur-taps", str(taps - 2)], ["--blur-taps", str(taps + 1)]):
+        refused = CliRunner().invoke(main, [*command, *options]).exception
+        assert isinstance(refused, TrainingError)
+        assert refused.code == "config-invalid"
+
+
+def _filtered(film: FloatImage, taps: int) -> FloatImage:
+    filter_1d = np.poly1d([0.5, 0.5]) ** (taps - 1)
+    return np.asarray(cv2.sepFilter2D(film, -1, filter_1d.coeffs, filter_1d.coeffs), dtype=np.float32)
+
+
 def test_the_gate_alone_is_fitted_again(bundle: Path, data: Path, loaded: LoadedFilms) -> None:
     _, validation = split_by_patient(loaded, 0.3, seed=0)
     write_splits(bundle / "splits.csv", loaded, validation)
-    outcome = CliRunner().invoke(main, [str(bundle), str(data), "--splits", str(bundle / "splits.csv"), "--only-gate"])
+    command = [str(bundle), str(data), "--splits", str(bundle / "splits.csv"), "--only-gate"]
+    assert CliRunner().invoke(main, [*command, "--blur-taps", "9"]).exit_code == 2
+    outcome = CliRunner().invoke(main, command)
     assert outcome.exit_code == 0, outcome.output
     before, after = read_document(DEFAULT_BUNDLE), read_document(bundle)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}

@@ -242,6 +242,29 @@ def test_a_graph_of_another_first_convolution_is_refused(side: int) -> None:
 
 
 @pytest.mark.parametrize("taps", [1, 5])
+def test_a_network_is_restored_with_a_longer_filter(taps: int) -> None:
+    graph = export_graph(trained_network(replace(SMALL, blur_taps=taps)))
+    restored = restore_network(graph, input_px=SMALL.input_px, alpha=SMALL.alpha, blur_taps=taps + 2)
+    inner = np.s_[:, 6:-6, 6:-6]  # the film's edge is filtered before the frame, or with it
+    batch = films(2)
+    padded = np.pad(batch, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    softer = sum(
+        weight * padded[:, i : i + batch.shape[1], j : j + batch.shape[2]]
+        for i, j, weight in ((i, j, (1, 2, 1)[i] * (1, 2, 1)[j] / 16) for i in range(3) for j in range(3))
+    )
+    wanted, found = (
+        net.get_layer(STEM)(net.get_layer("frame")(net.get_layer("to_minus_one_one")(x)))
+        for net, x in (
+            (restore_network(graph, input_px=SMALL.input_px, alpha=SMALL.alpha), softer),
+            (restored, batch),
+        )
+    )
+    np.testing.assert_allclose(found[inner], wanted[inner], rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match=f"{taps + 2} taps"):
+        restore_network(export_graph(restored), input_px=SMALL.input_px, alpha=SMALL.alpha, blur_taps=taps)
+
+
+@pytest.mark.parametrize("taps", [1, 5])
 def test_a_network_is_restored_from_its_graph(taps: int) -> None:
     network = trained_network(replace(SMALL, blur_taps=taps))
     round_to_float16(network)
