@@ -7,7 +7,8 @@ does for a bundle that is there what ``cxrscan train`` does at its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -43,11 +44,12 @@ def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
     Parameters
     ----------
     films
-        Those held out from training. Of each the largest version is taken: users scan originals.
+        Those held out from training. Of each the largest version is taken: users scan originals. Where enough films of
+        a population come in several versions, the others are left out: what is there of them is a copy for training.
     """
     spec = load_bundle(bundle)
     by_population: dict[str, list[Film]] = {}
-    for film, scanned in _scan(films, spec, LiteRTEngine(spec, n_threads=2)):
+    for film, scanned in _scan(_originals(list(films)), spec, LiteRTEngine(spec, n_threads=2)):
         by_population.setdefault(film.population or "validation films", []).append(scanned)
     portraits = [
         portray(lambda scanned=scanned: scanned, spec, name, max_films=MAX_FILMS)  # type: ignore[misc]
@@ -57,6 +59,11 @@ def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
     if all(portrait.n >= _LEAST_FILMS for portrait in portraits):
         document["reference"] = reference_document(portraits, spec)
     write_spec(followed(bundle), document)
+
+
+def _originals(films: Sequence[FilmFile]) -> list[FilmFile]:
+    n_several = Counter(film.population for film in films if len(film.paths) > 1)
+    return [film for film in films if len(film.paths) > 1 or n_several[film.population] < _LEAST_FILMS]
 
 
 def _scan(films: Iterable[FilmFile], spec: ModelSpec, engine: Engine) -> Iterator[tuple[FilmFile, Film]]:

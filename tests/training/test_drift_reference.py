@@ -35,7 +35,10 @@ def test_validation_films_are_described_as_a_run_sees_them(bundle: Path, tmp_pat
         FilmFile(path.stem, i % 2 == 1, f"patient {i}", (tiny, path), population="drawn")
         for i, (tiny, path) in enumerate(zip(small, large, strict=True))
     ]
-    add_reference(bundle, films)
+    copies = [write_film(tmp_path / f"copies/{i:02}.png", 20 + i, height=64, width=64) for i in range(5)]
+    add_reference(
+        bundle, [*films, *(FilmFile(path.stem, True, path.stem, (path,), population="drawn") for path in copies)]
+    )
     spec = load_bundle(bundle)
     (reference,) = references(spec)
     assert (reference.name, reference.n, reference.truth.sum()) == ("drawn", 12, 6)
