@@ -143,6 +143,11 @@ class ModelSpec:
         return f"{self.name} {self.version}"
 
     @property
+    def alpha(self) -> float:
+        """MobileNetV2's width multiplier."""
+        return float(self.training.get("config", {}).get("alpha", 1.0))
+
+    @property
     def weights_path(self) -> Path:
         """The LiteRT flatbuffer."""
         return self.folder / WEIGHTS_NAME

@@ -38,7 +38,7 @@ _LEAST_FILMS = 10
 _BATCH = 16
 
 
-def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
+def add_reference(bundle: Path, films: Sequence[FilmFile]) -> None:
     """Look at the validation films of a bundle, and write what is seen into its ``model.json``.
 
     Parameters
@@ -49,7 +49,7 @@ def add_reference(bundle: Path, films: Iterable[FilmFile]) -> None:
     """
     spec = load_bundle(bundle)
     by_population: dict[str, list[Film]] = {}
-    for film, scanned in _scan(_originals(list(films)), spec, LiteRTEngine(spec, n_threads=2)):
+    for film, scanned in _scan(_originals(films), spec, LiteRTEngine(spec, n_threads=2)):
         by_population.setdefault(film.population or "validation films", []).append(scanned)
     portraits = [
         portray(lambda scanned=scanned: scanned, spec, name, max_films=MAX_FILMS)  # type: ignore[misc]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,14 @@ import cv2
 
 from cxrscan.scanner.errors import BundleError, TrainingError
 from cxrscan.scanner.metrics import FloatArray
-from cxrscan.scanner.model_bundle import CARD_NAME, SPEC_NAME, check_document, read_weights, spec_from_document
+from cxrscan.scanner.model_bundle import (
+    CARD_NAME,
+    SPEC_NAME,
+    ModelSpec,
+    check_document,
+    read_weights,
+    spec_from_document,
+)
 from cxrscan.scanner.network.restore import restore_network
 from cxrscan.scanner.records import FloatImage
 from cxrscan.scanner.system.whole_files import followed, write_whole
@@ -63,12 +69,14 @@ def refit(
     ------
     BundleError
         ``bundle-missing`` or ``bundle-invalid``.
+    TrainingError
+        ``config-invalid``: the filter would be shorter than it is, or have an even number of taps.
     """
     document = read_without_gate(bundle)
-    document.pop("temperature", None)
     graph, keras_logits = read_weights(bundle), None
     if blur_taps is not None:
-        graph, keras_logits = _with_filter(graph, document, blur_taps, validation_films(loaded, validation)[0])
+        spec = spec_from_document(document, bundle)
+        graph, keras_logits = _with_filter(graph, spec, blur_taps, validation_films(loaded, validation)[0])
     evaluation = evaluate(
         graph,
         loaded,
@@ -78,6 +86,7 @@ def refit(
         operating_point=document["default_operating_point"],
         prior=prior,
     )
+    document.pop("temperature", None)
     document |= described(evaluation)
     if blur_taps is not None:
         document |= network_document(graph, evaluation)
@@ -87,13 +96,10 @@ def refit(
     _write_with_gate(bundle, document, loaded, train, validation)
 
 
-def _with_filter(
-    graph: bytes, document: Mapping[str, Any], blur_taps: int, films: FloatImage
-) -> tuple[bytes, FloatArray]:
+def _with_filter(graph: bytes, spec: ModelSpec, blur_taps: int, films: FloatImage) -> tuple[bytes, FloatArray]:
     """The network with a longer filter in front, and what Keras says of films with it."""
-    alpha = document["training"].get("config", {}).get("alpha", 1.0)
     try:
-        network = restore_network(graph, input_px=document["input_px"], alpha=alpha, blur_taps=blur_taps)
+        network = restore_network(graph, input_px=spec.input_px, alpha=spec.alpha, blur_taps=blur_taps)
     except ValueError as error:
         raise TrainingError("config-invalid", f"The filter cannot be made longer: {error}.") from error
     round_to_float16(network)

@@ -51,9 +51,8 @@ def teacher_networks(config: TrainConfig) -> list[keras.Model]:
 
 
 def _restored(spec: ModelSpec) -> keras.Model:
-    alpha = spec.training.get("config", {}).get("alpha", 1.0)
     try:
-        network = restore_network(verify_weights(spec), input_px=spec.input_px, alpha=alpha)
+        network = restore_network(verify_weights(spec), input_px=spec.input_px, alpha=spec.alpha)
     except ValueError as error:
         raise TrainingError("config-invalid", f"{spec.folder} cannot teach: {error}.") from error
     network.trainable = False

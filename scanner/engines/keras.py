@@ -35,8 +35,7 @@ class KerasEngine:
             for gpu in tf.config.list_physical_devices("GPU"):
                 tf.config.experimental.set_memory_growth(gpu, True)  # several workers share it
         try:
-            alpha = spec.training.get("config", {}).get("alpha", 1.0)
-            network = restore_network(graph, input_px=spec.input_px, alpha=alpha)
+            network = restore_network(graph, input_px=spec.input_px, alpha=spec.alpha)
         except ValueError as error:
             raise BundleError("bundle-invalid", f"{spec.weights_path} holds another network: {error}.") from error
         shape = (None, spec.input_px, spec.input_px, 1)

@@ -56,6 +56,8 @@ def restore_network(graph: bytes, *, input_px: int, alpha: float, blur_taps: int
     ------
     ValueError
         The graph holds another network than ``build_network`` makes, or a longer filter.
+    TrainingError
+        ``config-invalid``: ``blur_taps`` is even.
     """
     steps = list(_steps_with_weights(graph))
     convolutions = [step for step in steps if step.operator in _CONVOLUTIONS]

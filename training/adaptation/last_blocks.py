@@ -31,8 +31,7 @@ _N_THREADS = 2
 
 def restore(parent: Parent, config: TrainConfig) -> keras.Model:
     """Restore a bundle's network, of which the blocks from ``train_from`` on and the head can learn."""
-    alpha = parent.spec.training.get("config", {}).get("alpha", 1.0)
-    network = restore_network(parent.weights, input_px=parent.spec.input_px, alpha=alpha)
+    network = restore_network(parent.weights, input_px=parent.spec.input_px, alpha=parent.spec.alpha)
     backbone = network.get_layer(BACKBONE)
     first = _first(backbone, config)
     network.get_layer(STEM).trainable = False
